@@ -1,0 +1,1 @@
+"""The server bootstrap of every service: configuration, errors, health, metrics, operations, graceful stop."""

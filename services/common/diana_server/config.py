@@ -1,0 +1,97 @@
+"""What every server can be told, and how a service reads its configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from diana_common.errors import DianaError
+from diana_common.settings import build, override, read_yaml
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TlsConfig:
+    """Transport security. Absent settings mean plain text, which is for loopback only."""
+
+    cert_file: Path
+    """The server's certificate chain, PEM."""
+
+    key_file: Path
+    """Its private key, PEM."""
+
+    client_ca_file: Path | None = None
+    """Authorities that client certificates must come from; when set, every client needs one."""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a service listens and what it takes on."""
+
+    listen: str = "127.0.0.1:0"
+    """Host and port; port 0 picks a free one, which `port_file` then tells."""
+
+    port_file: Path | None = None
+    """Written, as "host:port", once the server answers."""
+
+    tls: TlsConfig | None = None
+    """Transport security; plain text when absent."""
+
+    max_message_bytes: int = 4 * 1024 * 1024
+    """The largest message taken; a larger one is answered with RESOURCE_EXHAUSTED."""
+
+    max_concurrent_calls: int = 2048
+    """Calls served at a time, streams included; one more is answered with RESOURCE_EXHAUSTED."""
+
+    grace_seconds: float = 20.0
+    """How long calls that were accepted may go on after the server is told to stop."""
+
+    metrics_listen: str = ""
+    """Host and port of the Prometheus page, over HTTP; none when empty."""
+
+    log_level: str = "info"
+    """The least level that is logged: debug, info, warning or error."""
+
+    def __post_init__(self) -> None:
+        split_address(self.listen, "listen")
+        if self.metrics_listen:
+            split_address(self.metrics_listen, "metrics_listen")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise ValueError("log_level must be debug, info, warning or error")
+        if self.max_concurrent_calls < 1 or self.max_message_bytes < 1 or self.grace_seconds < 0:
+            raise ValueError("limits must be positive")
+
+
+def split_address(address: str, setting: str) -> tuple[str, int]:
+    """Host and port of "host:port". Raises ValueError naming the setting."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{setting} must be host:port")
+    return host.strip("[]"), int(port)
+
+
+def load_config(cls: type[T], service: str, path: Path | None, env: Mapping[str, str]) -> T:
+    """A service's configuration from a YAML file and the environment, which wins.
+
+    Raises DianaError CONFIG_INVALID.
+    """
+    tree = read_yaml(path, env) if path else {}
+    return build(cls, override(tree, f"DIANA_{service.upper()}", env))
+
+
+def read_config(cls: type[T], service: str, argv: Sequence[str] | None = None) -> T:
+    """A service's configuration as its command line names it; leaves with status 4 if it is bad."""
+    parser = argparse.ArgumentParser(prog=f"python -m diana_{service}")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings (docs/reference/configuration.md)")
+    arguments = parser.parse_args(argv)
+    try:
+        return load_config(cls, service, arguments.config, os.environ)
+    except DianaError as error:
+        print(f"{parser.prog}: {error.message}\n{error.remedy}", file=sys.stderr)
+        raise SystemExit(4) from None

@@ -1,0 +1,140 @@
+"""The one interceptor: limits, validation, typed errors, metrics and logs for every call of every service."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from diana_common.errors import Code, DianaError, Reason
+from diana_server import metrics
+from diana_server.errors import from_validation, to_status, unknown_error
+from diana_server.logs import logger
+
+# Health and reflection answer even when the server is full: they are how one finds out that it is.
+_UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Wraps every handler, unary and streaming alike."""
+
+    def __init__(self, service: str, max_calls: int, max_message_bytes: int) -> None:
+        self._log = logger(service)
+        self._places = threading.BoundedSemaphore(max_calls)
+        self._max_message_bytes = max_message_bytes
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler, wrapped; None (which answers UNIMPLEMENTED) where there is no such method."""
+        handler: Any = continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        kind = ("stream" if handler.request_streaming else "unary") + "_"
+        kind += "stream" if handler.response_streaming else "unary"
+        wrap = self._wrap_streaming if handler.response_streaming else self._wrap_single
+        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
+        behaviour = wrap(method, getattr(handler, kind), handler.request_streaming)
+        wrapped: grpc.RpcMethodHandler[Any, Any] = make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return wrapped
+
+    def _wrap_single(self, method: str, behaviour: Any, streaming: bool) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            with self._call(method, context):
+                return behaviour(self._checked(request, streaming), context)
+
+        return call
+
+    def _wrap_streaming(self, method: str, behaviour: Any, streaming: bool) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            with self._call(method, context):
+                yield from behaviour(self._checked(request, streaming), context)
+
+        return call
+
+    def _checked(self, request: Any, streaming: bool) -> Any:
+        if streaming:
+            return map(self._check, request)
+        return self._check(request)
+
+    def _check(self, message: Message) -> Message:
+        """The message, if it keeps its contract's rules."""
+        if (size := message.ByteSize()) > self._max_message_bytes:
+            raise DianaError(
+                Reason.MESSAGE_TOO_LARGE,
+                f"The message has {size} bytes; the most that is taken is {self._max_message_bytes}.",
+            )
+        try:
+            protovalidate.validate(message)
+        except protovalidate.ValidationError as error:
+            raise from_validation(error) from None
+        return message
+
+    @contextmanager
+    def _call(self, method: str, context: grpc.ServicerContext) -> Iterator[None]:
+        """One call: it takes a place, is measured, and its errors are translated."""
+        limited = not method.startswith(_UNLIMITED)
+        started = time.monotonic()
+        code = Code.INTERNAL.name
+        metrics.CALLS_IN_FLIGHT.labels(method).inc()
+        placed = not limited or self._places.acquire(blocking=False)
+        try:
+            if not placed:
+                raise DianaError(Reason.OVERLOADED, "The server serves as many calls as it may.")
+            yield
+            code = "OK"
+        except GeneratorExit:
+            code = "CANCELLED"
+            raise
+        except DianaError as error:
+            code = error.code.name
+            self._refuse(method, context, error)
+        except Exception as error:  # what nobody foresaw becomes INTERNAL, its details hidden
+            if not context.is_active():
+                code = "CANCELLED"
+                raise
+            self._fail(method, context, error)
+        finally:
+            if limited and placed:
+                self._places.release()
+            metrics.CALLS_IN_FLIGHT.labels(method).dec()
+            metrics.CALL_SECONDS.labels(method, code).observe(time.monotonic() - started)
+
+    def _refuse(self, method: str, context: grpc.ServicerContext, error: DianaError) -> NoReturn:
+        metrics.REFUSALS.labels(method, error.reason.name).inc()
+        self._log.info("refused", method=method, reason=error.reason.name)
+        _abort(context, to_status(error))
+
+    def _fail(self, method: str, context: grpc.ServicerContext, error: Exception) -> NoReturn:
+        public = unknown_error()
+        # The frames say where; the exception's own text is left out, for it may hold patient values.
+        self._log.error(
+            "failed",
+            method=method,
+            error_id=public.metadata["error_id"],
+            error_type=type(error).__qualname__,
+            frames=[f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)],
+        )
+        metrics.REFUSALS.labels(method, Reason.INTERNAL.name).inc()
+        _abort(context, to_status(public))
+
+
+def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
+    context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("abort_with_status always raises")

@@ -1,0 +1,36 @@
+"""Structured logs: one JSON object a line on standard error, without patient values.
+
+Callers pass events and identifiers (`logger("archive").info("stored", study_uid=...)`), never element
+values, paths of a source, or request messages.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str) -> None:
+    """Set the least level that is logged, for the whole process."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def logger(service: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of a service."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger().bind(service=service))

@@ -1,0 +1,182 @@
+"""The durable work queue: it records operations, runs them in worker threads, and resumes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+
+from diana_common.errors import DianaError, Reason
+from diana_server import metrics
+from diana_server.errors import to_status, unknown_error
+from diana_server.logs import logger
+from diana_server.operations.model import Failure, Operation, State
+from diana_server.operations.store import OperationStore
+from diana_server.operations.work import Interrupted, Work
+
+Handler = Callable[[Work], Message | None]
+
+# An operation that takes the whole process down with it is not begun for ever.
+_MOST_CRASHES = 5
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+class OperationQueue:
+    """A service's operations. Register handlers, then `start`; `stop` puts what runs back."""
+
+    def __init__(self, path: Path, service: str, workers: int = 1, keep_days: float = 30.0) -> None:
+        self._store = OperationStore(path)
+        self._service = service
+        self._log = logger(service)
+        self._keep_seconds = keep_days * 86400
+        self._handlers: dict[str, Handler] = {}
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"operation-{number}", daemon=True) for number in range(workers)
+        ]
+
+    def register(self, kind: str, handler: Handler) -> None:
+        """Have operations of `kind` done by `handler`; its message, if any, is the result."""
+        self._handlers[kind] = handler
+
+    def start(self) -> None:
+        """Resume what an earlier process left, and begin to work."""
+        lost = DianaError(Reason.INTERNAL, f"The server ended {_MOST_CRASHES} times while this ran; it is given up.")
+        self._store.recover(_MOST_CRASHES, time.time(), _status(lost))
+        self._store.forget(time.time() - self._keep_seconds)
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Interrupt what runs at its next safe point, to be resumed at the next start."""
+        with self._changed:
+            self._stopping.set()
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.join()
+        self._store.close()
+
+    def submit(self, kind: str, payload: bytes = b"", store: str = "", request_id: str = "") -> Operation:
+        """Record an operation and return it; it is durable when this returns.
+
+        Raises DianaError REQUEST_ID_REUSED if the id stood for another request.
+        """
+        operation = self._store.add(self._service, kind, payload, store, request_id, time.time())
+        self._notify()
+        return operation
+
+    def active(self, kind: str) -> Operation | None:
+        """The oldest operation of a kind that has not ended."""
+        return self._store.active(kind)
+
+    def get(self, name: str) -> Operation:
+        """Raises DianaError OPERATION_NOT_FOUND."""
+        return self._store.get(name)
+
+    def page(self, before: int | None, size: int, active_only: bool) -> list[Operation]:
+        """Operations numbered below `before`, newest first."""
+        return self._store.page(before, size, active_only)
+
+    def failures(self, name: str, after: int, size: int) -> list[tuple[int, Failure]]:
+        """An operation's failed items numbered above `after`. Raises DianaError OPERATION_NOT_FOUND."""
+        return self._store.failures(self._store.get(name).number, after, size)
+
+    def wait(self, name: str, seconds: float, alive: Callable[[], bool]) -> Operation:
+        """The operation once it has ended, or as it stands after `seconds` or when `alive` turns false.
+
+        Raises DianaError OPERATION_NOT_FOUND.
+        """
+        until = time.monotonic() + min(seconds, _LONGEST_WAIT_SECONDS)
+        while True:
+            with self._changed:
+                operation = self._store.get(name)
+                left = until - time.monotonic()
+                if operation.state.ended or left <= 0 or self._stopping.is_set() or not alive():
+                    return operation
+                self._changed.wait(min(left, 1.0))
+
+    def cancel(self, name: str) -> Operation:
+        """Ask an operation to stop.
+
+        Raises DianaError OPERATION_NOT_FOUND, OPERATION_FINISHED.
+        """
+        operation = self._store.get(name)
+        if operation.state is State.CANCELLED:
+            return operation
+        if operation.state.ended:
+            raise DianaError(Reason.OPERATION_FINISHED, "The operation has ended already.")
+        self._store.ask_cancel(name, time.time())
+        self._notify()
+        return self._store.get(name)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            if (operation := self._next()) is None:
+                continue
+            with metrics.QUEUE_DEPTH.labels("operations_running").track_inprogress():
+                self._run(operation)
+            self._notify()
+
+    def _next(self) -> Operation | None:
+        """The operation to run now; waits for one, and then returns None, while there is none."""
+        with self._changed:
+            operation = self._store.take(list(self._handlers), time.time())
+            if operation is None and not self._stopping.is_set():
+                self._changed.wait()
+            return operation
+
+    def _run(self, operation: Operation) -> None:
+        work = Work(operation, self._store, lambda: self._interrupted(operation.name))
+        state, result, error = State.SUCCEEDED, b"", b""
+        try:
+            result = _packed(self._handlers[operation.kind](work))
+        except Interrupted:
+            if not self._store.get(operation.name).cancel_asked:
+                work.flush()
+                self._store.requeue(operation.number)
+                return
+            state = State.CANCELLED
+        except DianaError as refusal:
+            state, error = State.FAILED, _status(refusal)
+        except Exception as failure:  # the worker must outlive every handler's mistake
+            state, error = State.FAILED, self._unforeseen(operation, failure)
+        work.flush()
+        self._store.end(operation.number, state, time.time(), result=result, error=error)
+
+    def _interrupted(self, name: str) -> bool:
+        return self._stopping.is_set() or self._store.get(name).cancel_asked
+
+    def _unforeseen(self, operation: Operation, failure: Exception) -> bytes:
+        public = unknown_error()
+        self._log.error(
+            "operation failed",
+            operation=operation.name,
+            error_id=public.metadata["error_id"],
+            error_type=type(failure).__qualname__,
+            frames=[f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(failure.__traceback__)],
+        )
+        return _status(public)
+
+
+def _status(error: DianaError) -> bytes:
+    serialised: bytes = to_status(error).SerializeToString()
+    return serialised
+
+
+def _packed(result: Message | None) -> bytes:
+    if result is None:
+        return b""
+    packed = any_pb2.Any()
+    packed.Pack(result)
+    serialised: bytes = packed.SerializeToString()
+    return serialised

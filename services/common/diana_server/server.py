@@ -1,0 +1,137 @@
+"""The server that every service runs in: it owns TLS, limits, health, reflection, metrics and graceful stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from diana_common.settings import config_invalid
+from diana_server import logs, metrics
+from diana_server.config import ServerConfig, TlsConfig, split_address
+from diana_server.health import Health
+from diana_server.interceptor import CallInterceptor
+
+# Health checks and reflection find a thread even when every place for calls is taken.
+_SPARE_THREADS = 16
+
+
+class Server:
+    """One process's gRPC server. Build it, `add` services, then `run` (or `start` and `stop`)."""
+
+    def __init__(self, service: str, config: ServerConfig) -> None:
+        logs.configure(config.log_level)
+        self._log = logs.logger(service)
+        self._config = config
+        self._names: list[str] = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        self._closers: list[Callable[[], None]] = []
+        self._health = Health()
+        self.stopping = threading.Event()
+        """Set when a graceful stop begins: long streams end themselves then."""
+        self._grpc = grpc.server(
+            ThreadPoolExecutor(config.max_concurrent_calls + _SPARE_THREADS, thread_name_prefix="call"),
+            interceptors=[CallInterceptor(service, config.max_concurrent_calls, config.max_message_bytes)],
+            options=_options(config),
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+
+    def add(
+        self,
+        descriptor: ServiceDescriptor,
+        register: Callable[[Any, grpc.Server], None],
+        servicer: object,
+        ready: Callable[[], None],
+    ) -> None:
+        """Serve a contract: its descriptor, its generated `add_..._to_server`, its servicer.
+
+        `ready` raises while the servicer's own store cannot answer.
+        """
+        register(servicer, self._grpc)
+        self._names.append(descriptor.full_name)
+        self._health.add(descriptor.full_name, ready)
+
+    def on_stop(self, close: Callable[[], None]) -> None:
+        """Call `close` once no call is served any more; the last one added is called first."""
+        self._closers.append(close)
+
+    def start(self) -> str:
+        """Serve from now on; returns "host:port". Raises DianaError CONFIG_INVALID if it cannot listen."""
+        reflection.enable_server_reflection(self._names, self._grpc)
+        host, port = split_address(self._config.listen, "server.listen")
+        port = self._bind(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        if self._config.metrics_listen:
+            self.on_stop(metrics.serve_metrics(*split_address(self._config.metrics_listen, "server.metrics_listen")))
+        self._grpc.start()
+        self._health.start()
+        address = f"{host}:{port}"
+        if self._config.port_file:
+            _write_atomically(self._config.port_file, address)
+        self._log.info("serving", address=address)
+        return address
+
+    def stop(self, grace: float | None = None) -> None:
+        """Take no new call, finish those that were accepted, then close what was opened."""
+        self.stopping.set()
+        self._health.stop()
+        self._grpc.stop(self._config.grace_seconds if grace is None else grace).wait()
+        while self._closers:
+            self._closers.pop()()
+        self._log.info("stopped")
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop gracefully."""
+        told = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: told.set())
+        self.start()
+        told.wait()
+        self._log.info("stopping")
+        self.stop()
+
+    def _bind(self, address: str) -> int:
+        try:
+            if self._config.tls:
+                return self._grpc.add_secure_port(address, _credentials(self._config.tls))
+            return self._grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise config_invalid("server.listen", f"cannot listen on {address}; is it in use?") from error
+
+
+def _options(config: ServerConfig) -> list[tuple[str, int]]:
+    return [
+        # Messages up to four times the limit are read, so that the refusal is ours and typed.
+        ("grpc.max_receive_message_length", 4 * config.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+        # Clients may ping idle streams (followers) every 10 s without being cut off.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+    ]
+
+
+def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
+    def read(path: Path, setting: str) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise config_invalid(f"server.tls.{setting}", f"cannot be read ({error.strerror})") from error
+
+    chain = [(read(tls.key_file, "key_file"), read(tls.cert_file, "cert_file"))]
+    authorities = read(tls.client_ca_file, "client_ca_file") if tls.client_ca_file else None
+    return grpc.ssl_server_credentials(chain, authorities, require_client_auth=authorities is not None)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
