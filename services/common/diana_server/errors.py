@@ -7,9 +7,8 @@ import uuid
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from protovalidate import ValidationError
 
-from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_common.errors import DianaError, Reason
 
 DOMAIN = "diana"
 
@@ -37,23 +36,6 @@ def unknown_error() -> DianaError:
     return DianaError(
         Reason.INTERNAL, f"The server failed; the error's id is {error_id}.", metadata={"error_id": error_id}
     )
-
-
-def from_validation(error: ValidationError) -> DianaError:
-    """The error for a request that breaks its contract's rules; field paths as in `items[2].uid`."""
-    fields = [FieldViolation(_path(one), one.proto.message) for one in error.violations]
-    message = "; ".join(f"{one.field or 'request'}: {one.description}" for one in fields)
-    return DianaError(Reason.INVALID_FIELD, message, fields=fields)
-
-
-def _path(violation: object) -> str:
-    text = ""
-    for element in violation.proto.field.elements:  # type: ignore[attr-defined]
-        text += f".{element.field_name}" if text else element.field_name
-        subscript = element.subscript
-        if subscript is not None and subscript.field == "index":
-            text += f"[{subscript.value}]"
-    return text
 
 
 def _any(message: Message) -> any_pb2.Any:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import grpc
 from grpc_health.v1 import health, health_pb2
 
+from diana_common.errors import DianaError
+from diana_server.logs import logger
+
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -15,8 +18,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 class Health(health.HealthServicer):
     """Asks each service's own store, never its peers, whenever someone checks and every few seconds."""
 
-    def __init__(self, poll_seconds: float = 5.0) -> None:
+    def __init__(self, service: str, poll_seconds: float = 5.0) -> None:
         super().__init__()
+        self._log = logger(service)
+        self._broken: set[str] = set()
         self._ready: dict[str, Callable[[], None]] = {}
         self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
@@ -48,10 +53,15 @@ class Health(health.HealthServicer):
     def _ask(self, name: str) -> None:
         try:
             self._ready[name]()
-        except Exception:  # whatever keeps a store from answering, the service is not ready
+        except Exception as error:  # whatever keeps a store from answering, the service is not ready
             self.set(name, _NOT_SERVING)
+            if name not in self._broken:
+                why = error.message if isinstance(error, DianaError) else type(error).__qualname__
+                self._log.error("not ready", contract=name, why=why)
+            self._broken.add(name)
         else:
             self.set(name, _SERVING)
+            self._broken.discard(name)
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._poll_seconds):

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
-import protovalidate
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from diana_common.errors import Code, DianaError, Reason
 from diana_server import metrics
-from diana_server.errors import from_validation, to_status, unknown_error
+from diana_server.errors import to_status, unknown_error
 from diana_server.logs import logger
+from diana_server.validation import check
 
 # Health and reflection answer even when the server is full: they are how one finds out that it is.
 _UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
@@ -80,10 +80,7 @@ class CallInterceptor(grpc.ServerInterceptor):
                 Reason.MESSAGE_TOO_LARGE,
                 f"The message has {size} bytes; the most that is taken is {self._max_message_bytes}.",
             )
-        try:
-            protovalidate.validate(message)
-        except protovalidate.ValidationError as error:
-            raise from_validation(error) from None
+        check(message)
         return message
 
     @contextmanager

@@ -6,6 +6,7 @@ values, paths of a source, or request messages.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import cast
@@ -13,6 +14,13 @@ from typing import cast
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _JsonFormatter(logging.Formatter):
+    """What libraries log, and Python's warnings, in the same form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()})
 
 
 def configure(level: str) -> None:
@@ -28,7 +36,9 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.captureWarnings(True)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def logger(service: str) -> structlog.typing.FilteringBoundLogger:

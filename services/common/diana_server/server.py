@@ -33,7 +33,7 @@ class Server:
         self._config = config
         self._names: list[str] = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         self._closers: list[Callable[[], None]] = []
-        self._health = Health()
+        self._health = Health(service)
         self.stopping = threading.Event()
         """Set when a graceful stop begins: long streams end themselves then."""
         self._grpc = grpc.server(

@@ -163,7 +163,8 @@ class Identity(message.Message):
     @builtins.property
     def time_offset(self) -> duration_pb2.Duration:
         """What to add to the subject's study dates and times; the same for all of a subject's studies, so
-        that order and distance in time remain. Whole days unless the domain asks for seconds too.
+        that order and distance in time remain. Whole days unless the domain asks for seconds too;
+        scheme DIANA2 always has seconds.
         """
 
     def __init__(
@@ -240,7 +241,7 @@ class BatchMintIdentitiesRequest(message.Message):
     """The domain; absent means "default"."""
     @builtins.property
     def subjects(self) -> containers.RepeatedCompositeFieldContainer[Subject]:
-        """The subjects, 1 to 1,000."""
+        """The subjects, 1 to 1,000. One that breaks a rule gets a status of its own."""
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""Mints pseudo-identities: the same subject gets the same new identity, always."""
