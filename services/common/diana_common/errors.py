@@ -43,31 +43,76 @@ class Reason(Enum):
     STUDY_NOT_FOUND = (Code.NOT_FOUND, "Check the Study Instance UID and the store.")
     SERIES_NOT_FOUND = (Code.NOT_FOUND, "Check the Series Instance UID and the store.")
     INSTANCE_NOT_FOUND = (Code.NOT_FOUND, "Check the SOP Instance UID and the store.")
-    NOT_PART10 = (Code.INVALID_ARGUMENT, "Send a DICOM Part 10 file: a 128-byte preamble, 'DICM', File Meta Information.")
-    FILE_META_INVALID = (Code.INVALID_ARGUMENT, "Have the sender write File Meta Information as PS3.10 section 7.1 asks.")
-    DICOMDIR_REFUSED = (Code.INVALID_ARGUMENT, "Send the instances a DICOMDIR lists; the directory itself is not stored.")
-    DATA_SET_TRUNCATED = (Code.INVALID_ARGUMENT, "Send the file again from its source; an element ends past the end of the data.")
+    NOT_PART10 = (
+        Code.INVALID_ARGUMENT,
+        "Send a DICOM Part 10 file: a 128-byte preamble, 'DICM', File Meta Information.",
+    )
+    FILE_META_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Have the sender write File Meta Information as PS3.10 section 7.1 asks.",
+    )
+    DICOMDIR_REFUSED = (
+        Code.INVALID_ARGUMENT,
+        "Send the instances a DICOMDIR lists; the directory itself is not stored.",
+    )
+    DATA_SET_TRUNCATED = (
+        Code.INVALID_ARGUMENT,
+        "Send the file again from its source; an element ends past the end of the data.",
+    )
     DATA_SET_INVALID = (Code.INVALID_ARGUMENT, "Have the sender write the data set as PS3.5 section 7 asks.")
-    DATA_SET_LIMIT = (Code.INVALID_ARGUMENT, "The data set passes a limit (nesting, elements, inflated size); see docs/reference/errors.md.")
-    UID_MISSING = (Code.INVALID_ARGUMENT, "Have the sender fill SOP Class, SOP Instance, Study Instance and Series Instance UID.")
+    DATA_SET_LIMIT = (
+        Code.INVALID_ARGUMENT,
+        "The data set passes a limit (nesting, elements, inflated size); see docs/reference/errors.md.",
+    )
+    UID_MISSING = (
+        Code.INVALID_ARGUMENT,
+        "Have the sender fill SOP Class, SOP Instance, Study Instance and Series Instance UID.",
+    )
     UID_INVALID = (Code.INVALID_ARGUMENT, "A UID is one to 64 digits and dots (PS3.5 section 9.1).")
-    INSTANCE_CONFLICT = (Code.ALREADY_EXISTS, "Another data set is stored under this SOP Instance UID; give the new one its own UID, or set the store's conflict policy to keep_both.")
+    INSTANCE_CONFLICT = (
+        Code.ALREADY_EXISTS,
+        "Another data set is stored under this SOP Instance UID; give the new one its own UID, or set the store's conflict policy to keep_both.",
+    )
     INSTANCE_TOO_LARGE = (Code.INVALID_ARGUMENT, "Raise the archive's max_instance_bytes, or send a smaller instance.")
-    UPLOAD_ORDER = (Code.INVALID_ARGUMENT, "Send the chunks of an instance in order, each starting where the one before ended.")
-    UPLOAD_INCOMPLETE = (Code.INVALID_ARGUMENT, "End each instance with a chunk that has finish set; nothing of this one was kept.")
-    RANGE_INVALID = (Code.OUT_OF_RANGE, "Ask for a range that lies inside the instance; its size is in Instance.size_bytes.")
-    STUDY_INCOMPLETE = (Code.FAILED_PRECONDITION, "Upload the missing instances, or declare the study complete without a count.")
-    NOTHING_DELETED = (Code.FAILED_PRECONDITION, "Nothing that can be restored was found; the grace period may have ended.")
+    UPLOAD_ORDER = (
+        Code.INVALID_ARGUMENT,
+        "Send the chunks of an instance in order, each starting where the one before ended.",
+    )
+    UPLOAD_INCOMPLETE = (
+        Code.INVALID_ARGUMENT,
+        "End each instance with a chunk that has finish set; nothing of this one was kept.",
+    )
+    RANGE_INVALID = (
+        Code.OUT_OF_RANGE,
+        "Ask for a range that lies inside the instance; its size is in Instance.size_bytes.",
+    )
+    STUDY_INCOMPLETE = (
+        Code.FAILED_PRECONDITION,
+        "Upload the missing instances, or declare the study complete without a count.",
+    )
+    NOTHING_DELETED = (
+        Code.FAILED_PRECONDITION,
+        "Nothing that can be restored was found; the grace period may have ended.",
+    )
     SEAL_MISSING = (Code.NOT_FOUND, "Seal attributes on this study first.")
-    SEAL_BROKEN = (Code.DATA_LOSS, "The sealed attributes do not open with this archive's keys; restore the key or the sidecar.")
+    SEAL_BROKEN = (
+        Code.DATA_LOSS,
+        "The sealed attributes do not open with this archive's keys; restore the key or the sidecar.",
+    )
     POSITION_INVALID = (Code.INVALID_ARGUMENT, "Pass a position exactly as an answer of this service gave it.")
-    EPOCH_CHANGED = (Code.FAILED_PRECONDITION, "The archive was restored or rebuilt: drop what was derived and follow from the beginning.")
+    EPOCH_CHANGED = (
+        Code.FAILED_PRECONDITION,
+        "The archive was restored or rebuilt: drop what was derived and follow from the beginning.",
+    )
     PAGE_TOKEN_INVALID = (Code.INVALID_ARGUMENT, "Pass next_page_token as it came, with the same request fields.")
     POSITION_NOT_REACHED = (Code.DEADLINE_EXCEEDED, "The index lags behind; ask again with a longer deadline.")
     KEY_UNSUPPORTED = (Code.INVALID_ARGUMENT, "Match on an attribute that GetIndexCapabilities lists for the level.")
     DOMAIN_UNKNOWN = (Code.NOT_FOUND, "Name a domain that ListDomains lists, or add it to the guid configuration.")
     DOMAIN_KEY_MISSING = (Code.FAILED_PRECONDITION, "Put the domain's key in the file its configuration names.")
-    SUBJECT_INVALID = (Code.INVALID_ARGUMENT, "Give the subject what the domain's scheme needs; the named fields say what.")
+    SUBJECT_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Give the subject what the domain's scheme needs; the named fields say what.",
+    )
     OPERATION_NOT_FOUND = (Code.NOT_FOUND, "Check the operation's name; finished ones are kept for a time only.")
     OPERATION_FINISHED = (Code.FAILED_PRECONDITION, "The operation has ended; read its result instead.")
     REQUEST_ID_REUSED = (Code.ALREADY_EXISTS, "Use a new request_id for a request with other fields.")
@@ -77,7 +122,10 @@ class Reason(Enum):
     STOPPING = (Code.UNAVAILABLE, "The server is stopping; retry against another one or later.")
     PEER_UNAVAILABLE = (Code.UNAVAILABLE, "A service this one needs does not answer; retry with back-off.")
     STORE_DAMAGED = (Code.DATA_LOSS, "Stored bytes do not match their digest; run verify and restore from a backup.")
-    STORE_SCHEMA_NEWER = (Code.FAILED_PRECONDITION, "The files were written by a newer version; install that version or newer.")
+    STORE_SCHEMA_NEWER = (
+        Code.FAILED_PRECONDITION,
+        "The files were written by a newer version; install that version or newer.",
+    )
     CONFIG_INVALID = (Code.FAILED_PRECONDITION, "Correct the configuration at the place the message names.")
     INTERNAL = (Code.INTERNAL, "Report the error id to whoever runs the server; its log has the details.")
 

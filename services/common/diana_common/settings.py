@@ -28,9 +28,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}
 
 def config_invalid(where: str, description: str) -> DianaError:
     """The error for a bad setting: `where` is its path, `description` never holds its value."""
-    return DianaError(
-        Reason.CONFIG_INVALID, f"{where}: {description}", fields=[FieldViolation(where, description)]
-    )
+    return DianaError(Reason.CONFIG_INVALID, f"{where}: {description}", fields=[FieldViolation(where, description)])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -139,9 +137,7 @@ def build(cls: type[T], tree: Any, where: str = "", base: T | None = None) -> T:
     for key in tree:
         if key not in known:
             raise config_invalid(join(where, str(key)), f"is not a setting; {nearest(str(key), known)}")
-    values = {
-        key: _convert(hints[key], value, join(where, key), _default(known[key])) for key, value in tree.items()
-    }
+    values = {key: _convert(hints[key], value, join(where, key), _default(known[key])) for key, value in tree.items()}
     if base is None:
         for name, field in known.items():
             if name not in tree and _default(field) is dataclasses.MISSING:

@@ -1,0 +1,4 @@
+"""The header scan, room by room: file meta, windows onto the bytes, walk, charset, values, completeness.
+
+`diana_common.header` is the public face; nothing outside `diana_common` imports these modules.
+"""

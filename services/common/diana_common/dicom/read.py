@@ -1,0 +1,175 @@
+"""From the windows of a source to a `Header`."""
+
+from __future__ import annotations
+
+import re
+from bisect import insort
+from dataclasses import dataclass
+
+from diana_common.dicom.context import Context, context
+from diana_common.dicom.fallback import patient_read
+from diana_common.dicom.filemeta import DICOMDIR_SOP_CLASS, FileMeta, read_file_meta
+from diana_common.dicom.fragments import find, ordered
+from diana_common.dicom.limits import Limits, Odd, Short, truncated
+from diana_common.dicom.source import PIECE, InflatedSource, Source
+from diana_common.dicom.vr import EXPLICIT_VRS
+from diana_common.dicom.walk import Walker
+from diana_common.errors import DianaError, Reason
+
+IMPLICIT = frozenset({"1.2.840.10008.1.2", "1.2.840.113619.5.2"})
+"""Implicit VR Little Endian, and GE's private form of it whose pixels are big endian."""
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+"""Syntaxes whose data set is deflated: Deflated Explicit VR Little Endian, JPIP (HTJ2K) Referenced Deflate."""
+
+_UID_MEMBER = re.compile(r'"Value":\["([0-9.]{1,64})"\]\}')
+_UID_TAGS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+_PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_FILE_META_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What one pass over a Part 10 file's header gives.
+
+    Offsets are bytes from the start of the file; `pixel_offset` and `header_end` of a deflated file count in
+    its inflated data set instead.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    series_uid: str
+    transfer_syntax_uid: str
+    data_set_offset: int
+    """The first byte after File Meta Information."""
+    header_end: int
+    """The first byte that is not in the header: where the pixel element or what else follows starts, or the end."""
+    pixel_offset: int | None
+    """Where the element of (Float, Double Float) Pixel Data starts; None without one."""
+    dicom_json: bytes
+    """The header as DICOM JSON (PS3.18 Annex F), UTF-8, ascending tags.
+
+    Binary values over 1 KiB are `"BulkDataURI":"range:OFFSET-LENGTH"` into the file (`deflated-range:` into the
+    inflated data set), in the file's byte order. Available Transfer Syntax UID (0008,3002) is the file's own.
+    """
+
+
+def read_from(source: Source, limits: Limits) -> Header:
+    """Read File Meta and header; errors as `diana_common.header.scan`."""
+    meta = _file_meta(source)
+    syntax, uri, start = meta.transfer_syntax_uid, "range", meta.offset
+    if syntax in DEFLATED:
+        source, uri, start = InflatedSource(source, meta.offset, limits, limits.max_header_bytes), "deflated-range", 0
+    ctx = first_context(source, start, syntax)
+    try:
+        fragments, end, tag = read_elements(source, start, Walker(uri, limits, ctx))
+    except Odd:
+        fragments, end, tag = patient_read(source, uri, start, ctx, limits)
+    fragments = ordered(fragments)
+    uids = [_uid(fragments, uid_tag) for uid_tag in _UID_TAGS]
+    if uids[0] == DICOMDIR_SOP_CLASS:
+        raise DianaError(Reason.DICOMDIR_REFUSED, "the data set is a DICOMDIR")
+    return Header(
+        sop_class_uid=uids[0],
+        sop_instance_uid=uids[1],
+        study_uid=uids[2],
+        series_uid=uids[3],
+        transfer_syntax_uid=syntax,
+        data_set_offset=meta.offset,
+        header_end=end,
+        pixel_offset=end if tag in _PIXEL_TAGS else None,
+        dicom_json=_with_syntax(fragments, syntax).encode("utf-8", "replace"),
+    )
+
+
+def _file_meta(source: Source) -> FileMeta:
+    size = PIECE
+    while True:
+        buffer, _ = source.window(0, size)
+        meta = read_file_meta(buffer, complete=source.ends_before(size + 1) or size >= _FILE_META_LIMIT)
+        if meta is not None:
+            return meta
+        size *= 8
+
+
+def read_elements(source: Source, start: int, walker: Walker) -> tuple[list[str], int, int]:
+    """The elements up to the pixels as fragments, where they end, and the tag found there (0 at the end)."""
+    fragments: list[str] = []
+    size, pos = PIECE, start
+    while True:
+        walker.buffer, walker.base = source.window(pos, size)
+        edge = walker.base + len(walker.buffer)
+        try:
+            ended = walker.elements(fragments, pos - walker.base, len(walker.buffer), walker.context) + walker.base
+        except Short as short:
+            stuck = walker.at + walker.base
+            if _only_padding(source, walker, stuck):
+                return fragments, stuck, 0
+            if source.ends_before(max(edge + 1, stuck + short.need)):
+                raise _cut_off(walker) from None
+            size, pos = max(short.need, size * 8 if stuck == pos else PIECE), stuck
+            continue
+        if ended < edge:
+            return fragments, ended, _tag_at(walker, ended - walker.base)
+        source.window(ended, 0)
+        if source.ends_before(ended):
+            raise truncated("an element")
+        if source.ends_before(ended + 1):
+            return fragments, ended, 0
+        size, pos = PIECE, ended
+
+
+def first_context(source: Source, start: int, syntax: str) -> Context:
+    """The encoding the syntax names, unless the first element plainly has the other VR encoding."""
+    buffer, base = source.window(start, PIECE)
+    vr = buffer[start - base + 4 : start - base + 6]
+    implicit = syntax in IMPLICIT
+    if implicit and vr in EXPLICIT_VRS:
+        implicit = False
+    elif not implicit and vr and syntax != BIG_ENDIAN and not vr.isalpha():
+        implicit = True
+    return context(b"", implicit, ">" if syntax == BIG_ENDIAN else "<")
+
+
+def _only_padding(source: Source, walker: Walker, stuck: int) -> bool:
+    """Whether nothing but a few zero bytes is left."""
+    rest = walker.buffer[walker.at : walker.at + 8]
+    return len(rest) < 8 and source.ends_before(stuck + 8) and not any(rest)
+
+
+def _tag_at(walker: Walker, pos: int) -> int:
+    group, element = walker.context.item(walker.buffer, pos)[:2]
+    tag: int = group << 16 | element
+    if group == 0xFFFE:
+        raise Odd
+    return tag
+
+
+def _cut_off(walker: Walker) -> DianaError:
+    error = truncated("an element")
+    if walker.at + 8 <= len(walker.buffer):
+        group, element = walker.context.item(walker.buffer, walker.at)[:2]
+        error.metadata["tag"] = f"{group:04X}{element:04X}"
+    return error
+
+
+def _uid(fragments: list[str], tag: int) -> str:
+    fragment = find(fragments, tag)
+    if '"Value"' not in fragment and '"InlineBinary"' not in fragment and '"BulkDataURI"' not in fragment:
+        raise DianaError(Reason.UID_MISSING, "a required UID is missing or empty", metadata={"tag": f"{tag:08X}"})
+    match = _UID_MEMBER.search(fragment)
+    if match is None:
+        raise DianaError(
+            Reason.UID_INVALID, "a required UID is not one of 1 to 64 digits and dots", metadata={"tag": f"{tag:08X}"}
+        )
+    return match.group(1)
+
+
+def _with_syntax(fragments: list[str], syntax: str) -> str:
+    """The JSON object, its Available Transfer Syntax UID being the file's."""
+    theirs = find(fragments, 0x00083002)
+    if theirs:
+        fragments.remove(theirs)
+    insort(fragments, f'"00083002":{{"vr":"UI","Value":["{syntax}"]}}')
+    return "{" + ",".join(fragments) + "}"
