@@ -71,7 +71,7 @@ class Reason(Enum):
     UID_INVALID = (Code.INVALID_ARGUMENT, "A UID is one to 64 digits and dots (PS3.5 section 9.1).")
     INSTANCE_CONFLICT = (
         Code.ALREADY_EXISTS,
-        "Another data set is stored under this SOP Instance UID; give the new one its own UID, or set the store's conflict policy to keep_both.",
+        "Another data set is stored under this UID; give the new one its own, or set the store to keep_both.",
     )
     INSTANCE_TOO_LARGE = (Code.INVALID_ARGUMENT, "Raise the archive's max_instance_bytes, or send a smaller instance.")
     UPLOAD_ORDER = (

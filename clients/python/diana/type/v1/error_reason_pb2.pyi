@@ -59,8 +59,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_UID_INVALID: _ErrorReason.ValueType  # 13
     """INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section 9.1)."""
     ERROR_REASON_INSTANCE_CONFLICT: _ErrorReason.ValueType  # 14
-    """ALREADY_EXISTS. Another data set is stored under this SOP Instance UID; give the new one its
-    own UID, or set the store's conflict policy to keep_both.
+    """ALREADY_EXISTS. Another data set is stored under this UID; give the new one its own, or set the
+    store to keep_both.
     """
     ERROR_REASON_INSTANCE_TOO_LARGE: _ErrorReason.ValueType  # 15
     """INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a smaller instance."""
@@ -179,8 +179,8 @@ Instance UID.
 ERROR_REASON_UID_INVALID: ErrorReason.ValueType  # 13
 """INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section 9.1)."""
 ERROR_REASON_INSTANCE_CONFLICT: ErrorReason.ValueType  # 14
-"""ALREADY_EXISTS. Another data set is stored under this SOP Instance UID; give the new one its
-own UID, or set the store's conflict policy to keep_both.
+"""ALREADY_EXISTS. Another data set is stored under this UID; give the new one its own, or set the
+store to keep_both.
 """
 ERROR_REASON_INSTANCE_TOO_LARGE: ErrorReason.ValueType  # 15
 """INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a smaller instance."""
