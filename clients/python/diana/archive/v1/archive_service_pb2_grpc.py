@@ -28,13 +28,17 @@ if _version_not_supported:
 class ArchiveServiceStub(object):
     """ArchiveService owns the bytes and the change feed.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its comment; BadRequest names it.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer:
+    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its
+    comment; BadRequest names it.
     NOT_FOUND (STORE_UNKNOWN): the archive has no store of that name.
-    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with back-off; send smaller messages.
+    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with
+    back-off; send smaller messages.
     UNAVAILABLE (STOPPING): retry.
-    INTERNAL (INTERNAL): the server's log has the details under metadata["error_id"].
+    INTERNAL (INTERNAL): the server's log has the details under
+    metadata["error_id"].
     """
 
     def __init__(self, channel):
@@ -138,33 +142,43 @@ class ArchiveServiceStub(object):
 class ArchiveServiceServicer(object):
     """ArchiveService owns the bytes and the change feed.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its comment; BadRequest names it.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer:
+    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its
+    comment; BadRequest names it.
     NOT_FOUND (STORE_UNKNOWN): the archive has no store of that name.
-    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with back-off; send smaller messages.
+    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with
+    back-off; send smaller messages.
     UNAVAILABLE (STOPPING): retry.
-    INTERNAL (INTERNAL): the server's log has the details under metadata["error_id"].
+    INTERNAL (INTERNAL): the server's log has the details under
+    metadata["error_id"].
     """
 
     def UploadInstances(self, request_iterator, context):
-        """UploadInstances takes many instances on one stream and answers each as soon as it is durable:
-        its bytes and its catalogue row would survive a power cut.
+        """UploadInstances takes many instances on one stream and answers each as
+        soon as it is durable: its bytes and its catalogue row would survive a
+        power cut.
 
-        The client sends chunks. A message may hold one chunk of a large instance, or many whole small
-        instances (which is several times faster for small ones); keep messages near 1 MiB. Chunks of
-        one instance come in order; those of different instances may be interleaved, up to 64 open at a
-        time. The server answers in the order in which instances become durable, several answers in a
-        message when they do so together. An instance that is refused does not end the stream.
+        The client sends chunks. A message may hold one chunk of a large
+        instance, or many whole small instances (which is several times faster
+        for small ones); keep messages near 1 MiB. Chunks of one instance come
+        in order; those of different instances may be interleaved, up to 64
+        open at a time. The server answers in the order in which instances
+        become durable, several answers in a message when they do so together.
+        An instance that is refused does not end the stream.
 
-        Idempotent by content: sending the same instance again answers OUTCOME_ALREADY_STORED and
-        changes nothing, so a client that lost its stream simply sends again what was not answered.
+        Idempotent by content: sending the same instance again answers
+        OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
+        stream simply sends again what was not answered.
 
         Errors of single instances come as the `status` of their result:
-        INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED, DATA_SET_TRUNCATED,
-        DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING, UID_INVALID, INSTANCE_TOO_LARGE,
-        UPLOAD_ORDER, UPLOAD_INCOMPLETE): not storable, or not sent as asked.
-        ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under the SOP Instance UID.
+        INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
+        DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
+        UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
+        not storable, or not sent as asked.
+        ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
+        the SOP Instance UID.
         RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -172,42 +186,47 @@ class ArchiveServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FindMissingInstances(self, request, context):
-        """FindMissingInstances says which of the given instances the store does not hold, so that a bulk
-        send need not send what is there. Read only.
+        """FindMissingInstances says which of the given instances the store does
+        not hold, so that a bulk send need not send what is there. Read only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadInstance(self, request, context):
-        """ReadInstance streams one instance's Part 10 bytes as they are kept: whole or a byte range. The
-        first message carries the instance; all carry data, about 1 MiB each. Read only.
+        """ReadInstance streams one instance's Part 10 bytes as they are kept:
+        whole or a byte range. The first message carries the instance; all
+        carry data, about 1 MiB each. Read only.
 
         Errors:
         NOT_FOUND (INSTANCE_NOT_FOUND): no such instance, or it is deleted.
         OUT_OF_RANGE (RANGE_INVALID): `read_offset` is past the end.
-        DATA_LOSS (STORE_DAMAGED): the catalogue lists it and the bytes are gone or short.
+        DATA_LOSS (STORE_DAMAGED): the catalogue lists it and the bytes are
+        gone or short.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadInstances(self, request, context):
-        """DownloadInstances streams all current instances that a selector names, in one go: the mirror of
-        UploadInstances. Read only. Instances that arrive meanwhile may or may not be among them.
+        """DownloadInstances streams all current instances that a selector names,
+        in one go: the mirror of UploadInstances. Read only. Instances that
+        arrive meanwhile may or may not be among them.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND, INSTANCE_NOT_FOUND): nothing is selected, or
-        one of the instances named is not there (before any data is sent).
-        DATA_LOSS (STORE_DAMAGED): as for ReadInstance; what was sent before is good.
+        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND, INSTANCE_NOT_FOUND):
+        nothing is selected, or one of the instances named is not there
+        (before any data is sent).
+        DATA_LOSS (STORE_DAMAGED): as for ReadInstance; what was sent before
+        is good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInstanceHeader(self, request, context):
-        """GetInstanceHeader returns the header that was read when the instance arrived, as DICOM JSON.
-        Read only.
+        """GetInstanceHeader returns the header that was read when the instance
+        arrived, as DICOM JSON. Read only.
 
         Errors:
         NOT_FOUND (INSTANCE_NOT_FOUND): no such instance, or it is deleted.
@@ -217,7 +236,8 @@ class ArchiveServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListStores(self, request, context):
-        """ListStores lists the archive's stores and their policies, by name. Read only.
+        """ListStores lists the archive's stores and their policies, by name. Read
+        only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,136 +247,159 @@ class ArchiveServiceServicer(object):
         """GetStudy returns one study's summary and attributes. Read only.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of it.
+        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStudies(self, request, context):
-        """ListStudies lists the studies of a store by Study Instance UID. Read only.
+        """ListStudies lists the studies of a store by Study Instance UID. Read
+        only.
 
         Errors:
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSeries(self, request, context):
-        """ListSeries lists the series of a study by Series Instance UID. Read only.
+        """ListSeries lists the series of a study by Series Instance UID. Read
+        only.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of it.
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of
+        it.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListInstances(self, request, context):
-        """ListInstances lists the instances of a study or of one of its series, by Series and SOP
-        Instance UID. Read only.
+        """ListInstances lists the instances of a study or of one of its series,
+        by Series and SOP Instance UID. Read only.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND): nothing is there to list.
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND): nothing is there to
+        list.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteInstances(self, request, context):
-        """DeleteInstances hides the selected instances at once, all versions of them, and removes their
-        bytes after the store's grace period. Until then UndeleteInstances brings them back. An instance
-        uploaded anew after a delete is stored anew. Idempotent: deleting what is deleted answers a
-        count of zero.
+        """DeleteInstances hides the selected instances at once, all versions of
+        them, and removes their bytes after the store's grace period. Until
+        then UndeleteInstances brings them back. An instance uploaded anew
+        after a delete is stored anew. Idempotent: deleting what is deleted
+        answers a count of zero.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND, INSTANCE_NOT_FOUND): the store never held it,
-        or has purged it.
+        NOT_FOUND (STUDY_NOT_FOUND, SERIES_NOT_FOUND, INSTANCE_NOT_FOUND):
+        the store never held it, or has purged it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteInstances(self, request, context):
-        """UndeleteInstances brings back the selected instances that are deleted and still within their
-        grace period. Idempotent: where nothing is deleted and something is there, the count is zero.
+        """UndeleteInstances brings back the selected instances that are deleted
+        and still within their grace period. Idempotent: where nothing is
+        deleted and something is there, the count is zero.
 
         Errors:
-        FAILED_PRECONDITION (NOTHING_DELETED): nothing selected is there, nor can come back.
+        FAILED_PRECONDITION (NOTHING_DELETED): nothing selected is there, nor
+        can come back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStudyAttributes(self, request, context):
-        """UpdateStudyAttributes sets and removes plain attributes of a study. They live beside the study
-        in the store, are listed openly and travel in the feed: they must not hold patient values.
-        Idempotent.
+        """UpdateStudyAttributes sets and removes plain attributes of a study.
+        They live beside the study in the store, are listed openly and travel
+        in the feed: they must not hold patient values. Idempotent.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of it.
+        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SealStudyAttributes(self, request, context):
-        """SealStudyAttributes adds attributes that are kept encrypted and authenticated, bound to this
-        store and study: what is needed to get back to a de-identified study's source (original
-        accession number, patient, study time). Only their keys are listed. Idempotent; a key given
-        again gets the new value.
+        """SealStudyAttributes adds attributes that are kept encrypted and
+        authenticated, bound to this store and study: what is needed to get
+        back to a de-identified study's source (original accession number,
+        patient, study time). Only their keys are listed. Idempotent; a key
+        given again gets the new value.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of it.
-        DATA_LOSS (SEAL_BROKEN): what was sealed before does not open, so it cannot be added to.
+        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of
+        it.
+        DATA_LOSS (SEAL_BROKEN): what was sealed before does not open, so it
+        cannot be added to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnsealStudyAttributes(self, request, context):
-        """UnsealStudyAttributes returns a study's sealed attributes. Who may call it: callers trusted with
-        identities; every call is logged with the caller and the study, without the values. Read only.
+        """UnsealStudyAttributes returns a study's sealed attributes. Who may call
+        it: callers trusted with identities; every call is logged with the
+        caller and the study, without the values. Read only.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND, SEAL_MISSING): no such study, or nothing was sealed on it.
-        DATA_LOSS (SEAL_BROKEN): the seal does not open: altered, moved, or another archive's.
+        NOT_FOUND (STUDY_NOT_FOUND, SEAL_MISSING): no such study, or nothing
+        was sealed on it.
+        DATA_LOSS (SEAL_BROKEN): the seal does not open: altered, moved, or
+        another archive's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteStudy(self, request, context):
-        """CompleteStudy declares a study complete and says why; a StudyCompleted entry enters the feed.
-        Idempotent while nothing new arrives: a study that is complete stays so, without a new entry.
+        """CompleteStudy declares a study complete and says why; a StudyCompleted
+        entry enters the feed. Idempotent while nothing new arrives: a study
+        that is complete stays so, without a new entry.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of it.
-        FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is not what is there.
+        NOT_FOUND (STUDY_NOT_FOUND): the store holds no undeleted instance of
+        it.
+        FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
+        not what is there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStatistics(self, request, context):
-        """GetStatistics returns counts and sizes of a store. Read only; costs the same at any size.
+        """GetStatistics returns counts and sizes of a store. Read only; costs the
+        same at any size.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchFeed(self, request, context):
-        """WatchFeed streams the changes after a position: first what has happened, then, unless
-        `stop_at_head` is set, what happens, for as long as the caller stays. Idle followers cost next
-        to nothing. Read only.
+        """WatchFeed streams the changes after a position: first what has
+        happened, then, unless `stop_at_head` is set, what happens, for as long
+        as the caller stays. Idle followers cost next to nothing. Read only.
 
         Errors:
-        INVALID_ARGUMENT (POSITION_INVALID): not a position this archive ever gave.
-        FAILED_PRECONDITION (EPOCH_CHANGED): the archive was restored or rebuilt since: drop what was
-        derived and follow from the beginning.
+        INVALID_ARGUMENT (POSITION_INVALID): not a position this archive ever
+        gave.
+        FAILED_PRECONDITION (EPOCH_CHANGED): the archive was restored or
+        rebuilt since: drop what was derived and follow from the beginning.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -466,13 +509,17 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
 class ArchiveService(object):
     """ArchiveService owns the bytes and the change feed.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its comment; BadRequest names it.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer:
+    INVALID_ARGUMENT (INVALID_FIELD): a field breaks the rule in its
+    comment; BadRequest names it.
     NOT_FOUND (STORE_UNKNOWN): the archive has no store of that name.
-    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with back-off; send smaller messages.
+    RESOURCE_EXHAUSTED (OVERLOADED, MESSAGE_TOO_LARGE): retry with
+    back-off; send smaller messages.
     UNAVAILABLE (STOPPING): retry.
-    INTERNAL (INTERNAL): the server's log has the details under metadata["error_id"].
+    INTERNAL (INTERNAL): the server's log has the details under
+    metadata["error_id"].
     """
 
     @staticmethod

@@ -33,7 +33,9 @@ class _HeaderOmittedEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_HeaderOm
     HEADER_OMITTED_TOO_LARGE: _HeaderOmitted.ValueType  # 1
     """It is over 64 KiB: read it with GetInstanceHeader."""
     HEADER_OMITTED_PURGED: _HeaderOmitted.ValueType  # 2
-    """The instance has been purged since; there is nothing left to derive from it."""
+    """The instance has been purged since; there is nothing left to derive
+    from it.
+    """
     HEADER_OMITTED_NOT_ASKED: _HeaderOmitted.ValueType  # 3
     """The follower asked for entries without headers."""
 
@@ -45,7 +47,9 @@ HEADER_OMITTED_UNSPECIFIED: HeaderOmitted.ValueType  # 0
 HEADER_OMITTED_TOO_LARGE: HeaderOmitted.ValueType  # 1
 """It is over 64 KiB: read it with GetInstanceHeader."""
 HEADER_OMITTED_PURGED: HeaderOmitted.ValueType  # 2
-"""The instance has been purged since; there is nothing left to derive from it."""
+"""The instance has been purged since; there is nothing left to derive
+from it.
+"""
 HEADER_OMITTED_NOT_ASKED: HeaderOmitted.ValueType  # 3
 """The follower asked for entries without headers."""
 
@@ -56,13 +60,19 @@ class _CompletionReason:
 class _CompletionReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_CompletionReason.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     COMPLETION_REASON_UNSPECIFIED: _CompletionReason.ValueType  # 0
-    """Not a reason. A CompleteStudy that leaves it unset is refused with INVALID_ARGUMENT."""
+    """Not a reason. A CompleteStudy that leaves it unset is refused with
+    INVALID_ARGUMENT.
+    """
     COMPLETION_REASON_QUIET_PERIOD: _CompletionReason.ValueType  # 1
-    """Nothing arrived for the store's quiet period. Only the archive itself states this."""
+    """Nothing arrived for the store's quiet period. Only the archive itself
+    states this.
+    """
     COMPLETION_REASON_ASSOCIATION_RELEASED: _CompletionReason.ValueType  # 2
     """The association that carried the study was released by the sender."""
     COMPLETION_REASON_COUNTED_AGAINST_SOURCE: _CompletionReason.ValueType  # 3
-    """The instances present were counted against the number that the source says it has."""
+    """The instances present were counted against the number that the source
+    says it has.
+    """
     COMPLETION_REASON_DECLARED: _CompletionReason.ValueType  # 4
     """The sender said so, without a count."""
 
@@ -70,21 +80,28 @@ class CompletionReason(_CompletionReason, metaclass=_CompletionReasonEnumTypeWra
     """CompletionReason is why a study is believed complete."""
 
 COMPLETION_REASON_UNSPECIFIED: CompletionReason.ValueType  # 0
-"""Not a reason. A CompleteStudy that leaves it unset is refused with INVALID_ARGUMENT."""
+"""Not a reason. A CompleteStudy that leaves it unset is refused with
+INVALID_ARGUMENT.
+"""
 COMPLETION_REASON_QUIET_PERIOD: CompletionReason.ValueType  # 1
-"""Nothing arrived for the store's quiet period. Only the archive itself states this."""
+"""Nothing arrived for the store's quiet period. Only the archive itself
+states this.
+"""
 COMPLETION_REASON_ASSOCIATION_RELEASED: CompletionReason.ValueType  # 2
 """The association that carried the study was released by the sender."""
 COMPLETION_REASON_COUNTED_AGAINST_SOURCE: CompletionReason.ValueType  # 3
-"""The instances present were counted against the number that the source says it has."""
+"""The instances present were counted against the number that the source
+says it has.
+"""
 COMPLETION_REASON_DECLARED: CompletionReason.ValueType  # 4
 """The sender said so, without a count."""
 
 @typing.final
 class FeedEntry(message.Message):
-    """FeedEntry is one change. Entries are totally ordered over all stores of an archive; a position
-    becomes visible only after every lower one, so a follower that has seen an entry has missed none
-    before it. Delivery is at least once: applying an entry twice must change nothing.
+    """FeedEntry is one change. Entries are totally ordered over all stores of
+    an archive; a position becomes visible only after every lower one, so a
+    follower that has seen an entry has missed none before it. Delivery is at
+    least once: applying an entry twice must change nothing.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -99,9 +116,10 @@ class FeedEntry(message.Message):
     STUDY_ATTRIBUTES_CHANGED_FIELD_NUMBER: builtins.int
     STUDY_COMPLETED_FIELD_NUMBER: builtins.int
     position: builtins.str
-    """The entry's place in the feed. Opaque: compare it with nothing, pass it back as it came. It
-    names the archive's epoch; after a restore or a rebuild old positions are refused with
-    FAILED_PRECONDITION, reason EPOCH_CHANGED, and a follower starts from the beginning.
+    """The entry's place in the feed. Opaque: compare it with nothing, pass it
+    back as it came. It names the archive's epoch; after a restore or a
+    rebuild old positions are refused with FAILED_PRECONDITION, reason
+    EPOCH_CHANGED, and a follower starts from the beginning.
     """
     store: builtins.str
     """The store the change happened in."""
@@ -156,8 +174,8 @@ class FeedEntry(message.Message):
 
 @typing.final
 class InstanceStored(message.Message):
-    """InstanceStored tells of a new instance, with the header that was read when it arrived, so that no
-    follower needs to read it again.
+    """InstanceStored tells of a new instance, with the header that was read
+    when it arrived, so that no follower needs to read it again.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -167,19 +185,21 @@ class InstanceStored(message.Message):
     HEADER_OMITTED_FIELD_NUMBER: builtins.int
     REPLACED_VERSION_FIELD_NUMBER: builtins.int
     dicom_json: builtins.bytes
-    """The data set's header as DICOM JSON (PS3.18 Annex F), UTF-8: every element before the pixels.
-    Binary values over 1 KiB are left out in favour of a BulkDataURI. Empty when `header_omitted`
-    says why.
+    """The data set's header as DICOM JSON (PS3.18 Annex F), UTF-8: every
+    element before the pixels. Binary values over 1 KiB are left out in
+    favour of a BulkDataURI. Empty when `header_omitted` says why.
     """
     header_omitted: HeaderOmitted.ValueType
     """Why `dicom_json` is empty. Unspecified when it is not."""
     replaced_version: builtins.str
-    """The version of the instance that was current before, with the same SOP Instance UID and another
-    data set. Empty when there was none.
+    """The version of the instance that was current before, with the same SOP
+    Instance UID and another data set. Empty when there was none.
     """
     @builtins.property
     def instance(self) -> resources_pb2.Instance:
-        """The instance. It is the current one of its SOP Instance UID from this entry on."""
+        """The instance. It is the current one of its SOP Instance UID from this
+        entry on.
+        """
 
     def __init__(
         self,
@@ -207,7 +227,9 @@ class InstancesDeleted(message.Message):
     """The study they belong to."""
     @builtins.property
     def instances(self) -> containers.RepeatedCompositeFieldContainer[InstanceName]:
-        """Which instances, without headers; at most 1,000 an entry, a larger delete makes several entries."""
+        """Which instances, without headers; at most 1,000 an entry, a larger
+        delete makes several entries.
+        """
 
     def __init__(
         self,
@@ -223,7 +245,9 @@ class InstancesDeleted(message.Message):
 
 @typing.final
 class InstancesRestored(message.Message):
-    """InstancesRestored tells of instances that were deleted and are readable again."""
+    """InstancesRestored tells of instances that were deleted and are readable
+    again.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -233,8 +257,8 @@ class InstancesRestored(message.Message):
     """The study they belong to."""
     @builtins.property
     def instances(self) -> containers.RepeatedCompositeFieldContainer[InstanceName]:
-        """Which instances; at most 1,000 an entry. A follower that dropped their headers reads them with
-        GetInstanceHeader.
+        """Which instances; at most 1,000 an entry. A follower that dropped their
+        headers reads them with GetInstanceHeader.
         """
 
     def __init__(
@@ -331,8 +355,9 @@ class StudyAttributesChanged(message.Message):
 
 @typing.final
 class StudyCompleted(message.Message):
-    """StudyCompleted tells that the archive believes a study complete, and why. A later arrival makes
-    the study incomplete again; a further entry follows when it is complete once more.
+    """StudyCompleted tells that the archive believes a study complete, and why.
+    A later arrival makes the study incomplete again; a further entry follows
+    when it is complete once more.
     """
 
     DESCRIPTOR: descriptor.Descriptor

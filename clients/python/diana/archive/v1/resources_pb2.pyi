@@ -31,11 +31,13 @@ class _ConflictPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Conflic
     CONFLICT_POLICY_REFUSE: _ConflictPolicy.ValueType  # 1
     """The newcomer is refused with ALREADY_EXISTS, reason INSTANCE_CONFLICT."""
     CONFLICT_POLICY_KEEP_BOTH: _ConflictPolicy.ValueType  # 2
-    """Both are kept; the newer is current, the older can be read by its version."""
+    """Both are kept; the newer is current, the older can be read by its
+    version.
+    """
 
 class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
-    """ConflictPolicy is a store's answer to another data set under a known SOP Instance UID. In no case
-    is anything that was acknowledged overwritten.
+    """ConflictPolicy is a store's answer to another data set under a known SOP
+    Instance UID. In no case is anything that was acknowledged overwritten.
     """
 
 CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy.ValueType  # 0
@@ -43,12 +45,15 @@ CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy.ValueType  # 0
 CONFLICT_POLICY_REFUSE: ConflictPolicy.ValueType  # 1
 """The newcomer is refused with ALREADY_EXISTS, reason INSTANCE_CONFLICT."""
 CONFLICT_POLICY_KEEP_BOTH: ConflictPolicy.ValueType  # 2
-"""Both are kept; the newer is current, the older can be read by its version."""
+"""Both are kept; the newer is current, the older can be read by its
+version.
+"""
 
 @typing.final
 class Store(message.Message):
-    """Store is a separate collection of instances in one archive. UIDs are unique within a store;
-    identified and de-identified objects live in different ones.
+    """Store is a separate collection of instances in one archive. UIDs are
+    unique within a store; identified and de-identified objects live in
+    different ones.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -58,14 +63,18 @@ class Store(message.Message):
     QUIET_PERIOD_SECONDS_FIELD_NUMBER: builtins.int
     GRACE_PERIOD_SECONDS_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """The store's name, as requests carry it: lower-case letters, digits, "-" and "_", beginning with
-    a letter or digit, at most 63 characters. The name "default" is what an absent name means.
+    """The store's name, as requests carry it: lower-case letters, digits, "-"
+    and "_", beginning with a letter or digit, at most 63 characters. The
+    name "default" is what an absent name means.
     """
     conflict_policy: ConflictPolicy.ValueType
-    """What happens when another data set arrives under a SOP Instance UID that the store holds."""
+    """What happens when another data set arrives under a SOP Instance UID
+    that the store holds.
+    """
     quiet_period_seconds: builtins.int
-    """How long a study must stay unchanged before the archive declares it complete by itself, in
-    seconds. Zero means that it never does so; CompleteStudy still can.
+    """How long a study must stay unchanged before the archive declares it
+    complete by itself, in seconds. Zero means that it never does so;
+    CompleteStudy still can.
     """
     grace_period_seconds: builtins.int
     """For how long deleted instances can be restored, in seconds."""
@@ -130,8 +139,9 @@ class Study(message.Message):
     size_bytes: builtins.int
     """The Part 10 bytes of those instances, summed."""
     complete: builtins.bool
-    """Whether the archive believes the study complete. Another arrival clears it until the study is
-    declared complete anew. The feed's StudyCompleted entry says why.
+    """Whether the archive believes the study complete. Another arrival clears
+    it until the study is declared complete anew. The feed's StudyCompleted
+    entry says why.
     """
     @builtins.property
     def first_store_time(self) -> timestamp_pb2.Timestamp:
@@ -143,13 +153,16 @@ class Study(message.Message):
 
     @builtins.property
     def attributes(self) -> containers.ScalarMap[builtins.str, builtins.str]:
-        """The study's plain attributes, as UpdateStudyAttributes set them. Keys and values are the
-        caller's; they must not hold patient values. Filled by GetStudy and by ListStudies.
+        """The study's plain attributes, as UpdateStudyAttributes set them. Keys
+        and values are the caller's; they must not hold patient values. Filled
+        by GetStudy and by ListStudies.
         """
 
     @builtins.property
     def sealed_keys(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The keys of the study's sealed attributes, sorted. Their values need UnsealStudyAttributes."""
+        """The keys of the study's sealed attributes, sorted. Their values need
+        UnsealStudyAttributes.
+        """
 
     def __init__(
         self,
@@ -173,7 +186,10 @@ class Study(message.Message):
 
 @typing.final
 class Series(message.Message):
-    """Series is a summary of the current instances under one Series Instance UID."""
+    """Series is a summary of the current instances under one Series Instance
+    UID within one study. Where senders use a Series Instance UID in two
+    studies, there are two series.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -209,8 +225,9 @@ class Series(message.Message):
 
 @typing.final
 class Instance(message.Message):
-    """Instance is one stored data set. Where two data sets share a SOP Instance UID and the store's
-    policy keeps both, there are two instances, told apart by `version`.
+    """Instance is one stored data set. Where two data sets share a SOP Instance
+    UID and the store's policy keeps both, there are two instances, told
+    apart by `version`.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -238,25 +255,32 @@ class Instance(message.Message):
     sop_class_uid: builtins.str
     """SOP Class UID (0008,0016) of the data set."""
     transfer_syntax_uid: builtins.str
-    """Transfer Syntax UID (0002,0010) the bytes are encoded in; the archive never transcodes."""
+    """Transfer Syntax UID (0002,0010) the bytes are encoded in; the archive
+    never transcodes.
+    """
     size_bytes: builtins.int
     """The size of the Part 10 file as it is kept and will be read back."""
     data_set_sha256: builtins.bytes
-    """SHA-256 (32 bytes) of the data set: all that follows File Meta Information. Two instances are
-    the same when this, the SOP Instance UID and the Transfer Syntax UID are equal; preamble and
-    File Meta Information are left out, because every sender writes its own.
+    """SHA-256 (32 bytes) of the data set: all that follows File Meta
+    Information. Two instances are the same when this, the SOP Instance UID
+    and the Transfer Syntax UID are equal; preamble and File Meta
+    Information are left out, because every sender writes its own.
     """
     version: builtins.str
     """An opaque name for this very data set, unique in the archive for ever."""
     current: builtins.bool
-    """Whether this is what the SOP Instance UID means when no version is given."""
+    """Whether this is what the SOP Instance UID means when no version is
+    given.
+    """
     @builtins.property
     def store_time(self) -> timestamp_pb2.Timestamp:
         """When it was acknowledged."""
 
     @builtins.property
     def delete_time(self) -> timestamp_pb2.Timestamp:
-        """When it was deleted. Absent unless it is deleted and still within its grace period."""
+        """When it was deleted. Absent unless it is deleted and still within its
+        grace period.
+        """
 
     def __init__(
         self,
@@ -282,7 +306,11 @@ class Instance(message.Message):
 
 @typing.final
 class Selector(message.Message):
-    """Selector names current instances of one store by the deepest level that is set."""
+    """Selector names instances of one store by the deepest level that is set:
+    a study, a series of it, or single instances. Where nothing is selected
+    the call is refused rather than done for nothing, so that a mistyped UID
+    is noticed. Unset at every level, it is refused with INVALID_ARGUMENT.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -290,13 +318,16 @@ class Selector(message.Message):
     SERIES_UID_FIELD_NUMBER: builtins.int
     SOP_INSTANCE_UIDS_FIELD_NUMBER: builtins.int
     study_uid: builtins.str
-    """Study Instance UID. Required, unless `sop_instance_uids` alone name the instances."""
+    """Study Instance UID. Required, unless `sop_instance_uids` alone name the
+    instances.
+    """
     series_uid: builtins.str
     """Series Instance UID: only that series of the study. Needs `study_uid`."""
     @builtins.property
     def sop_instance_uids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Only these instances (SOP Instance UIDs), at most 1,000. With `study_uid` or `series_uid` set,
-        an instance that lies elsewhere is not found.
+        """Only these instances (SOP Instance UIDs), at most 1,000. With
+        `study_uid` or `series_uid` set, an instance that lies elsewhere is not
+        found.
         """
 
     def __init__(

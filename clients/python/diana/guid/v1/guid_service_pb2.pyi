@@ -31,13 +31,13 @@ class _SchemeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Scheme.ValueTyp
     SCHEME_UNSPECIFIED: _Scheme.ValueType  # 0
     """Not a scheme. Never sent."""
     SCHEME_KEYED: _Scheme.ValueType  # 1
-    """One HMAC-SHA-256 key tree a domain: nobody without the key can go back from an output to the
-    subject, nor from one output to another.
+    """One HMAC-SHA-256 key tree a domain: nobody without the key can go back
+    from an output to the subject, nor from one output to another.
     """
     SCHEME_DIANA2: _Scheme.ValueType  # 2
-    """Byte-compatible with diana2's mint. Its outputs can be inverted: the birth-date shift is seeded
-    from the published id, so that anyone can compute the true date. For continuing old projects
-    only.
+    """Byte-compatible with diana2's mint. Its outputs can be inverted: the
+    birth-date shift is seeded from the published id, so that anyone can
+    compute the true date. For continuing old projects only.
     """
 
 class Scheme(_Scheme, metaclass=_SchemeEnumTypeWrapper):
@@ -46,13 +46,13 @@ class Scheme(_Scheme, metaclass=_SchemeEnumTypeWrapper):
 SCHEME_UNSPECIFIED: Scheme.ValueType  # 0
 """Not a scheme. Never sent."""
 SCHEME_KEYED: Scheme.ValueType  # 1
-"""One HMAC-SHA-256 key tree a domain: nobody without the key can go back from an output to the
-subject, nor from one output to another.
+"""One HMAC-SHA-256 key tree a domain: nobody without the key can go back
+from an output to the subject, nor from one output to another.
 """
 SCHEME_DIANA2: Scheme.ValueType  # 2
-"""Byte-compatible with diana2's mint. Its outputs can be inverted: the birth-date shift is seeded
-from the published id, so that anyone can compute the true date. For continuing old projects
-only.
+"""Byte-compatible with diana2's mint. Its outputs can be inverted: the
+birth-date shift is seeded from the published id, so that anyone can
+compute the true date. For continuing old projects only.
 """
 
 class _Sex:
@@ -96,30 +96,36 @@ class Subject(message.Message):
     REFERENCE_DATE_FIELD_NUMBER: builtins.int
     SEX_FIELD_NUMBER: builtins.int
     patient_id: builtins.str
-    """Patient ID (0010,0020). Required by scheme KEYED, unless the domain takes names for its subject
-    key. Leading and trailing spaces do not count. At most 1,024 bytes.
+    """Patient ID (0010,0020). Required by scheme KEYED, unless the domain
+    takes names for its subject key. Leading and trailing spaces do not
+    count. At most 1,024 bytes.
     """
     issuer: builtins.str
-    """Issuer of Patient ID (0010,0021), or the authority that is configured for the source. The same
-    Patient ID from two issuers is two subjects. At most 1,024 bytes.
+    """Issuer of Patient ID (0010,0021), or the authority that is configured
+    for the source. The same Patient ID from two issuers is two subjects.
+    At most 1,024 bytes.
     """
     name: builtins.str
-    """Patient's Name (0010,0010) in DICOM form. Required by scheme DIANA2. At most 1,024 bytes."""
+    """Patient's Name (0010,0010) in DICOM form. Required by scheme DIANA2. At
+    most 1,024 bytes.
+    """
     age_years: builtins.int
-    """The age in whole years on `reference_date`, for a subject whose birth date is not known:
-    0 to 150. Ignored when `birth_date` is set.
+    """The age in whole years on `reference_date`, for a subject whose birth
+    date is not known: 0 to 150. Ignored when `birth_date` is set.
     """
     sex: Sex.ValueType
     """The sex. The minted name is drawn from names of that sex."""
     @builtins.property
     def birth_date(self) -> date_pb2.Date:
-        """The birth date. Scheme DIANA2 requires it, or age and reference date. Scheme KEYED answers with
-        a birth date only if it has one of both.
+        """The birth date. Scheme DIANA2 requires it, or age and reference date.
+        Scheme KEYED answers with a birth date only if it has one of both.
         """
 
     @builtins.property
     def reference_date(self) -> date_pb2.Date:
-        """The day that `age_years` refers to: the study's, for example. Required with `age_years`."""
+        """The day that `age_years` refers to: the study's, for example. Required
+        with `age_years`.
+        """
 
     def __init__(
         self,
@@ -151,20 +157,26 @@ class Identity(message.Message):
     BIRTH_DATE_FIELD_NUMBER: builtins.int
     TIME_OFFSET_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """The pseudonymous id: 32 characters of A to Z and 2 to 7. It fits Patient ID (LO)."""
+    """The pseudonymous id: 32 characters of A to Z and 2 to 7. It fits
+    Patient ID (LO).
+    """
     name: builtins.str
-    """A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE", that begins with the id's letters. Names
-    are for people's eyes; two subjects may share one.
+    """A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE", that begins with
+    the id's letters. Names are for people's eyes; two subjects may share
+    one.
     """
     @builtins.property
     def birth_date(self) -> date_pb2.Date:
-        """A birth date near the true one. Absent when the subject had neither birth date nor age."""
+        """A birth date near the true one. Absent when the subject had neither
+        birth date nor age.
+        """
 
     @builtins.property
     def time_offset(self) -> duration_pb2.Duration:
-        """What to add to the subject's study dates and times; the same for all of a subject's studies, so
-        that order and distance in time remain. Whole days unless the domain asks for seconds too;
-        scheme DIANA2 always has seconds.
+        """What to add to the subject's study dates and times; the same for all of
+        a subject's studies, so that order and distance in time remain. Whole
+        days unless the domain asks for seconds too; scheme DIANA2 always has
+        seconds.
         """
 
     def __init__(
@@ -241,7 +253,9 @@ class BatchMintIdentitiesRequest(message.Message):
     """The domain; absent means "default"."""
     @builtins.property
     def subjects(self) -> containers.RepeatedCompositeFieldContainer[Subject]:
-        """The subjects, 1 to 1,000. One that breaks a rule gets a status of its own."""
+        """The subjects, 1 to 1,000. One that breaks a rule gets a status of its
+        own.
+        """
 
     def __init__(
         self,
@@ -324,8 +338,8 @@ class MapIdentifiersRequest(message.Message):
 
     @builtins.property
     def accession_numbers(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Accession numbers to map, at most 10,000: each 1 to 64 bytes. Leading and trailing spaces do not
-        count.
+        """Accession numbers to map, at most 10,000: each 1 to 64 bytes. Leading
+        and trailing spaces do not count.
         """
 
     def __init__(
@@ -355,7 +369,9 @@ class MapIdentifiersResponse(message.Message):
 
     @builtins.property
     def accession_numbers(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """One accession number for each, in order: 16 characters of A to Z and 2 to 7; fits SH."""
+        """One accession number for each, in order: 16 characters of A to Z and 2
+        to 7; fits SH.
+        """
 
     def __init__(
         self,
@@ -378,7 +394,9 @@ class MintHierarchicalUidRequest(message.Message):
     APP_ID_FIELD_NUMBER: builtins.int
     PATH_FIELD_NUMBER: builtins.int
     app_id: builtins.str
-    """The application's name, which diana2 hashes into the UID's root; absent means diana2's default."""
+    """The application's name, which diana2 hashes into the UID's root; absent
+    means diana2's default.
+    """
     @builtins.property
     def path(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The names of patient, study, series and instance, from the top: 1 to 4."""
@@ -429,7 +447,9 @@ class Domain(message.Message):
     scheme: Scheme.ValueType
     """How it mints."""
     key_present: builtins.bool
-    """Whether its key is in place. Always true for scheme DIANA2, which has none."""
+    """Whether its key is in place. Always true for scheme DIANA2, which has
+    none.
+    """
     def __init__(
         self,
         *,

@@ -26,19 +26,25 @@ if _version_not_supported:
 
 
 class GuidServiceStub(object):
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+    field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+    there.
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+    (INTERNAL).
     """
 
     def __init__(self, channel):
@@ -75,19 +81,25 @@ class GuidServiceStub(object):
 
 
 class GuidServiceServicer(object):
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+    field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+    there.
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+    (INTERNAL).
     """
 
     def MintIdentity(self, request, context):
@@ -98,36 +110,40 @@ class GuidServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BatchMintIdentities(self, request, context):
-        """BatchMintIdentities returns the identities of many subjects of one domain, in order, each with
-        a status of its own: one bad subject does not spoil the rest. Idempotent.
+        """BatchMintIdentities returns the identities of many subjects of one
+        domain, in order, each with a status of its own: one bad subject does
+        not spoil the rest. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MapIdentifiers(self, request, context):
-        """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A mapped UID depends on the
-        domain and the UID only, so references between objects stay whole. Idempotent.
+        """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
+        mapped UID depends on the domain and the UID only, so references
+        between objects stay whole. Idempotent.
 
         Errors:
-        INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2, which has no such mapping;
-        use MintHierarchicalUid.
+        INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping; use MintHierarchicalUid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MintHierarchicalUid(self, request, context):
-        """MintHierarchicalUid returns the UID that the older system (diana2) makes from names of patient,
-        study, series and instance. It keeps four digits of series and instance, so that collisions are
-        certain in large series: for continuing old projects only. Idempotent; needs no key.
+        """MintHierarchicalUid returns the UID that the older system (diana2)
+        makes from names of patient, study, series and instance. It keeps four
+        digits of series and instance, so that collisions are certain in large
+        series: for continuing old projects only. Idempotent; needs no key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDomains(self, request, context):
-        """ListDomains lists the domains and their schemes, by name; never their keys. Read only.
+        """ListDomains lists the domains and their schemes, by name; never their
+        keys. Read only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,19 +186,25 @@ def add_GuidServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GuidService(object):
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+    INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+    field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+    FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+    there.
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+    (INTERNAL).
     """
 
     @staticmethod

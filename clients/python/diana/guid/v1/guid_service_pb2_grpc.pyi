@@ -27,19 +27,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GuidServiceStub:
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+        field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+        there.
+      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+        (INTERNAL).
     """
 
     @typing.overload
@@ -49,79 +55,101 @@ class GuidServiceStub:
     MintIdentity: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MintIdentityRequest, guid_service_pb2.MintIdentityResponse]
     """MintIdentity returns the identity of one subject. Idempotent."""
     BatchMintIdentities: grpc.UnaryUnaryMultiCallable[guid_service_pb2.BatchMintIdentitiesRequest, guid_service_pb2.BatchMintIdentitiesResponse]
-    """BatchMintIdentities returns the identities of many subjects of one domain, in order, each with
-    a status of its own: one bad subject does not spoil the rest. Idempotent.
+    """BatchMintIdentities returns the identities of many subjects of one
+    domain, in order, each with a status of its own: one bad subject does
+    not spoil the rest. Idempotent.
     """
     MapIdentifiers: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]
-    """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A mapped UID depends on the
-    domain and the UID only, so references between objects stay whole. Idempotent.
+    """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
+    mapped UID depends on the domain and the UID only, so references
+    between objects stay whole. Idempotent.
 
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2, which has no such mapping;
-        use MintHierarchicalUid.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping; use MintHierarchicalUid.
     """
     MintHierarchicalUid: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]
-    """MintHierarchicalUid returns the UID that the older system (diana2) makes from names of patient,
-    study, series and instance. It keeps four digits of series and instance, so that collisions are
-    certain in large series: for continuing old projects only. Idempotent; needs no key.
+    """MintHierarchicalUid returns the UID that the older system (diana2)
+    makes from names of patient, study, series and instance. It keeps four
+    digits of series and instance, so that collisions are certain in large
+    series: for continuing old projects only. Idempotent; needs no key.
     """
     ListDomains: grpc.UnaryUnaryMultiCallable[guid_service_pb2.ListDomainsRequest, guid_service_pb2.ListDomainsResponse]
-    """ListDomains lists the domains and their schemes, by name; never their keys. Read only."""
+    """ListDomains lists the domains and their schemes, by name; never their
+    keys. Read only.
+    """
 
 @typing.type_check_only
 class GuidServiceAsyncStub(GuidServiceStub):
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+        field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+        there.
+      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+        (INTERNAL).
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
     MintIdentity: aio.UnaryUnaryMultiCallable[guid_service_pb2.MintIdentityRequest, guid_service_pb2.MintIdentityResponse]  # type: ignore[assignment]
     """MintIdentity returns the identity of one subject. Idempotent."""
     BatchMintIdentities: aio.UnaryUnaryMultiCallable[guid_service_pb2.BatchMintIdentitiesRequest, guid_service_pb2.BatchMintIdentitiesResponse]  # type: ignore[assignment]
-    """BatchMintIdentities returns the identities of many subjects of one domain, in order, each with
-    a status of its own: one bad subject does not spoil the rest. Idempotent.
+    """BatchMintIdentities returns the identities of many subjects of one
+    domain, in order, each with a status of its own: one bad subject does
+    not spoil the rest. Idempotent.
     """
     MapIdentifiers: aio.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]  # type: ignore[assignment]
-    """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A mapped UID depends on the
-    domain and the UID only, so references between objects stay whole. Idempotent.
+    """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
+    mapped UID depends on the domain and the UID only, so references
+    between objects stay whole. Idempotent.
 
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2, which has no such mapping;
-        use MintHierarchicalUid.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping; use MintHierarchicalUid.
     """
     MintHierarchicalUid: aio.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]  # type: ignore[assignment]
-    """MintHierarchicalUid returns the UID that the older system (diana2) makes from names of patient,
-    study, series and instance. It keeps four digits of series and instance, so that collisions are
-    certain in large series: for continuing old projects only. Idempotent; needs no key.
+    """MintHierarchicalUid returns the UID that the older system (diana2)
+    makes from names of patient, study, series and instance. It keeps four
+    digits of series and instance, so that collisions are certain in large
+    series: for continuing old projects only. Idempotent; needs no key.
     """
     ListDomains: aio.UnaryUnaryMultiCallable[guid_service_pb2.ListDomainsRequest, guid_service_pb2.ListDomainsResponse]  # type: ignore[assignment]
-    """ListDomains lists the domains and their schemes, by name; never their keys. Read only."""
+    """ListDomains lists the domains and their schemes, by name; never their
+    keys. Read only.
+    """
 
 class GuidServiceServicer(metaclass=abc_1.ABCMeta):
-    """GuidService mints pseudonymous identities. A mint is a pure function of the domain's key and the
-    subject: the same question has the same answer for ever, on every replica, and nothing is stored.
-    That is why mints carry no request_id: repeating one is harmless by nature.
+    """GuidService mints pseudonymous identities. A mint is a pure function of
+    the domain's key and the subject: the same question has the same answer
+    for ever, on every replica, and nothing is stored. That is why mints
+    carry no request_id: repeating one is harmless by nature.
 
-    Every request names a `domain`; an absent one means "default". A domain has a scheme and a key of
-    its own: identities of two domains cannot be matched with one another.
+    Every request names a `domain`; an absent one means "default". A domain
+    has a scheme and a key of its own: identities of two domains cannot be
+    matched with one another.
 
-    Requests carry patient values; they are never logged. Who may call it: callers trusted with
-    identities. Besides the errors listed, every RPC may answer:
-      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the field.
+    Requests carry patient values; they are never logged. Who may call it:
+    callers trusted with identities. Besides the errors listed, every RPC may
+    answer:
+      INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
+        field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
-      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not there.
-      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL (INTERNAL).
+      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
+        there.
+      RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
+        (INTERNAL).
     """
 
     @abc_1.abstractmethod
@@ -138,8 +166,9 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         request: guid_service_pb2.BatchMintIdentitiesRequest,
         context: _ServicerContext,
     ) -> typing.Union[guid_service_pb2.BatchMintIdentitiesResponse, abc.Awaitable[guid_service_pb2.BatchMintIdentitiesResponse]]:
-        """BatchMintIdentities returns the identities of many subjects of one domain, in order, each with
-        a status of its own: one bad subject does not spoil the rest. Idempotent.
+        """BatchMintIdentities returns the identities of many subjects of one
+        domain, in order, each with a status of its own: one bad subject does
+        not spoil the rest. Idempotent.
         """
 
     @abc_1.abstractmethod
@@ -148,12 +177,13 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         request: guid_service_pb2.MapIdentifiersRequest,
         context: _ServicerContext,
     ) -> typing.Union[guid_service_pb2.MapIdentifiersResponse, abc.Awaitable[guid_service_pb2.MapIdentifiersResponse]]:
-        """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A mapped UID depends on the
-        domain and the UID only, so references between objects stay whole. Idempotent.
+        """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
+        mapped UID depends on the domain and the UID only, so references
+        between objects stay whole. Idempotent.
 
         Errors:
-          INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2, which has no such mapping;
-            use MintHierarchicalUid.
+          INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+            which has no such mapping; use MintHierarchicalUid.
         """
 
     @abc_1.abstractmethod
@@ -162,9 +192,10 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         request: guid_service_pb2.MintHierarchicalUidRequest,
         context: _ServicerContext,
     ) -> typing.Union[guid_service_pb2.MintHierarchicalUidResponse, abc.Awaitable[guid_service_pb2.MintHierarchicalUidResponse]]:
-        """MintHierarchicalUid returns the UID that the older system (diana2) makes from names of patient,
-        study, series and instance. It keeps four digits of series and instance, so that collisions are
-        certain in large series: for continuing old projects only. Idempotent; needs no key.
+        """MintHierarchicalUid returns the UID that the older system (diana2)
+        makes from names of patient, study, series and instance. It keeps four
+        digits of series and instance, so that collisions are certain in large
+        series: for continuing old projects only. Idempotent; needs no key.
         """
 
     @abc_1.abstractmethod
@@ -173,6 +204,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         request: guid_service_pb2.ListDomainsRequest,
         context: _ServicerContext,
     ) -> typing.Union[guid_service_pb2.ListDomainsResponse, abc.Awaitable[guid_service_pb2.ListDomainsResponse]]:
-        """ListDomains lists the domains and their schemes, by name; never their keys. Read only."""
+        """ListDomains lists the domains and their schemes, by name; never their
+        keys. Read only.
+        """
 
 def add_GuidServiceServicer_to_server(servicer: GuidServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

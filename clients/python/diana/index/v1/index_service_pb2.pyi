@@ -30,18 +30,25 @@ class AttributeMatch(message.Message):
     ATTRIBUTE_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
     attribute: builtins.str
-    """The attribute: its keyword ("PatientID") or tag ("00100020", "(0010,0020)"). Required."""
+    """The attribute: its keyword ("PatientID") or tag ("00100020",
+    "(0010,0020)"). Required.
+    """
     @builtins.property
     def values(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The value to match, as C-FIND writes it (PS3.4 section C.2.2.2):
           Single value: matches exactly; case matters, save in person names.
-          "*" and "?": wildcards, where the VR allows them (not in dates, times, numbers and UIDs).
-          "20260101-20260131", "20260101-", "-20260131": a range of dates or times, both ends included.
-          Empty, or "*" alone: universal, matches everything, records without a value too.
-          Person names: any case; "^" parts the components; accents are significant. A value without
-            any "^" also matches as the family name and given name with a space between them.
-        Leading and trailing spaces do not count. At most 1,024 bytes.
-        Several values: any of them may match (PS3.4's list of UID matching, allowed for every VR).
+          "*" and "?": wildcards, where the VR allows them (not in dates,
+            times, numbers and UIDs).
+          "20260101-20260131", "20260101-", "-20260131": a range of dates or
+            times, both ends included.
+          Empty, or "*" alone: universal, matches everything, records without a
+            value too.
+          Person names: any case; "^" parts the components; accents are
+            significant. A value without any "^" also matches as the family
+            name and given name with a space between them.
+        Leading and trailing spaces do not count. At most 1,024 bytes. Several
+        values: any of them may match (PS3.4's list of UID matching, allowed
+        for every VR).
         """
 
     def __init__(
@@ -67,7 +74,9 @@ class Order(message.Message):
     attribute: builtins.str
     """The attribute, as in AttributeMatch. Required."""
     descending: builtins.bool
-    """From the greatest to the least. Records without a value come first when ascending."""
+    """From the greatest to the least. Records without a value come first when
+    ascending.
+    """
     def __init__(
         self,
         *,
@@ -99,24 +108,31 @@ class FindRequest(message.Message):
     level: query_level_pb2.QueryLevel.ValueType
     """The level of the records to return. Required."""
     page_size: builtins.int
-    """How many to return at most: 0 to 1,000; zero means 100. Fewer may come before the end."""
+    """How many to return at most: 0 to 1,000; zero means 100. Fewer may come
+    before the end.
+    """
     page_token: builtins.str
-    """next_page_token of the page before, with the other fields unchanged. Empty for the first page."""
+    """next_page_token of the page before, with the other fields unchanged.
+    Empty for the first page.
+    """
     at_least_position: builtins.str
-    """A feed position, as the archive's answers give it. The index waits until it has applied it, as
-    long as the call's deadline allows (30 seconds where the call has none). Empty: do not wait.
+    """A feed position, as the archive's answers give it. The index waits
+    until it has applied it, as long as the call's deadline allows (30
+    seconds where the call has none). Empty: do not wait.
     """
     @builtins.property
     def matches(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
-        """The matching keys; all must match. Keys of higher levels may be given at any level (relational
-        queries); a key of a lower level matches a record if any of its children does. At most 64.
+        """The matching keys; all must match. Keys of higher levels may be given
+        at any level (relational queries); a key of a lower level matches a
+        record if any of its children does. At most 64.
         """
 
     @builtins.property
     def return_keys(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The attributes to return beside the level's usual ones, by keyword or tag; at instance level any
-        top-level attribute of the header, at higher levels those attributes that GetIndexCapabilities
-        lists up to that level. At most 256.
+        """The attributes to return beside the level's usual ones, by keyword or
+        tag; at instance level any top-level attribute of the header, at higher
+        levels those attributes that GetIndexCapabilities lists up to that
+        level. At most 256.
         """
 
     @builtins.property
@@ -151,7 +167,9 @@ class FindResponse(message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """Pass it to get the next page. Empty means that this was the last; nothing else does."""
+    """Pass it to get the next page. Empty means that this was the last;
+    nothing else does.
+    """
     position: builtins.str
     """The feed position that the answer reflects."""
     @builtins.property
@@ -192,9 +210,10 @@ class Record(message.Message):
     sop_instance_uid: builtins.str
     """SOP Instance UID. Empty above instance level."""
     dicom_json: builtins.bytes
-    """The usual and the asked for attributes, as one DICOM JSON object (PS3.18 Annex F), UTF-8. An
-    attribute that the record lacks is absent. At each level it carries that level's computed
-    attributes too: NumberOfPatientRelatedStudies, NumberOfStudyRelatedInstances,
+    """The usual and the asked for attributes, as one DICOM JSON object
+    (PS3.18 Annex F), UTF-8. An attribute that the record lacks is absent.
+    At each level it carries that level's computed attributes too:
+    NumberOfPatientRelatedStudies, NumberOfStudyRelatedInstances,
     ModalitiesInStudy and their like.
     """
     instance_count: builtins.int
@@ -308,12 +327,14 @@ class GetIndexStatusResponse(message.Message):
     SERIES_COUNT_FIELD_NUMBER: builtins.int
     INSTANCE_COUNT_FIELD_NUMBER: builtins.int
     position: builtins.str
-    """The feed position up to which everything is applied. Empty before the first entry."""
+    """The feed position up to which everything is applied. Empty before the
+    first entry.
+    """
     entries_behind: builtins.int
     """How many entries the archive has beyond it, as last heard."""
     following: builtins.bool
-    """Whether the archive's feed is being followed at this moment. False while the archive cannot be
-    reached: answers go on, and grow old.
+    """Whether the archive's feed is being followed at this moment. False
+    while the archive cannot be reached: answers go on, and grow old.
     """
     patient_count: builtins.int
     """How many patients the store has."""
@@ -325,7 +346,9 @@ class GetIndexStatusResponse(message.Message):
     """How many instances."""
     @builtins.property
     def applied_commit_time(self) -> timestamp_pb2.Timestamp:
-        """When the newest applied entry was committed in the archive. Absent before the first."""
+        """When the newest applied entry was committed in the archive. Absent
+        before the first.
+        """
 
     def __init__(
         self,
@@ -384,7 +407,9 @@ class GetIndexCapabilitiesResponse(message.Message):
 
 @typing.final
 class IndexedAttribute(message.Message):
-    """IndexedAttribute is an attribute that can be matched, ordered by and returned."""
+    """IndexedAttribute is an attribute that can be matched, ordered by and
+    returned.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -422,8 +447,9 @@ class RebuildIndexRequest(message.Message):
 
     REQUEST_ID_FIELD_NUMBER: builtins.int
     request_id: builtins.str
-    """A name for this request that the caller makes up (a UUID serves): the same id returns the same
-    operation again. At most 128 characters. Empty: no such protection.
+    """A name for this request that the caller makes up (a UUID serves): the
+    same id returns the same operation again. At most 128 characters.
+    Empty: no such protection.
     """
     def __init__(
         self,
@@ -467,7 +493,9 @@ class RebuildIndexResult(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     INSTANCE_COUNT_FIELD_NUMBER: builtins.int
     position: builtins.str
-    """The feed position up to which the new records were derived when they took their place."""
+    """The feed position up to which the new records were derived when they
+    took their place.
+    """
     instance_count: builtins.int
     """How many instances were indexed."""
     def __init__(

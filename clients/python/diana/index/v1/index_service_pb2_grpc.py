@@ -26,13 +26,15 @@ if _version_not_supported:
 
 
 class IndexServiceStub(object):
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     def __init__(self, channel):
@@ -69,33 +71,40 @@ class IndexServiceStub(object):
 
 
 class IndexServiceServicer(object):
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     def Find(self, request, context):
-        """Find returns the records at a level that match all given keys, with C-FIND's semantics (PS3.4
-        section C.2.2.2). Read only.
+        """Find returns the records at a level that match all given keys, with
+        C-FIND's semantics (PS3.4 section C.2.2.2). Read only.
 
         Errors:
-        INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or ordered by at the level.
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
-        INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a position of the archive.
-        DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach `at_least_position` in time.
-        FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from before a restore or rebuild
-        of the archive.
+        INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
+        ordered by at the level.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
+        INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
+        position of the archive.
+        DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach
+        `at_least_position` in time.
+        FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from
+        before a restore or rebuild of the archive.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Count(self, request, context):
-        """Count returns how many records Find would, without returning them. Read only.
+        """Count returns how many records Find would, without returning them. Read
+        only.
 
         Errors: as for Find.
         """
@@ -104,24 +113,28 @@ class IndexServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetIndexStatus(self, request, context):
-        """GetIndexStatus says how far the index has followed, and how many records it holds. Read only.
+        """GetIndexStatus says how far the index has followed, and how many
+        records it holds. Read only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetIndexCapabilities(self, request, context):
-        """GetIndexCapabilities lists the attributes that can be matched and ordered by. Read only.
+        """GetIndexCapabilities lists the attributes that can be matched and
+        ordered by. Read only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RebuildIndex(self, request, context):
-        """RebuildIndex starts an operation of kind "index.rebuild", which derives all records of all
-        stores anew from the archive's feed. Questions are answered from the old records until the new
-        ones are complete; then those take their place at once. While one rebuild has not ended, another
-        call returns that one. Its result is a RebuildIndexResult. Who may call it: administrators.
+        """RebuildIndex starts an operation of kind "index.rebuild", which derives
+        all records of all stores anew from the archive's feed. Questions are
+        answered from the old records until the new ones are complete; then
+        those take their place at once. While one rebuild has not ended,
+        another call returns that one. Its result is a RebuildIndexResult. Who
+        may call it: administrators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,13 +177,15 @@ def add_IndexServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IndexService(object):
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     @staticmethod

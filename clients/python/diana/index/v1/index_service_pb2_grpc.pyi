@@ -27,13 +27,15 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IndexServiceStub:
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     @typing.overload
@@ -41,81 +43,107 @@ class IndexServiceStub:
     @typing.overload
     def __new__(cls, channel: aio.Channel) -> IndexServiceAsyncStub: ...
     Find: grpc.UnaryUnaryMultiCallable[index_service_pb2.FindRequest, index_service_pb2.FindResponse]
-    """Find returns the records at a level that match all given keys, with C-FIND's semantics (PS3.4
-    section C.2.2.2). Read only.
+    """Find returns the records at a level that match all given keys, with
+    C-FIND's semantics (PS3.4 section C.2.2.2). Read only.
 
     Errors:
-      INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or ordered by at the level.
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
-      INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a position of the archive.
-      DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach `at_least_position` in time.
-      FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from before a restore or rebuild
-        of the archive.
+      INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
+        ordered by at the level.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
+      INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
+        position of the archive.
+      DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach
+        `at_least_position` in time.
+      FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from
+        before a restore or rebuild of the archive.
     """
     Count: grpc.UnaryUnaryMultiCallable[index_service_pb2.CountRequest, index_service_pb2.CountResponse]
-    """Count returns how many records Find would, without returning them. Read only.
+    """Count returns how many records Find would, without returning them. Read
+    only.
 
     Errors: as for Find.
     """
     GetIndexStatus: grpc.UnaryUnaryMultiCallable[index_service_pb2.GetIndexStatusRequest, index_service_pb2.GetIndexStatusResponse]
-    """GetIndexStatus says how far the index has followed, and how many records it holds. Read only."""
+    """GetIndexStatus says how far the index has followed, and how many
+    records it holds. Read only.
+    """
     GetIndexCapabilities: grpc.UnaryUnaryMultiCallable[index_service_pb2.GetIndexCapabilitiesRequest, index_service_pb2.GetIndexCapabilitiesResponse]
-    """GetIndexCapabilities lists the attributes that can be matched and ordered by. Read only."""
+    """GetIndexCapabilities lists the attributes that can be matched and
+    ordered by. Read only.
+    """
     RebuildIndex: grpc.UnaryUnaryMultiCallable[index_service_pb2.RebuildIndexRequest, index_service_pb2.RebuildIndexResponse]
-    """RebuildIndex starts an operation of kind "index.rebuild", which derives all records of all
-    stores anew from the archive's feed. Questions are answered from the old records until the new
-    ones are complete; then those take their place at once. While one rebuild has not ended, another
-    call returns that one. Its result is a RebuildIndexResult. Who may call it: administrators.
+    """RebuildIndex starts an operation of kind "index.rebuild", which derives
+    all records of all stores anew from the archive's feed. Questions are
+    answered from the old records until the new ones are complete; then
+    those take their place at once. While one rebuild has not ended,
+    another call returns that one. Its result is a RebuildIndexResult. Who
+    may call it: administrators.
     """
 
 @typing.type_check_only
 class IndexServiceAsyncStub(IndexServiceStub):
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
     Find: aio.UnaryUnaryMultiCallable[index_service_pb2.FindRequest, index_service_pb2.FindResponse]  # type: ignore[assignment]
-    """Find returns the records at a level that match all given keys, with C-FIND's semantics (PS3.4
-    section C.2.2.2). Read only.
+    """Find returns the records at a level that match all given keys, with
+    C-FIND's semantics (PS3.4 section C.2.2.2). Read only.
 
     Errors:
-      INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or ordered by at the level.
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
-      INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a position of the archive.
-      DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach `at_least_position` in time.
-      FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from before a restore or rebuild
-        of the archive.
+      INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
+        ordered by at the level.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
+      INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
+        position of the archive.
+      DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach
+        `at_least_position` in time.
+      FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from
+        before a restore or rebuild of the archive.
     """
     Count: aio.UnaryUnaryMultiCallable[index_service_pb2.CountRequest, index_service_pb2.CountResponse]  # type: ignore[assignment]
-    """Count returns how many records Find would, without returning them. Read only.
+    """Count returns how many records Find would, without returning them. Read
+    only.
 
     Errors: as for Find.
     """
     GetIndexStatus: aio.UnaryUnaryMultiCallable[index_service_pb2.GetIndexStatusRequest, index_service_pb2.GetIndexStatusResponse]  # type: ignore[assignment]
-    """GetIndexStatus says how far the index has followed, and how many records it holds. Read only."""
+    """GetIndexStatus says how far the index has followed, and how many
+    records it holds. Read only.
+    """
     GetIndexCapabilities: aio.UnaryUnaryMultiCallable[index_service_pb2.GetIndexCapabilitiesRequest, index_service_pb2.GetIndexCapabilitiesResponse]  # type: ignore[assignment]
-    """GetIndexCapabilities lists the attributes that can be matched and ordered by. Read only."""
+    """GetIndexCapabilities lists the attributes that can be matched and
+    ordered by. Read only.
+    """
     RebuildIndex: aio.UnaryUnaryMultiCallable[index_service_pb2.RebuildIndexRequest, index_service_pb2.RebuildIndexResponse]  # type: ignore[assignment]
-    """RebuildIndex starts an operation of kind "index.rebuild", which derives all records of all
-    stores anew from the archive's feed. Questions are answered from the old records until the new
-    ones are complete; then those take their place at once. While one rebuild has not ended, another
-    call returns that one. Its result is a RebuildIndexResult. Who may call it: administrators.
+    """RebuildIndex starts an operation of kind "index.rebuild", which derives
+    all records of all stores anew from the archive's feed. Questions are
+    answered from the old records until the new ones are complete; then
+    those take their place at once. While one rebuild has not ended,
+    another call returns that one. Its result is a RebuildIndexResult. Who
+    may call it: administrators.
     """
 
 class IndexServiceServicer(metaclass=abc_1.ABCMeta):
-    """IndexService finds patients, studies, series and instances. It follows the archive's change feed;
-    everything it holds can be thrown away and rebuilt from the archive.
+    """IndexService finds patients, studies, series and instances. It follows
+    the archive's change feed; everything it holds can be thrown away and
+    rebuilt from the archive.
 
-    Every request names a `store`; an absent one means "default". Unless an RPC says otherwise, any
-    authenticated caller may call it. Besides the errors listed, every RPC may answer
-    INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and
-    INTERNAL (INTERNAL). A store that the index has never heard of is an empty one.
+    Every request names a `store`; an absent one means "default". Unless an
+    RPC says otherwise, any authenticated caller may call it. Besides the
+    errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
+    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL
+    (INTERNAL). A store that the index has never heard of is an empty one.
     """
 
     @abc_1.abstractmethod
@@ -124,16 +152,20 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         request: index_service_pb2.FindRequest,
         context: _ServicerContext,
     ) -> typing.Union[index_service_pb2.FindResponse, abc.Awaitable[index_service_pb2.FindResponse]]:
-        """Find returns the records at a level that match all given keys, with C-FIND's semantics (PS3.4
-        section C.2.2.2). Read only.
+        """Find returns the records at a level that match all given keys, with
+        C-FIND's semantics (PS3.4 section C.2.2.2). Read only.
 
         Errors:
-          INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or ordered by at the level.
-          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
-          INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a position of the archive.
-          DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach `at_least_position` in time.
-          FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from before a restore or rebuild
-            of the archive.
+          INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
+            ordered by at the level.
+          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+            request.
+          INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
+            position of the archive.
+          DEADLINE_EXCEEDED (POSITION_NOT_REACHED): the index did not reach
+            `at_least_position` in time.
+          FAILED_PRECONDITION (EPOCH_CHANGED): `at_least_position` is from
+            before a restore or rebuild of the archive.
         """
 
     @abc_1.abstractmethod
@@ -142,7 +174,8 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         request: index_service_pb2.CountRequest,
         context: _ServicerContext,
     ) -> typing.Union[index_service_pb2.CountResponse, abc.Awaitable[index_service_pb2.CountResponse]]:
-        """Count returns how many records Find would, without returning them. Read only.
+        """Count returns how many records Find would, without returning them. Read
+        only.
 
         Errors: as for Find.
         """
@@ -153,7 +186,9 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         request: index_service_pb2.GetIndexStatusRequest,
         context: _ServicerContext,
     ) -> typing.Union[index_service_pb2.GetIndexStatusResponse, abc.Awaitable[index_service_pb2.GetIndexStatusResponse]]:
-        """GetIndexStatus says how far the index has followed, and how many records it holds. Read only."""
+        """GetIndexStatus says how far the index has followed, and how many
+        records it holds. Read only.
+        """
 
     @abc_1.abstractmethod
     def GetIndexCapabilities(
@@ -161,7 +196,9 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         request: index_service_pb2.GetIndexCapabilitiesRequest,
         context: _ServicerContext,
     ) -> typing.Union[index_service_pb2.GetIndexCapabilitiesResponse, abc.Awaitable[index_service_pb2.GetIndexCapabilitiesResponse]]:
-        """GetIndexCapabilities lists the attributes that can be matched and ordered by. Read only."""
+        """GetIndexCapabilities lists the attributes that can be matched and
+        ordered by. Read only.
+        """
 
     @abc_1.abstractmethod
     def RebuildIndex(
@@ -169,10 +206,12 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         request: index_service_pb2.RebuildIndexRequest,
         context: _ServicerContext,
     ) -> typing.Union[index_service_pb2.RebuildIndexResponse, abc.Awaitable[index_service_pb2.RebuildIndexResponse]]:
-        """RebuildIndex starts an operation of kind "index.rebuild", which derives all records of all
-        stores anew from the archive's feed. Questions are answered from the old records until the new
-        ones are complete; then those take their place at once. While one rebuild has not ended, another
-        call returns that one. Its result is a RebuildIndexResult. Who may call it: administrators.
+        """RebuildIndex starts an operation of kind "index.rebuild", which derives
+        all records of all stores anew from the archive's feed. Questions are
+        answered from the old records until the new ones are complete; then
+        those take their place at once. While one rebuild has not ended,
+        another call returns that one. Its result is a RebuildIndexResult. Who
+        may call it: administrators.
         """
 
 def add_IndexServiceServicer_to_server(servicer: IndexServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

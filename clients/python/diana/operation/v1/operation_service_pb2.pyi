@@ -42,7 +42,9 @@ class Operation(message.Message):
         STATE_RUNNING: Operation._State.ValueType  # 2
         """It runs."""
         STATE_SUCCEEDED: Operation._State.ValueType  # 3
-        """It ended well. Single items may have failed all the same: see Progress.failed."""
+        """It ended well. Single items may have failed all the same: see
+        Progress.failed.
+        """
         STATE_FAILED: Operation._State.ValueType  # 4
         """It ended with `error`."""
         STATE_CANCELLED: Operation._State.ValueType  # 5
@@ -58,7 +60,9 @@ class Operation(message.Message):
     STATE_RUNNING: Operation.State.ValueType  # 2
     """It runs."""
     STATE_SUCCEEDED: Operation.State.ValueType  # 3
-    """It ended well. Single items may have failed all the same: see Progress.failed."""
+    """It ended well. Single items may have failed all the same: see
+    Progress.failed.
+    """
     STATE_FAILED: Operation.State.ValueType  # 4
     """It ended with `error`."""
     STATE_CANCELLED: Operation.State.ValueType  # 5
@@ -76,9 +80,13 @@ class Operation(message.Message):
     END_TIME_FIELD_NUMBER: builtins.int
     ATTEMPTS_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Its resource name, unique in the mesh: "operations/SERVICE-ID". Opaque to callers."""
+    """Its resource name, unique in the mesh: "operations/SERVICE-ID". Opaque
+    to callers.
+    """
     kind: builtins.str
-    """What it does, as a short name: "index.rebuild". The RPC that starts it says which."""
+    """What it does, as a short name: "index.rebuild". The RPC that starts it
+    says which.
+    """
     store: builtins.str
     """The store it works on. Empty when it works on none or on several."""
     state: Operation.State.ValueType
@@ -95,7 +103,9 @@ class Operation(message.Message):
 
     @builtins.property
     def result(self) -> any_pb2.Any:
-        """What it yields, in the type that the RPC which started it names. Set in STATE_SUCCEEDED only."""
+        """What it yields, in the type that the RPC which started it names. Set in
+        STATE_SUCCEEDED only.
+        """
 
     @builtins.property
     def create_time(self) -> timestamp_pb2.Timestamp:
@@ -171,7 +181,9 @@ class ItemFailure(message.Message):
     ITEM_FIELD_NUMBER: builtins.int
     STATUS_FIELD_NUMBER: builtins.int
     item: builtins.str
-    """The item's name: a UID, or what the operation's RPC says. It holds no patient values."""
+    """The item's name: a UID, or what the operation's RPC says. It holds no
+    patient values.
+    """
     @builtins.property
     def status(self) -> status_pb2.Status:
         """Why."""
@@ -244,7 +256,9 @@ class ListOperationsRequest(message.Message):
     page_size: builtins.int
     """How many to return at most: 0 to 1,000; zero means 100."""
     page_token: builtins.str
-    """next_page_token of the page before, with the other fields unchanged. Empty for the first page."""
+    """next_page_token of the page before, with the other fields unchanged.
+    Empty for the first page.
+    """
     def __init__(
         self,
         *,
@@ -267,7 +281,9 @@ class ListOperationsResponse(message.Message):
     OPERATIONS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """Pass it to get the next page. Empty means that this was the last; nothing else does."""
+    """Pass it to get the next page. Empty means that this was the last;
+    nothing else does.
+    """
     @builtins.property
     def operations(self) -> containers.RepeatedCompositeFieldContainer[Operation]:
         """The operations, newest first."""
@@ -296,8 +312,8 @@ class WaitOperationRequest(message.Message):
     """Its name. Required."""
     @builtins.property
     def timeout(self) -> duration_pb2.Duration:
-        """How long to wait at most: not negative. Absent means as long as the call's deadline allows, at
-        most an hour.
+        """How long to wait at most: not negative. Absent means as long as the
+        call's deadline allows, at most an hour.
         """
 
     def __init__(
@@ -378,7 +394,9 @@ class CancelOperationResponse(message.Message):
 
 @typing.final
 class ListOperationFailuresRequest(message.Message):
-    """ListOperationFailuresRequest asks for a page of an operation's failed items."""
+    """ListOperationFailuresRequest asks for a page of an operation's failed
+    items.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -390,7 +408,9 @@ class ListOperationFailuresRequest(message.Message):
     page_size: builtins.int
     """How many to return at most: 0 to 1,000; zero means 100."""
     page_token: builtins.str
-    """next_page_token of the page before, with the other fields unchanged. Empty for the first page."""
+    """next_page_token of the page before, with the other fields unchanged.
+    Empty for the first page.
+    """
     def __init__(
         self,
         *,
@@ -413,7 +433,9 @@ class ListOperationFailuresResponse(message.Message):
     FAILURES_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """Pass it to get the next page. Empty means that this was the last; nothing else does."""
+    """Pass it to get the next page. Empty means that this was the last;
+    nothing else does.
+    """
     @builtins.property
     def failures(self) -> containers.RepeatedCompositeFieldContainer[ItemFailure]:
         """The items, in the order in which they failed."""

@@ -26,13 +26,15 @@ if _version_not_supported:
 
 
 class OperationServiceStub(object):
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     def __init__(self, channel):
@@ -69,21 +71,23 @@ class OperationServiceStub(object):
 
 
 class OperationServiceServicer(object):
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     def GetOperation(self, request, context):
         """GetOperation returns an operation as it stands. Read only.
 
         Errors:
-        NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended longer ago than the service
-        keeps them (30 days unless configured).
+        NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended
+        longer ago than the service keeps them (30 days unless configured).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,16 +97,17 @@ class OperationServiceServicer(object):
         """ListOperations lists the service's operations, newest first. Read only.
 
         Errors:
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WaitOperation(self, request, context):
-        """WaitOperation returns an operation as soon as it has ended, or as it stands when `timeout` or
-        the call's deadline is near. Read only; call it again to wait on. A progress bar waits with a
-        short timeout.
+        """WaitOperation returns an operation as soon as it has ended, or as it
+        stands when `timeout` or the call's deadline is near. Read only; call
+        it again to wait on. A progress bar waits with a short timeout.
 
         Errors:
         NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
@@ -112,8 +117,9 @@ class OperationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelOperation(self, request, context):
-        """CancelOperation asks an operation to stop. It stops at its next safe point and ends as
-        STATE_CANCELLED; what it has done remains. Idempotent.
+        """CancelOperation asks an operation to stop. It stops at its next safe
+        point and ends as STATE_CANCELLED; what it has done remains.
+        Idempotent.
 
         Errors:
         NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
@@ -124,12 +130,13 @@ class OperationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListOperationFailures(self, request, context):
-        """ListOperationFailures lists the items that an operation could not do, in the order in which
-        they failed. Read only.
+        """ListOperationFailures lists the items that an operation could not do,
+        in the order in which they failed. Read only.
 
         Errors:
         NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
-        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,13 +179,15 @@ def add_OperationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationService(object):
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     @staticmethod

@@ -27,13 +27,15 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationServiceStub:
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     @typing.overload
@@ -44,49 +46,54 @@ class OperationServiceStub:
     """GetOperation returns an operation as it stands. Read only.
 
     Errors:
-      NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended longer ago than the service
-        keeps them (30 days unless configured).
+      NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended
+        longer ago than the service keeps them (30 days unless configured).
     """
     ListOperations: grpc.UnaryUnaryMultiCallable[operation_service_pb2.ListOperationsRequest, operation_service_pb2.ListOperationsResponse]
     """ListOperations lists the service's operations, newest first. Read only.
 
     Errors:
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
     """
     WaitOperation: grpc.UnaryUnaryMultiCallable[operation_service_pb2.WaitOperationRequest, operation_service_pb2.WaitOperationResponse]
-    """WaitOperation returns an operation as soon as it has ended, or as it stands when `timeout` or
-    the call's deadline is near. Read only; call it again to wait on. A progress bar waits with a
-    short timeout.
+    """WaitOperation returns an operation as soon as it has ended, or as it
+    stands when `timeout` or the call's deadline is near. Read only; call
+    it again to wait on. A progress bar waits with a short timeout.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
     """
     CancelOperation: grpc.UnaryUnaryMultiCallable[operation_service_pb2.CancelOperationRequest, operation_service_pb2.CancelOperationResponse]
-    """CancelOperation asks an operation to stop. It stops at its next safe point and ends as
-    STATE_CANCELLED; what it has done remains. Idempotent.
+    """CancelOperation asks an operation to stop. It stops at its next safe
+    point and ends as STATE_CANCELLED; what it has done remains.
+    Idempotent.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
       FAILED_PRECONDITION (OPERATION_FINISHED): it has ended otherwise.
     """
     ListOperationFailures: grpc.UnaryUnaryMultiCallable[operation_service_pb2.ListOperationFailuresRequest, operation_service_pb2.ListOperationFailuresResponse]
-    """ListOperationFailures lists the items that an operation could not do, in the order in which
-    they failed. Read only.
+    """ListOperationFailures lists the items that an operation could not do,
+    in the order in which they failed. Read only.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
     """
 
 @typing.type_check_only
 class OperationServiceAsyncStub(OperationServiceStub):
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
@@ -94,48 +101,53 @@ class OperationServiceAsyncStub(OperationServiceStub):
     """GetOperation returns an operation as it stands. Read only.
 
     Errors:
-      NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended longer ago than the service
-        keeps them (30 days unless configured).
+      NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended
+        longer ago than the service keeps them (30 days unless configured).
     """
     ListOperations: aio.UnaryUnaryMultiCallable[operation_service_pb2.ListOperationsRequest, operation_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """ListOperations lists the service's operations, newest first. Read only.
 
     Errors:
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
     """
     WaitOperation: aio.UnaryUnaryMultiCallable[operation_service_pb2.WaitOperationRequest, operation_service_pb2.WaitOperationResponse]  # type: ignore[assignment]
-    """WaitOperation returns an operation as soon as it has ended, or as it stands when `timeout` or
-    the call's deadline is near. Read only; call it again to wait on. A progress bar waits with a
-    short timeout.
+    """WaitOperation returns an operation as soon as it has ended, or as it
+    stands when `timeout` or the call's deadline is near. Read only; call
+    it again to wait on. A progress bar waits with a short timeout.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
     """
     CancelOperation: aio.UnaryUnaryMultiCallable[operation_service_pb2.CancelOperationRequest, operation_service_pb2.CancelOperationResponse]  # type: ignore[assignment]
-    """CancelOperation asks an operation to stop. It stops at its next safe point and ends as
-    STATE_CANCELLED; what it has done remains. Idempotent.
+    """CancelOperation asks an operation to stop. It stops at its next safe
+    point and ends as STATE_CANCELLED; what it has done remains.
+    Idempotent.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
       FAILED_PRECONDITION (OPERATION_FINISHED): it has ended otherwise.
     """
     ListOperationFailures: aio.UnaryUnaryMultiCallable[operation_service_pb2.ListOperationFailuresRequest, operation_service_pb2.ListOperationFailuresResponse]  # type: ignore[assignment]
-    """ListOperationFailures lists the items that an operation could not do, in the order in which
-    they failed. Read only.
+    """ListOperationFailures lists the items that an operation could not do,
+    in the order in which they failed. Read only.
 
     Errors:
       NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
-      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+      INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+        request.
     """
 
 class OperationServiceServicer(metaclass=abc_1.ABCMeta):
-    """OperationService follows long work. Every service that starts operations serves it beside its own
-    contract, for its own operations. An operation is durable: it is recorded before the call that
-    starts it is answered, and after a crash or a restart it is resumed where it can be, and begun
+    """OperationService follows long work. Every service that starts operations
+    serves it beside its own contract, for its own operations. An operation
+    is durable: it is recorded before the call that starts it is answered,
+    and after a crash or a restart it is resumed where it can be, and begun
     again where it cannot.
 
-    Besides the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
-    RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING) and INTERNAL (INTERNAL).
+    Besides the errors listed, every RPC may answer INVALID_ARGUMENT
+    (INVALID_FIELD), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING)
+    and INTERNAL (INTERNAL).
     """
 
     @abc_1.abstractmethod
@@ -147,8 +159,8 @@ class OperationServiceServicer(metaclass=abc_1.ABCMeta):
         """GetOperation returns an operation as it stands. Read only.
 
         Errors:
-          NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended longer ago than the service
-            keeps them (30 days unless configured).
+          NOT_FOUND (OPERATION_NOT_FOUND): no such operation, or it ended
+            longer ago than the service keeps them (30 days unless configured).
         """
 
     @abc_1.abstractmethod
@@ -160,7 +172,8 @@ class OperationServiceServicer(metaclass=abc_1.ABCMeta):
         """ListOperations lists the service's operations, newest first. Read only.
 
         Errors:
-          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+            request.
         """
 
     @abc_1.abstractmethod
@@ -169,9 +182,9 @@ class OperationServiceServicer(metaclass=abc_1.ABCMeta):
         request: operation_service_pb2.WaitOperationRequest,
         context: _ServicerContext,
     ) -> typing.Union[operation_service_pb2.WaitOperationResponse, abc.Awaitable[operation_service_pb2.WaitOperationResponse]]:
-        """WaitOperation returns an operation as soon as it has ended, or as it stands when `timeout` or
-        the call's deadline is near. Read only; call it again to wait on. A progress bar waits with a
-        short timeout.
+        """WaitOperation returns an operation as soon as it has ended, or as it
+        stands when `timeout` or the call's deadline is near. Read only; call
+        it again to wait on. A progress bar waits with a short timeout.
 
         Errors:
           NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
@@ -183,8 +196,9 @@ class OperationServiceServicer(metaclass=abc_1.ABCMeta):
         request: operation_service_pb2.CancelOperationRequest,
         context: _ServicerContext,
     ) -> typing.Union[operation_service_pb2.CancelOperationResponse, abc.Awaitable[operation_service_pb2.CancelOperationResponse]]:
-        """CancelOperation asks an operation to stop. It stops at its next safe point and ends as
-        STATE_CANCELLED; what it has done remains. Idempotent.
+        """CancelOperation asks an operation to stop. It stops at its next safe
+        point and ends as STATE_CANCELLED; what it has done remains.
+        Idempotent.
 
         Errors:
           NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
@@ -197,12 +211,13 @@ class OperationServiceServicer(metaclass=abc_1.ABCMeta):
         request: operation_service_pb2.ListOperationFailuresRequest,
         context: _ServicerContext,
     ) -> typing.Union[operation_service_pb2.ListOperationFailuresResponse, abc.Awaitable[operation_service_pb2.ListOperationFailuresResponse]]:
-        """ListOperationFailures lists the items that an operation could not do, in the order in which
-        they failed. Read only.
+        """ListOperationFailures lists the items that an operation could not do,
+        in the order in which they failed. Read only.
 
         Errors:
           NOT_FOUND (OPERATION_NOT_FOUND): as for GetOperation.
-          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this request.
+          INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
+            request.
         """
 
 def add_OperationServiceServicer_to_server(servicer: OperationServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

@@ -27,7 +27,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. Correct the named fields and send the request again."""
     ERROR_REASON_STORE_UNKNOWN: _ErrorReason.ValueType  # 2
-    """NOT_FOUND. Name a store that ListStores lists, or add it to the archive's configuration."""
+    """NOT_FOUND. Name a store that ListStores lists, or add it to the
+    archive's configuration.
+    """
     ERROR_REASON_STUDY_NOT_FOUND: _ErrorReason.ValueType  # 3
     """NOT_FOUND. Check the Study Instance UID and the store."""
     ERROR_REASON_SERIES_NOT_FOUND: _ErrorReason.ValueType  # 4
@@ -35,111 +37,155 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_INSTANCE_NOT_FOUND: _ErrorReason.ValueType  # 5
     """NOT_FOUND. Check the SOP Instance UID and the store."""
     ERROR_REASON_NOT_PART10: _ErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT. Send a DICOM Part 10 file: a 128-byte preamble, 'DICM', File Meta
-    Information.
+    """INVALID_ARGUMENT. Send a DICOM Part 10 file: a 128-byte preamble,
+    'DICM', File Meta Information.
     """
     ERROR_REASON_FILE_META_INVALID: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT. Have the sender write File Meta Information as PS3.10 section 7.1 asks."""
+    """INVALID_ARGUMENT. Have the sender write File Meta Information as PS3.10
+    section 7.1 asks.
+    """
     ERROR_REASON_DICOMDIR_REFUSED: _ErrorReason.ValueType  # 8
-    """INVALID_ARGUMENT. Send the instances a DICOMDIR lists; the directory itself is not stored."""
+    """INVALID_ARGUMENT. Send the instances a DICOMDIR lists; the directory
+    itself is not stored.
+    """
     ERROR_REASON_DATA_SET_TRUNCATED: _ErrorReason.ValueType  # 9
-    """INVALID_ARGUMENT. Send the file again from its source; an element ends past the end of the
-    data.
+    """INVALID_ARGUMENT. Send the file again from its source; an element ends
+    past the end of the data.
     """
     ERROR_REASON_DATA_SET_INVALID: _ErrorReason.ValueType  # 10
-    """INVALID_ARGUMENT. Have the sender write the data set as PS3.5 section 7 asks."""
+    """INVALID_ARGUMENT. Have the sender write the data set as PS3.5 section 7
+    asks.
+    """
     ERROR_REASON_DATA_SET_LIMIT: _ErrorReason.ValueType  # 11
-    """INVALID_ARGUMENT. The data set passes a limit (nesting, elements, inflated size); see
-    docs/reference/errors.md.
+    """INVALID_ARGUMENT. The data set passes a limit (nesting, elements,
+    inflated size); see docs/reference/errors.md.
     """
     ERROR_REASON_UID_MISSING: _ErrorReason.ValueType  # 12
-    """INVALID_ARGUMENT. Have the sender fill SOP Class, SOP Instance, Study Instance and Series
-    Instance UID.
+    """INVALID_ARGUMENT. Have the sender fill SOP Class, SOP Instance, Study
+    Instance and Series Instance UID.
     """
     ERROR_REASON_UID_INVALID: _ErrorReason.ValueType  # 13
-    """INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section 9.1)."""
+    """INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section
+    9.1).
+    """
     ERROR_REASON_INSTANCE_CONFLICT: _ErrorReason.ValueType  # 14
-    """ALREADY_EXISTS. Another data set is stored under this UID; give the new one its own, or set the
-    store to keep_both.
+    """ALREADY_EXISTS. Another data set is stored under this UID; give the new
+    one its own, or set the store to keep_both.
     """
     ERROR_REASON_INSTANCE_TOO_LARGE: _ErrorReason.ValueType  # 15
-    """INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a smaller instance."""
+    """INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a
+    smaller instance.
+    """
     ERROR_REASON_UPLOAD_ORDER: _ErrorReason.ValueType  # 16
-    """INVALID_ARGUMENT. Send the chunks of an instance in order, each starting where the one before
-    ended.
+    """INVALID_ARGUMENT. Send the chunks of an instance in order, each
+    starting where the one before ended.
     """
     ERROR_REASON_UPLOAD_INCOMPLETE: _ErrorReason.ValueType  # 17
-    """INVALID_ARGUMENT. End each instance with a chunk that has finish set; nothing of this one was
-    kept.
+    """INVALID_ARGUMENT. End each instance with a chunk that has finish set;
+    nothing of this one was kept.
     """
     ERROR_REASON_RANGE_INVALID: _ErrorReason.ValueType  # 18
-    """OUT_OF_RANGE. Ask for a range that lies inside the instance; its size is in
-    Instance.size_bytes.
+    """OUT_OF_RANGE. Ask for a range that lies inside the instance; its size
+    is in Instance.size_bytes.
     """
     ERROR_REASON_STUDY_INCOMPLETE: _ErrorReason.ValueType  # 19
-    """FAILED_PRECONDITION. Upload the missing instances, or declare the study complete without a
-    count.
+    """FAILED_PRECONDITION. Upload the missing instances, or declare the study
+    complete without a count.
     """
     ERROR_REASON_NOTHING_DELETED: _ErrorReason.ValueType  # 20
-    """FAILED_PRECONDITION. Nothing that can be restored was found; the grace period may have ended."""
+    """FAILED_PRECONDITION. Nothing that can be restored was found; the grace
+    period may have ended.
+    """
     ERROR_REASON_SEAL_MISSING: _ErrorReason.ValueType  # 21
     """NOT_FOUND. Seal attributes on this study first."""
     ERROR_REASON_SEAL_BROKEN: _ErrorReason.ValueType  # 22
-    """DATA_LOSS. The sealed attributes do not open with this archive's keys; restore the key or the
-    sidecar.
+    """DATA_LOSS. The sealed attributes do not open with this archive's keys;
+    restore the key or the sidecar.
     """
     ERROR_REASON_POSITION_INVALID: _ErrorReason.ValueType  # 23
-    """INVALID_ARGUMENT. Pass a position exactly as an answer of this service gave it."""
+    """INVALID_ARGUMENT. Pass a position exactly as an answer of this service
+    gave it.
+    """
     ERROR_REASON_EPOCH_CHANGED: _ErrorReason.ValueType  # 24
-    """FAILED_PRECONDITION. The archive was restored or rebuilt: drop what was derived and follow from
-    the beginning.
+    """FAILED_PRECONDITION. The archive was restored or rebuilt: drop what was
+    derived and follow from the beginning.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 25
-    """INVALID_ARGUMENT. Pass next_page_token as it came, with the same request fields."""
+    """INVALID_ARGUMENT. Pass next_page_token as it came, with the same
+    request fields.
+    """
     ERROR_REASON_POSITION_NOT_REACHED: _ErrorReason.ValueType  # 26
-    """DEADLINE_EXCEEDED. The index lags behind; ask again with a longer deadline."""
+    """DEADLINE_EXCEEDED. The index lags behind; ask again with a longer
+    deadline.
+    """
     ERROR_REASON_KEY_UNSUPPORTED: _ErrorReason.ValueType  # 27
-    """INVALID_ARGUMENT. Match on an attribute that GetIndexCapabilities lists for the level."""
+    """INVALID_ARGUMENT. Match on an attribute that GetIndexCapabilities lists
+    for the level.
+    """
     ERROR_REASON_DOMAIN_UNKNOWN: _ErrorReason.ValueType  # 28
-    """NOT_FOUND. Name a domain that ListDomains lists, or add it to the guid configuration."""
+    """NOT_FOUND. Name a domain that ListDomains lists, or add it to the guid
+    configuration.
+    """
     ERROR_REASON_DOMAIN_KEY_MISSING: _ErrorReason.ValueType  # 29
-    """FAILED_PRECONDITION. Put the domain's key in the file its configuration names."""
+    """FAILED_PRECONDITION. Put the domain's key in the file its configuration
+    names.
+    """
     ERROR_REASON_SUBJECT_INVALID: _ErrorReason.ValueType  # 30
-    """INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the named fields say what."""
+    """INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the
+    named fields say what.
+    """
     ERROR_REASON_OPERATION_NOT_FOUND: _ErrorReason.ValueType  # 31
-    """NOT_FOUND. Check the operation's name; finished ones are kept for a time only."""
+    """NOT_FOUND. Check the operation's name; finished ones are kept for a
+    time only.
+    """
     ERROR_REASON_OPERATION_FINISHED: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION. The operation has ended; read its result instead."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 33
     """ALREADY_EXISTS. Use a new request_id for a request with other fields."""
     ERROR_REASON_DISK_FULL: _ErrorReason.ValueType  # 34
-    """RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored stays readable meanwhile."""
+    """RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored
+    stays readable meanwhile.
+    """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 35
     """RESOURCE_EXHAUSTED. Too many calls at once; retry with back-off."""
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 36
     """RESOURCE_EXHAUSTED. Send smaller messages: chunks of about 1 MiB."""
     ERROR_REASON_STOPPING: _ErrorReason.ValueType  # 37
-    """UNAVAILABLE. The server is stopping; retry against another one or later."""
+    """UNAVAILABLE. The server is stopping; retry against another one or
+    later.
+    """
     ERROR_REASON_PEER_UNAVAILABLE: _ErrorReason.ValueType  # 38
-    """UNAVAILABLE. A service this one needs does not answer; retry with back-off."""
+    """UNAVAILABLE. A service this one needs does not answer; retry with
+    back-off.
+    """
     ERROR_REASON_STORE_DAMAGED: _ErrorReason.ValueType  # 39
-    """DATA_LOSS. Stored bytes do not match their digest; run verify and restore from a backup."""
+    """DATA_LOSS. Stored bytes do not match their digest; run verify and
+    restore from a backup.
+    """
     ERROR_REASON_STORE_SCHEMA_NEWER: _ErrorReason.ValueType  # 40
-    """FAILED_PRECONDITION. The files were written by a newer version; install that version or newer."""
+    """FAILED_PRECONDITION. The files were written by a newer version; install
+    that version or newer.
+    """
     ERROR_REASON_CONFIG_INVALID: _ErrorReason.ValueType  # 41
-    """FAILED_PRECONDITION. Correct the configuration at the place the message names."""
+    """FAILED_PRECONDITION. Correct the configuration at the place the message
+    names.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 42
-    """INTERNAL. Report the error id to whoever runs the server; its log has the details."""
+    """INTERNAL. Report the error id to whoever runs the server; its log has
+    the details.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """ErrorReason names why a call was refused, more finely than its status code does. It travels in
-    google.rpc.ErrorInfo: `domain` is "diana", `reason` is a name below without its ERROR_REASON_
-    prefix, and `metadata["remedy"]` says in a sentence what the caller can do. Programs branch on the
-    reason, never on the message.
+    """ErrorReason names why a call was refused, more finely than its status
+    code does. It travels in google.rpc.ErrorInfo: `domain` is "diana",
+    `reason` is a name below without its ERROR_REASON_ prefix, and
+    `metadata["remedy"]` says in a sentence what the caller can do. Programs
+    branch on the reason, never on the message.
 
-    Every comment below begins with the status code that the reason is answered with. For bad input a
-    google.rpc.BadRequest stands beside it and names the fields by their paths. Neither messages nor
-    metadata ever carry patient values.
+    Every comment below begins with the status code that the reason is
+    answered with. For bad input a google.rpc.BadRequest stands beside it and
+    names the fields by their paths. Neither messages nor metadata ever carry
+    patient values.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -147,7 +193,9 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. Correct the named fields and send the request again."""
 ERROR_REASON_STORE_UNKNOWN: ErrorReason.ValueType  # 2
-"""NOT_FOUND. Name a store that ListStores lists, or add it to the archive's configuration."""
+"""NOT_FOUND. Name a store that ListStores lists, or add it to the
+archive's configuration.
+"""
 ERROR_REASON_STUDY_NOT_FOUND: ErrorReason.ValueType  # 3
 """NOT_FOUND. Check the Study Instance UID and the store."""
 ERROR_REASON_SERIES_NOT_FOUND: ErrorReason.ValueType  # 4
@@ -155,98 +203,140 @@ ERROR_REASON_SERIES_NOT_FOUND: ErrorReason.ValueType  # 4
 ERROR_REASON_INSTANCE_NOT_FOUND: ErrorReason.ValueType  # 5
 """NOT_FOUND. Check the SOP Instance UID and the store."""
 ERROR_REASON_NOT_PART10: ErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT. Send a DICOM Part 10 file: a 128-byte preamble, 'DICM', File Meta
-Information.
+"""INVALID_ARGUMENT. Send a DICOM Part 10 file: a 128-byte preamble,
+'DICM', File Meta Information.
 """
 ERROR_REASON_FILE_META_INVALID: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT. Have the sender write File Meta Information as PS3.10 section 7.1 asks."""
+"""INVALID_ARGUMENT. Have the sender write File Meta Information as PS3.10
+section 7.1 asks.
+"""
 ERROR_REASON_DICOMDIR_REFUSED: ErrorReason.ValueType  # 8
-"""INVALID_ARGUMENT. Send the instances a DICOMDIR lists; the directory itself is not stored."""
+"""INVALID_ARGUMENT. Send the instances a DICOMDIR lists; the directory
+itself is not stored.
+"""
 ERROR_REASON_DATA_SET_TRUNCATED: ErrorReason.ValueType  # 9
-"""INVALID_ARGUMENT. Send the file again from its source; an element ends past the end of the
-data.
+"""INVALID_ARGUMENT. Send the file again from its source; an element ends
+past the end of the data.
 """
 ERROR_REASON_DATA_SET_INVALID: ErrorReason.ValueType  # 10
-"""INVALID_ARGUMENT. Have the sender write the data set as PS3.5 section 7 asks."""
+"""INVALID_ARGUMENT. Have the sender write the data set as PS3.5 section 7
+asks.
+"""
 ERROR_REASON_DATA_SET_LIMIT: ErrorReason.ValueType  # 11
-"""INVALID_ARGUMENT. The data set passes a limit (nesting, elements, inflated size); see
-docs/reference/errors.md.
+"""INVALID_ARGUMENT. The data set passes a limit (nesting, elements,
+inflated size); see docs/reference/errors.md.
 """
 ERROR_REASON_UID_MISSING: ErrorReason.ValueType  # 12
-"""INVALID_ARGUMENT. Have the sender fill SOP Class, SOP Instance, Study Instance and Series
-Instance UID.
+"""INVALID_ARGUMENT. Have the sender fill SOP Class, SOP Instance, Study
+Instance and Series Instance UID.
 """
 ERROR_REASON_UID_INVALID: ErrorReason.ValueType  # 13
-"""INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section 9.1)."""
+"""INVALID_ARGUMENT. A UID is one to 64 digits and dots (PS3.5 section
+9.1).
+"""
 ERROR_REASON_INSTANCE_CONFLICT: ErrorReason.ValueType  # 14
-"""ALREADY_EXISTS. Another data set is stored under this UID; give the new one its own, or set the
-store to keep_both.
+"""ALREADY_EXISTS. Another data set is stored under this UID; give the new
+one its own, or set the store to keep_both.
 """
 ERROR_REASON_INSTANCE_TOO_LARGE: ErrorReason.ValueType  # 15
-"""INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a smaller instance."""
+"""INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a
+smaller instance.
+"""
 ERROR_REASON_UPLOAD_ORDER: ErrorReason.ValueType  # 16
-"""INVALID_ARGUMENT. Send the chunks of an instance in order, each starting where the one before
-ended.
+"""INVALID_ARGUMENT. Send the chunks of an instance in order, each
+starting where the one before ended.
 """
 ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason.ValueType  # 17
-"""INVALID_ARGUMENT. End each instance with a chunk that has finish set; nothing of this one was
-kept.
+"""INVALID_ARGUMENT. End each instance with a chunk that has finish set;
+nothing of this one was kept.
 """
 ERROR_REASON_RANGE_INVALID: ErrorReason.ValueType  # 18
-"""OUT_OF_RANGE. Ask for a range that lies inside the instance; its size is in
-Instance.size_bytes.
+"""OUT_OF_RANGE. Ask for a range that lies inside the instance; its size
+is in Instance.size_bytes.
 """
 ERROR_REASON_STUDY_INCOMPLETE: ErrorReason.ValueType  # 19
-"""FAILED_PRECONDITION. Upload the missing instances, or declare the study complete without a
-count.
+"""FAILED_PRECONDITION. Upload the missing instances, or declare the study
+complete without a count.
 """
 ERROR_REASON_NOTHING_DELETED: ErrorReason.ValueType  # 20
-"""FAILED_PRECONDITION. Nothing that can be restored was found; the grace period may have ended."""
+"""FAILED_PRECONDITION. Nothing that can be restored was found; the grace
+period may have ended.
+"""
 ERROR_REASON_SEAL_MISSING: ErrorReason.ValueType  # 21
 """NOT_FOUND. Seal attributes on this study first."""
 ERROR_REASON_SEAL_BROKEN: ErrorReason.ValueType  # 22
-"""DATA_LOSS. The sealed attributes do not open with this archive's keys; restore the key or the
-sidecar.
+"""DATA_LOSS. The sealed attributes do not open with this archive's keys;
+restore the key or the sidecar.
 """
 ERROR_REASON_POSITION_INVALID: ErrorReason.ValueType  # 23
-"""INVALID_ARGUMENT. Pass a position exactly as an answer of this service gave it."""
+"""INVALID_ARGUMENT. Pass a position exactly as an answer of this service
+gave it.
+"""
 ERROR_REASON_EPOCH_CHANGED: ErrorReason.ValueType  # 24
-"""FAILED_PRECONDITION. The archive was restored or rebuilt: drop what was derived and follow from
-the beginning.
+"""FAILED_PRECONDITION. The archive was restored or rebuilt: drop what was
+derived and follow from the beginning.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 25
-"""INVALID_ARGUMENT. Pass next_page_token as it came, with the same request fields."""
+"""INVALID_ARGUMENT. Pass next_page_token as it came, with the same
+request fields.
+"""
 ERROR_REASON_POSITION_NOT_REACHED: ErrorReason.ValueType  # 26
-"""DEADLINE_EXCEEDED. The index lags behind; ask again with a longer deadline."""
+"""DEADLINE_EXCEEDED. The index lags behind; ask again with a longer
+deadline.
+"""
 ERROR_REASON_KEY_UNSUPPORTED: ErrorReason.ValueType  # 27
-"""INVALID_ARGUMENT. Match on an attribute that GetIndexCapabilities lists for the level."""
+"""INVALID_ARGUMENT. Match on an attribute that GetIndexCapabilities lists
+for the level.
+"""
 ERROR_REASON_DOMAIN_UNKNOWN: ErrorReason.ValueType  # 28
-"""NOT_FOUND. Name a domain that ListDomains lists, or add it to the guid configuration."""
+"""NOT_FOUND. Name a domain that ListDomains lists, or add it to the guid
+configuration.
+"""
 ERROR_REASON_DOMAIN_KEY_MISSING: ErrorReason.ValueType  # 29
-"""FAILED_PRECONDITION. Put the domain's key in the file its configuration names."""
+"""FAILED_PRECONDITION. Put the domain's key in the file its configuration
+names.
+"""
 ERROR_REASON_SUBJECT_INVALID: ErrorReason.ValueType  # 30
-"""INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the named fields say what."""
+"""INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the
+named fields say what.
+"""
 ERROR_REASON_OPERATION_NOT_FOUND: ErrorReason.ValueType  # 31
-"""NOT_FOUND. Check the operation's name; finished ones are kept for a time only."""
+"""NOT_FOUND. Check the operation's name; finished ones are kept for a
+time only.
+"""
 ERROR_REASON_OPERATION_FINISHED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. The operation has ended; read its result instead."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 33
 """ALREADY_EXISTS. Use a new request_id for a request with other fields."""
 ERROR_REASON_DISK_FULL: ErrorReason.ValueType  # 34
-"""RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored stays readable meanwhile."""
+"""RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored
+stays readable meanwhile.
+"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 35
 """RESOURCE_EXHAUSTED. Too many calls at once; retry with back-off."""
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 36
 """RESOURCE_EXHAUSTED. Send smaller messages: chunks of about 1 MiB."""
 ERROR_REASON_STOPPING: ErrorReason.ValueType  # 37
-"""UNAVAILABLE. The server is stopping; retry against another one or later."""
+"""UNAVAILABLE. The server is stopping; retry against another one or
+later.
+"""
 ERROR_REASON_PEER_UNAVAILABLE: ErrorReason.ValueType  # 38
-"""UNAVAILABLE. A service this one needs does not answer; retry with back-off."""
+"""UNAVAILABLE. A service this one needs does not answer; retry with
+back-off.
+"""
 ERROR_REASON_STORE_DAMAGED: ErrorReason.ValueType  # 39
-"""DATA_LOSS. Stored bytes do not match their digest; run verify and restore from a backup."""
+"""DATA_LOSS. Stored bytes do not match their digest; run verify and
+restore from a backup.
+"""
 ERROR_REASON_STORE_SCHEMA_NEWER: ErrorReason.ValueType  # 40
-"""FAILED_PRECONDITION. The files were written by a newer version; install that version or newer."""
+"""FAILED_PRECONDITION. The files were written by a newer version; install
+that version or newer.
+"""
 ERROR_REASON_CONFIG_INVALID: ErrorReason.ValueType  # 41
-"""FAILED_PRECONDITION. Correct the configuration at the place the message names."""
+"""FAILED_PRECONDITION. Correct the configuration at the place the message
+names.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 42
-"""INTERNAL. Report the error id to whoever runs the server; its log has the details."""
+"""INTERNAL. Report the error id to whoever runs the server; its log has
+the details.
+"""

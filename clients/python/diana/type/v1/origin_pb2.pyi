@@ -18,12 +18,13 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class Origin(message.Message):
-    """Origin says through which door something entered the mesh, or what made it. It is kept with every
-    change, so that a rule can ignore what it made itself and a person can see how an object arrived.
+    """Origin says through which door something entered the mesh, or what made
+    it. It is kept with every change, so that a rule can ignore what it made
+    itself and a person can see how an object arrived.
 
-    Every field is optional. A caller states what it knows of itself; the service that records the
-    change keeps it as told. It is information, not a credential: nothing is ever allowed or refused
-    because of it.
+    Every field is optional. A caller states what it knows of itself; the
+    service that records the change keeps it as told. It is information, not
+    a credential: nothing is ever allowed or refused because of it.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -33,20 +34,22 @@ class Origin(message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
     door: builtins.str
-    """The door that took the object in: "grpc", "dimse", "web", "folder", or another short name of
-    lower-case letters, digits and dashes. Empty means "grpc". At most 63 characters.
+    """The door that took the object in: "grpc", "dimse", "web", "folder", or
+    another short name of lower-case letters, digits and dashes. Empty
+    means "grpc". At most 63 characters.
     """
     rule: builtins.str
-    """The name of the rule whose action made this change. Empty when no rule did.
-    At most 255 characters.
+    """The name of the rule whose action made this change. Empty when no rule
+    did. At most 255 characters.
     """
     operation: builtins.str
-    """The resource name of the operation that made this change, as OperationService gives it.
-    Empty when no operation did. At most 255 characters.
+    """The resource name of the operation that made this change, as
+    OperationService gives it. Empty when no operation did. At most 255
+    characters.
     """
     source: builtins.str
-    """A name for the system that sent the object: an AE title, a site, a client's name. It must not
-    hold patient values. At most 255 characters.
+    """A name for the system that sent the object: an AE title, a site, a
+    client's name. It must not hold patient values. At most 255 characters.
     """
     def __init__(
         self,

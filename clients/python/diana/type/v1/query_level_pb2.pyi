@@ -23,7 +23,9 @@ class _QueryLevel:
 class _QueryLevelEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_QueryLevel.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     QUERY_LEVEL_UNSPECIFIED: _QueryLevel.ValueType  # 0
-    """Not a level. A request that leaves its level unset is refused with INVALID_ARGUMENT."""
+    """Not a level. A request that leaves its level unset is refused with
+    INVALID_ARGUMENT.
+    """
     QUERY_LEVEL_PATIENT: _QueryLevel.ValueType  # 1
     """One record a patient: a Patient ID together with its issuer."""
     QUERY_LEVEL_STUDY: _QueryLevel.ValueType  # 2
@@ -31,15 +33,20 @@ class _QueryLevelEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_QueryLevel.
     QUERY_LEVEL_SERIES: _QueryLevel.ValueType  # 3
     """One record a Series Instance UID."""
     QUERY_LEVEL_INSTANCE: _QueryLevel.ValueType  # 4
-    """One record a SOP Instance UID. The standard calls it the IMAGE level, and the composite object
-    instance level; it holds instances that are no images too.
+    """One record a SOP Instance UID. The standard calls it the IMAGE level,
+    and the composite object instance level; it holds instances that are no
+    images too.
     """
 
 class QueryLevel(_QueryLevel, metaclass=_QueryLevelEnumTypeWrapper):
-    """QueryLevel is a level of the Query/Retrieve information model (PS3.4 section C.3)."""
+    """QueryLevel is a level of the Query/Retrieve information model (PS3.4
+    section C.3).
+    """
 
 QUERY_LEVEL_UNSPECIFIED: QueryLevel.ValueType  # 0
-"""Not a level. A request that leaves its level unset is refused with INVALID_ARGUMENT."""
+"""Not a level. A request that leaves its level unset is refused with
+INVALID_ARGUMENT.
+"""
 QUERY_LEVEL_PATIENT: QueryLevel.ValueType  # 1
 """One record a patient: a Patient ID together with its issuer."""
 QUERY_LEVEL_STUDY: QueryLevel.ValueType  # 2
@@ -47,6 +54,7 @@ QUERY_LEVEL_STUDY: QueryLevel.ValueType  # 2
 QUERY_LEVEL_SERIES: QueryLevel.ValueType  # 3
 """One record a Series Instance UID."""
 QUERY_LEVEL_INSTANCE: QueryLevel.ValueType  # 4
-"""One record a SOP Instance UID. The standard calls it the IMAGE level, and the composite object
-instance level; it holds instances that are no images too.
+"""One record a SOP Instance UID. The standard calls it the IMAGE level,
+and the composite object instance level; it holds instances that are no
+images too.
 """

@@ -1,0 +1,65 @@
+"""The page of the command line."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from diana_cli.app import cli
+from tools.reference.markdown import GENERATED, anchor, escape, prose, table
+
+_NAME = "diana-cli"
+_EXAMPLE = "Example: "
+
+
+def make_page() -> str:
+    """The page's text. Raises ValueError for a command without help or example."""
+    names = sorted(cli.commands)
+    overview = table(["command", ""], [(f"[{name}]({anchor(f'{_NAME} {name}')})", _first_line(name)) for name in names])
+    sections = "".join(_section(cli.commands[name], f"{_NAME} {name}", "##") for name in names)
+    return GENERATED + _section(cli, _NAME, "#") + overview + sections
+
+
+def _first_line(name: str) -> str:
+    return escape(" ".join((cli.commands[name].help or "").split("\n\n")[0].split()))
+
+
+def _section(command: click.Command, path: str, level: str) -> str:
+    about, examples = _help(command)
+    if not about or not examples:
+        raise ValueError(f"{path} has no {'example' if about else 'help'}")
+    blocks = [f"{level} {path}", f"```\n{_usage(command, path)}\n```", prose(_unwrapped(about), {})]
+    blocks += [f"Example:\n\n```sh\n{example}\n```" for example in examples]
+    text = "\n\n".join(blocks) + "\n\n"
+    rows = [_option(one) for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    return text + (table(["option", "default", ""], rows) if rows else "")
+
+
+def _help(command: click.Command) -> tuple[str, list[str]]:
+    """A command's help and its examples, which stand there or in its epilog, a paragraph each."""
+    paragraphs = f"{inspect.cleandoc(command.help or '')}\n\n{command.epilog or ''}".split("\n\n")
+    examples = [one.strip().removeprefix(_EXAMPLE) for one in paragraphs if one.strip().startswith(_EXAMPLE)]
+    return "\n\n".join(one for one in paragraphs if not one.strip().startswith(_EXAMPLE)).strip(), examples
+
+
+def _unwrapped(text: str) -> str:
+    """Help without click's marks: a paragraph that click must not wrap keeps its lines in the source only."""
+    return text.replace("\b\n", "")
+
+
+def _usage(command: click.Command, path: str) -> str:
+    arguments = [one.make_metavar(click.Context(command)) for one in command.params if isinstance(one, click.Argument)]
+    more = ["COMMAND [ARGS]..."] if isinstance(command, click.Group) else []
+    return " ".join([path, "[OPTIONS]", *arguments, *more])
+
+
+def _option(option: click.Option) -> tuple[str, str, str]:
+    context = click.Context(cli)
+    value = "" if option.is_flag else f" {option.make_metavar(context)}"
+    extra = option.get_help_extra(context)
+    about = [escape(option.help or "")]
+    about += [f"Range: `{extra['range']}`."] if "range" in extra else []
+    about += [f"Environment: `{option.envvar}`."] if isinstance(option.envvar, str) else []
+    default = f"`{extra['default']}`" if "default" in extra else ""
+    return ", ".join(f"`{name}{value}`" for name in option.opts), default, " ".join(about)
