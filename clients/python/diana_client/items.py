@@ -1,0 +1,145 @@
+"""What a caller uploads and what it hears back, and how the bytes become chunks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from diana.archive.v1 import archive_service_pb2 as pb
+from diana.archive.v1.resources_pb2 import Instance
+from diana.type.v1.origin_pb2 import Origin
+from diana_client.errors import MeshError
+
+CHUNK_BYTES = 1 << 20
+"""Bytes in a chunk of a large instance, and about those in a message of small ones."""
+
+_UNKNOWN_BYTES = CHUNK_BYTES
+_ITEM_BYTES = 4096  # what remembering one unanswered instance is reckoned to cost
+_FRAMING_BYTES = 32  # a chunk's tag, offset and lengths on the wire
+
+
+class Readable(Protocol):
+    """Anything with `read(n)` that returns at most n bytes, and none at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; empty at the end."""
+
+
+Source = bytes | Path | Readable | Callable[[], Readable]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadItem:
+    """One Part 10 file to upload. `key` is the caller's own, and comes back with the result.
+
+    `source` is bytes, a path, something readable, or a function that opens something readable (which
+    is then closed). All but the plain readable can be sent again when a connection breaks.
+    """
+
+    key: Any
+    source: Source
+    size: int | None = None
+    """Bytes, if known: helps to bound what is under way. It need not be exact."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the source can be read once more."""
+        return isinstance(self.source, bytes | Path) or callable(self.source)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it stands for while it is under way."""
+        if self.size is not None:
+            return self.size + _ITEM_BYTES
+        if isinstance(self.source, bytes):
+            return len(self.source) + _ITEM_BYTES
+        if isinstance(self.source, Path):
+            return _file_size(self.source) + _ITEM_BYTES
+        return _UNKNOWN_BYTES + _ITEM_BYTES
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, in pieces of `CHUNK_BYTES` at most. An empty source yields nothing."""
+        if isinstance(self.source, bytes) and len(self.source) <= CHUNK_BYTES:
+            yield from [self.source] if self.source else []
+        elif isinstance(self.source, bytes | Path) or callable(self.source):
+            with closing(self._opened()) as opened:
+                yield from _read_all(opened)
+        else:
+            yield from _read_all(self.source)
+
+    def _opened(self) -> Any:
+        if isinstance(self.source, bytes):
+            return BytesIO(self.source)
+        if isinstance(self.source, Path):
+            return open(self.source, "rb", buffering=0)
+        return cast(Callable[[], Readable], self.source)()
+
+
+Uploadable = UploadItem | bytes | str | os.PathLike[str]
+"""What `upload` takes: an item, or bytes (keyed by their number, from 0), or a path (keyed by itself)."""
+
+
+def as_item(given: Uploadable, number: int) -> UploadItem:
+    """The item that a shorthand stands for."""
+    if isinstance(given, UploadItem):
+        return given
+    if isinstance(given, bytes):
+        return UploadItem(number, given)
+    return UploadItem(given, Path(given))
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What became of one item: `error` is None when it is stored and durable.
+
+    `outcome` says whether it is new (`pb.UploadResult.OUTCOME_STORED`) or was there already;
+    `position` is what the index takes as `at_least_position`.
+    """
+
+    key: Any
+    error: MeshError | None = None
+    outcome: pb.UploadResult.Outcome.ValueType = pb.UploadResult.OUTCOME_UNSPECIFIED
+    instance: Instance = field(default_factory=Instance)
+    position: str = ""
+
+
+class Packer:
+    """Gathers chunks into messages near 1 MiB. The first message says where they go and come from."""
+
+    def __init__(self, store: str, origin: Origin | None) -> None:
+        self._message = pb.UploadInstancesRequest(store=store, origin=origin)
+        self._bytes = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether chunks wait for their message to be full."""
+        return bool(self._message.chunks)
+
+    def add(self, tag: int, offset: int, data: bytes, finish: bool) -> Iterator[pb.UploadInstancesRequest]:
+        """Take a chunk; yield the message that had to leave to make room for it, if any."""
+        if self.pending and self._bytes + len(data) > CHUNK_BYTES:
+            yield self.flush()
+        self._message.chunks.add(tag=tag, write_offset=offset, data=data, finish=finish)
+        self._bytes += len(data) + _FRAMING_BYTES
+
+    def flush(self) -> pb.UploadInstancesRequest:
+        """The message as it stands; the next chunk opens another."""
+        message, self._message, self._bytes = self._message, pb.UploadInstancesRequest(), 0
+        return message
+
+
+def _read_all(opened: Readable) -> Iterator[bytes]:
+    while piece := opened.read(CHUNK_BYTES):
+        yield piece
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return _UNKNOWN_BYTES
