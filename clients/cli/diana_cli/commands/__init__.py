@@ -1,0 +1,1 @@
+"""The commands of diana-cli, one module a group; each module lists its own in COMMANDS."""

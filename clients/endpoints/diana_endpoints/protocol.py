@@ -1,0 +1,121 @@
+"""The small protocol: an endpoint is whatever plays one or more of these roles.
+
+Roles are apart, because few endpoints play all: an operation appears where it works. Items flow through
+iterators, one at a time. A role raises what its endpoint raises (DianaError, or the client's MeshError) when
+the whole cannot go on; what is wrong with one item is that item's `failure`, and the rest go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from diana_endpoints.items import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether an endpoint can be used now, and what there is to say of it."""
+
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question with C-FIND's semantics (PS3.4 section C.2.2.2).
+
+    `level` is patient, study, series or instance; `matches` are values by keyword or tag, any of which may match.
+    """
+
+    level: str
+    matches: Mapping[str, Sequence[str]]
+    return_keys: Sequence[str] = ()
+    order_by: Sequence[str] = ()
+    """Keywords or tags; one that begins with "-" sorts from the greatest down."""
+    at_least_position: str = ""
+
+
+@runtime_checkable
+class Endpoint(Protocol):
+    """What every endpoint is: something to be closed when done with."""
+
+    def close(self) -> None:
+        """Give back files and connections. Contents of its items may not be opened after."""
+
+
+@runtime_checkable
+class Checkable(Endpoint, Protocol):
+    """It can say how it is."""
+
+    def check(self) -> Health:
+        """How it is, within seconds. Never raises: what is wrong is in the detail."""
+
+
+@runtime_checkable
+class Lister(Endpoint, Protocol):
+    """All its items can be had in turn."""
+
+    passed_over: Mapping[str, int]
+    """What the last listing met and did not hand on, counted by kind ("no DICOM")."""
+
+    def list(self) -> Iterator[Item]:
+        """Every item, its content unopened."""
+
+
+@runtime_checkable
+class Getter(Endpoint, Protocol):
+    """Items can be fetched by name."""
+
+    def get(self, wanted: Item) -> Iterator[Item]:
+        """The items that `wanted.meta` names by its deepest UID (or path), with content."""
+
+
+@runtime_checkable
+class Putter(Endpoint, Protocol):
+    """Items can be put into it."""
+
+    def put(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Put each, and hand it on with `meta["outcome"]` or its `failure`; the order may differ.
+
+        No more is taken from `items` than is on its way.
+        """
+
+
+@runtime_checkable
+class Finder(Endpoint, Protocol):
+    """Questions can be asked of it."""
+
+    def find(self, query: Query) -> Iterator[Item]:
+        """The records that match, each with its header; pages are fetched as they are needed."""
+
+    def count(self, query: Query) -> int:
+        """How many records match."""
+
+
+@runtime_checkable
+class Deleter(Endpoint, Protocol):
+    """Items can be deleted, and for a time brought back."""
+
+    def delete(self, wanted: Item) -> int:
+        """Delete what `wanted.meta` names by its deepest UID; how many instances that was."""
+
+    def undelete(self, wanted: Item) -> int:
+        """Bring back what was deleted; how many instances that was."""
+
+
+@runtime_checkable
+class Minter(Endpoint, Protocol):
+    """It mints identities."""
+
+    def mint(self, subjects: Iterable[Item]) -> Iterator[Item]:
+        """The identity of each subject, in order; `meta` says which fields a subject may have."""
+
+
+@runtime_checkable
+class Watcher(Endpoint, Protocol):
+    """Its changes can be followed."""
+
+    def watch(self, after: str | None, stop_at_head: bool) -> Iterator[Item]:
+        """Changes after a position: "" is the beginning, None is now. Ends at the head, or never."""
