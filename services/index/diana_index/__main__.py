@@ -1,0 +1,69 @@
+"""Runs the index service: `python -m diana_index --config FILE`."""
+
+from __future__ import annotations
+
+import gc
+
+from diana.index.v1 import index_service_pb2
+from diana.index.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
+from diana.operation.v1 import operation_service_pb2
+from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
+from diana_index.config import ArchiveConfig, IndexConfig
+from diana_index.core.follow import Follower
+from diana_index.core.index import Index
+from diana_index.core.paging import PageTokens
+from diana_index.core.progress import Progress
+from diana_index.peers import ArchivePeer, tls_options
+from diana_index.servicer import REBUILD, IndexServicer, Report, publish_lag, rebuild_handler
+from diana_index.stores.generations import SqliteGenerations, page_token_key
+from diana_server.config import read_config
+from diana_server.operations import OperationQueue, OperationServicer
+from diana_server.server import Server
+
+
+def make_server(config: IndexConfig) -> Server:
+    """The service, ready to start; it follows the archive from now on. Raises DianaError STORE_SCHEMA_NEWER."""
+    generations = SqliteGenerations(config.state_dir / "records")
+    archive = _archive(config.archive)
+    index = Index(generations, Progress(), PageTokens(page_token_key(config.state_dir)))
+    queue = OperationQueue(config.state_dir / "operations.sqlite", "index")
+    servicer = IndexServicer(index, queue)
+    follower = Follower(archive, generations, index.progress, Report(), servicer.rebuild)
+    queue.register(REBUILD, rebuild_handler(follower, index))
+    publish_lag(index)
+
+    server = Server("index", config.server)
+    server.add(
+        index_service_pb2.DESCRIPTOR.services_by_name["IndexService"],
+        add_IndexServiceServicer_to_server,
+        servicer,
+        ready=index.check_ready,
+    )
+    server.add(
+        operation_service_pb2.DESCRIPTOR.services_by_name["OperationService"],
+        add_OperationServiceServicer_to_server,
+        OperationServicer(queue),
+        ready=index.check_ready,
+    )
+    # Closed in reverse: nothing is applied any more when the rebuild is put back and the records are closed.
+    for close in (archive.close, generations.close, queue.stop, follower.stop):
+        server.on_stop(close)
+    follower.start()
+    queue.start()
+    return server
+
+
+def _archive(config: ArchiveConfig) -> ArchivePeer:
+    tls = tls_options(config.ca_file, config.cert_file, config.key_file)
+    return ArchivePeer(config.address, tls, config.token_file)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    # Headers become trees without cycles: looking for some every 700 objects would cost a fifth of the following.
+    gc.set_threshold(50_000, 20, 50)
+    make_server(read_config(IndexConfig, "index")).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The attributes that are indexed: the one table of what can be matched, ordered by and returned.
+
+Keys of PS3.4 tables C.6-1 to C.6-5 without the sequences, and what people search by besides. The level is
+the level whose record carries the attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pydicom.datadict import dictionary_VM
+
+from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_common.tags import parse_tag, tag_hex, tag_of, vr_of
+
+
+class Level(IntEnum):
+    """A level of the Query/Retrieve information model (PS3.4 section C.3); numbered as QueryLevel."""
+
+    PATIENT = 1
+    STUDY = 2
+    SERIES = 3
+    INSTANCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An indexed attribute."""
+
+    keyword: str
+    tag: str
+    """Eight upper-case hexadecimal digits."""
+    vr: str
+    level: Level
+    many: bool
+    """Whether a record usually has several matching forms: the VM allows several values, or it is a name."""
+    usual: bool
+    """Whether answers at its level carry it unasked."""
+    derived: bool
+    """Whether it is counted or gathered from the records below instead of read from a header."""
+
+
+_USUAL = {
+    Level.PATIENT: "PatientName PatientID IssuerOfPatientID PatientBirthDate PatientSex",
+    Level.STUDY: "StudyDate StudyTime AccessionNumber StudyID StudyInstanceUID ReferringPhysicianName StudyDescription",
+    Level.SERIES: """Modality SeriesNumber SeriesInstanceUID SeriesDescription BodyPartExamined
+        PerformedProcedureStepStartDate PerformedProcedureStepStartTime""",
+    Level.INSTANCE: """InstanceNumber SOPInstanceUID SOPClassUID AvailableTransferSyntaxUID Rows Columns
+        BitsAllocated NumberOfFrames""",
+}
+_DERIVED = {
+    Level.PATIENT: "NumberOfPatientRelatedStudies NumberOfPatientRelatedSeries NumberOfPatientRelatedInstances",
+    Level.STUDY: "ModalitiesInStudy SOPClassesInStudy NumberOfStudyRelatedSeries NumberOfStudyRelatedInstances",
+    Level.SERIES: "NumberOfSeriesRelatedInstances",
+    Level.INSTANCE: "",
+}
+_FURTHER = {
+    Level.PATIENT: """PatientBirthTime OtherPatientIDs OtherPatientNames TypeOfPatientID EthnicGroup PatientComments
+        PatientSpeciesDescription PatientIdentityRemoved""",
+    Level.STUDY: """NameOfPhysiciansReadingStudy PhysiciansOfRecord AdmittingDiagnosesDescription PatientAge PatientSize
+        PatientWeight Occupation AdditionalPatientHistory OtherStudyNumbers RequestedProcedureDescription""",
+    Level.SERIES: """SeriesDate SeriesTime Laterality Manufacturer ManufacturerModelName StationName InstitutionName
+        InstitutionalDepartmentName DeviceSerialNumber SoftwareVersions ProtocolName PerformingPhysicianName
+        OperatorsName PatientPosition PerformedProcedureStepID PerformedProcedureStepDescription
+        FrameOfReferenceUID""",
+    Level.INSTANCE: """ContentDate ContentTime ImageType AcquisitionNumber AcquisitionDate AcquisitionTime
+        AcquisitionDateTime InstanceCreationDate InstanceCreationTime TimezoneOffsetFromUTC ContentLabel
+        ContentDescription CompletionFlag VerificationFlag BurnedInAnnotation LossyImageCompression""",
+}
+
+
+def _attribute(keyword: str, level: Level, usual: bool, derived: bool) -> Attribute:
+    tag = tag_of(keyword)
+    if tag is None:
+        raise LookupError(f"{keyword} is no keyword of PS3.6")
+    vr = vr_of(tag)
+    return Attribute(keyword, tag_hex(tag), vr, level, vr == "PN" or dictionary_VM(tag) != "1", usual, derived)
+
+
+def _attributes(level: Level) -> tuple[Attribute, ...]:
+    attributes = [_attribute(keyword, level, usual=True, derived=False) for keyword in _USUAL[level].split()]
+    attributes += [_attribute(keyword, level, usual=True, derived=True) for keyword in _DERIVED[level].split()]
+    attributes += [_attribute(keyword, level, usual=False, derived=False) for keyword in _FURTHER[level].split()]
+    return tuple(sorted(attributes, key=lambda attribute: attribute.tag))
+
+
+ATTRIBUTES: Mapping[Level, tuple[Attribute, ...]] = {level: _attributes(level) for level in Level}
+"""All attributes by level, each level's by tag."""
+
+BY_TAG: Mapping[str, Attribute] = {one.tag: one for attributes in ATTRIBUTES.values() for one in attributes}
+"""All attributes by tag."""
+
+BY_KEYWORD: Mapping[str, Attribute] = {one.keyword: one for one in BY_TAG.values()}
+"""All attributes by keyword."""
+
+UNIQUE_KEYS: Mapping[Level, Attribute] = {
+    Level.PATIENT: BY_KEYWORD["PatientID"],
+    Level.STUDY: BY_KEYWORD["StudyInstanceUID"],
+    Level.SERIES: BY_KEYWORD["SeriesInstanceUID"],
+    Level.INSTANCE: BY_KEYWORD["SOPInstanceUID"],
+}
+"""What names a record at each level (PS3.4's unique keys)."""
+
+
+def find_attribute(name: str, field: str) -> Attribute:
+    """The indexed attribute with this keyword or tag. Raises KEY_UNSUPPORTED, naming the request's `field`."""
+    try:
+        return BY_TAG[tag_hex(parse_tag(name, field))]
+    except (DianaError, KeyError):
+        raise unsupported(field, "is no attribute that the index matches") from None
+
+
+def unsupported(field: str, description: str) -> DianaError:
+    """KEY_UNSUPPORTED for the attribute that a request's `field` names."""
+    return DianaError(Reason.KEY_UNSUPPORTED, f"{field}: {description}", fields=[FieldViolation(field, description)])

@@ -1,0 +1,185 @@
+"""Following the archive's feed for as long as the service lives, and starting over when it must."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+
+from diana_common.errors import DianaError, Reason
+from diana_index.core.feed import Archive, FeedBatch, Watch
+from diana_index.core.feeding import Feeder, Listener
+from diana_index.core.gathering import gathered
+from diana_index.core.progress import Progress
+from diana_index.core.store import Generation, Generations
+
+_BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_COMMITS_APART_SECONDS = 0.02
+_NO_WAY_ON = (Reason.EPOCH_CHANGED, Reason.POSITION_INVALID)
+
+
+class Work(Protocol):
+    """A rebuild as whoever asked for it sees it."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """So many entries are applied of those known."""
+        ...
+
+    def raise_if_cancelled(self) -> None:
+        """Leaves the rebuild if it should stop."""
+        ...
+
+
+class Follower:
+    """Keeps the generation that answers at the feed's head, in a thread of its own."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        generations: Generations,
+        progress: Progress,
+        listener: Listener,
+        ask_rebuild: Callable[[], object],
+    ) -> None:
+        """`ask_rebuild` sees to it that `rebuild` is called, by another thread; it may be called repeatedly."""
+        self._archive = archive
+        self._generations = generations
+        self._progress = progress
+        self._listener = listener
+        self._ask_rebuild = ask_rebuild
+        self._applying = threading.Lock()
+        self._followed: Generation | None = None
+        self._watches: set[Watch] = set()
+        self._watches_lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the following, and keep a rebuild from going on; what is being applied is finished."""
+        self._stopping.set()
+        self._progress.stop()
+        self._cancel_watches()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def rebuild(self, work: Work) -> None:
+        """Derive all records anew from the feed's beginning and have them answer.
+
+        An archive that cannot be reached is waited for. Leaves nothing behind if `work` is cancelled.
+        """
+        while True:
+            generation = self._generations.create()
+            try:
+                self._catch_up(generation, work)
+                return
+            except DianaError as error:
+                self._generations.discard(generation)
+                if error.reason not in _NO_WAY_ON:
+                    raise
+            except BaseException:
+                self._generations.discard(generation)
+                raise
+
+    def _catch_up(self, generation: Generation, work: Work) -> None:
+        feeder = Feeder(self._archive, generation, self._listener)
+        attempt = 0
+        while True:
+            try:
+                self._feed_to_head(feeder, work)
+                # The last of it is applied while the old generation stands still: no answer goes back in time.
+                with self._applying:
+                    self._feed_to_head(feeder, work)
+                    self._generations.adopt(generation)
+                    self._followed = None
+                    self._progress.reached(feeder.mark, 0)
+                break
+            except DianaError as error:
+                if error.reason is not Reason.PEER_UNAVAILABLE:
+                    raise
+            work.raise_if_cancelled()
+            time.sleep(_backoff(attempt))
+            attempt += 1
+        self._cancel_watches()
+
+    def _feed_to_head(self, feeder: Feeder, work: Work) -> None:
+        done = 0
+        with self._watching(feeder.mark.position, stop_at_head=True) as batches:
+            for batch in batches:
+                work.raise_if_cancelled()
+                feeder.feed(batch)
+                done += len(batch.entries)
+                work.progress(done, done + batch.entries_behind, "entries")
+        if self._stopping.is_set():
+            raise DianaError(Reason.PEER_UNAVAILABLE, "The index is stopping.")
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                if self._follow():
+                    attempt = 0
+            except DianaError as error:
+                self._lost(error)
+            except Exception as error:  # whatever goes wrong, the following must go on
+                self._lost(DianaError(Reason.INTERNAL, f"Following failed: {type(error).__name__}."))
+            self._stopping.wait(_backoff(attempt))
+            attempt += 1
+
+    def _lost(self, error: DianaError) -> None:
+        if self._stopping.is_set():
+            return
+        self._listener.lost(error)
+        if error.reason in _NO_WAY_ON:
+            self._progress.abandon_epoch()
+            self._ask_rebuild()
+
+    def _follow(self) -> bool:
+        """Follow until the watch ends or another generation takes over; whether anything was heard."""
+        heard = False
+        with ExitStack() as stack:
+            with self._applying:
+                generation = stack.enter_context(self._generations.active())
+                feeder = Feeder(self._archive, generation, self._listener)
+                self._followed = generation
+                self._progress.reached(feeder.mark)
+            stack.callback(self._progress.set_following, False)
+            batches = stack.enter_context(self._watching(feeder.mark.position))
+            for batch in gathered(batches, _COMMITS_APART_SECONDS):
+                with self._applying:
+                    if self._followed is not generation:
+                        break
+                    feeder.feed(batch)
+                    self._progress.reached(feeder.mark, batch.entries_behind)
+                self._progress.set_following(True)
+                heard = True
+        return heard
+
+    @contextmanager
+    def _watching(self, after: str, stop_at_head: bool = False) -> Iterator[Iterator[FeedBatch]]:
+        """A watch that `_cancel_watches` reaches. Raises PEER_UNAVAILABLE once stopping."""
+        with self._watches_lock:
+            if self._stopping.is_set():
+                raise DianaError(Reason.PEER_UNAVAILABLE, "The index is stopping.")
+            watch = self._archive.watch(after, stop_at_head)
+            self._watches.add(watch)
+        try:
+            yield iter(watch)
+        finally:
+            watch.cancel()
+            with self._watches_lock:
+                self._watches.discard(watch)
+
+    def _cancel_watches(self) -> None:
+        with self._watches_lock:
+            for watch in self._watches:
+                watch.cancel()
+
+
+def _backoff(attempt: int) -> float:
+    return _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]

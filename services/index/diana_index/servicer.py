@@ -1,0 +1,144 @@
+"""IndexService over the core, and what the follower reports to whoever runs the service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import grpc
+from prometheus_client import Counter, Gauge
+
+from diana.index.v1 import index_service_pb2 as pb
+from diana.index.v1.index_service_pb2_grpc import IndexServiceServicer
+from diana_common.errors import DianaError
+from diana_index.core.attributes import ATTRIBUTES, Level
+from diana_index.core.follow import Follower
+from diana_index.core.index import Index, Wait
+from diana_index.wire import attribute_to_proto, keys_from_proto, orders_from_proto, record_to_proto, timestamp
+from diana_server.logs import logger
+from diana_server.operations import Operation, OperationQueue, Work
+from diana_server.operations.wire import operation_to_proto
+
+REBUILD = "index.rebuild"
+
+_DEFAULT_STORE = "default"
+_DEFAULT_WAIT_SECONDS = 30.0
+# What is left of a call's deadline for the answer to travel.
+_MARGIN_SECONDS = 0.2
+
+_APPLIED = Counter("diana_index_entries_applied_total", "Feed entries applied, those without effect included.")
+_SKIPPED = Counter("diana_index_instances_skipped_total", "Instances that could not be indexed.")
+_BEHIND = Gauge("diana_index_entries_behind", "Feed entries that the archive has beyond what is applied.")
+_FOLLOWING = Gauge("diana_index_following", "1 while the archive's feed is being followed.")
+
+
+class IndexServicer(IndexServiceServicer):
+    """Answers for the index. A rebuild is an operation of `queue`."""
+
+    def __init__(self, index: Index, queue: OperationQueue) -> None:
+        self._index = index
+        self._queue = queue
+        self._submitting = threading.Lock()
+
+    def Find(self, request: pb.FindRequest, context: grpc.ServicerContext) -> pb.FindResponse:
+        page = self._index.find(
+            store=request.store or _DEFAULT_STORE,
+            level=Level(request.level),
+            keys=keys_from_proto(request),
+            orders=orders_from_proto(request),
+            return_keys=request.return_keys,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            request=_identity(request),
+            wait=_wait(request.at_least_position, context),
+        )
+        records = [record_to_proto(record) for record in page.records]
+        return pb.FindResponse(records=records, next_page_token=page.next_token, position=page.position)
+
+    def Count(self, request: pb.CountRequest, context: grpc.ServicerContext) -> pb.CountResponse:
+        wait = _wait(request.at_least_position, context)
+        store = request.store or _DEFAULT_STORE
+        count, position = self._index.count(store, Level(request.level), keys_from_proto(request), wait)
+        return pb.CountResponse(count=count, position=position)
+
+    def GetIndexStatus(
+        self, request: pb.GetIndexStatusRequest, context: grpc.ServicerContext
+    ) -> pb.GetIndexStatusResponse:
+        totals, mark = self._index.totals(request.store or _DEFAULT_STORE, context.is_active)
+        return pb.GetIndexStatusResponse(
+            position=mark.position,
+            entries_behind=self._index.progress.entries_behind,
+            applied_commit_time=None if mark.commit_time is None else timestamp(mark.commit_time),
+            following=self._index.progress.following,
+            patient_count=totals.patients,
+            study_count=totals.studies,
+            series_count=totals.series,
+            instance_count=totals.instances,
+        )
+
+    def GetIndexCapabilities(
+        self, request: pb.GetIndexCapabilitiesRequest, context: grpc.ServicerContext
+    ) -> pb.GetIndexCapabilitiesResponse:
+        attributes = [attribute_to_proto(one) for level in Level for one in ATTRIBUTES[level]]
+        return pb.GetIndexCapabilitiesResponse(attributes=attributes)
+
+    def RebuildIndex(self, request: pb.RebuildIndexRequest, context: grpc.ServicerContext) -> pb.RebuildIndexResponse:
+        return pb.RebuildIndexResponse(operation=operation_to_proto(self.rebuild(request.request_id)))
+
+    def rebuild(self, request_id: str = "") -> Operation:
+        """The rebuild that has not ended, or a new one."""
+        with self._submitting:
+            return self._queue.active(REBUILD) or self._queue.submit(REBUILD, request_id=request_id)
+
+
+def rebuild_handler(follower: Follower, index: Index) -> Callable[[Work], pb.RebuildIndexResult]:
+    """What does an operation of kind `index.rebuild`; one that a crash cut short starts over."""
+
+    def rebuild(work: Work) -> pb.RebuildIndexResult:
+        follower.rebuild(work)
+        totals, mark = index.totals(None, lambda: True)
+        return pb.RebuildIndexResult(position=mark.position, instance_count=totals.instances)
+
+    return rebuild
+
+
+class Report:
+    """The follower's listener: a log line or a count, UIDs only."""
+
+    def __init__(self) -> None:
+        self._log = logger("index")
+
+    def applied(self, entries: int) -> None:
+        """Count them."""
+        _APPLIED.inc(entries)
+
+    def skipped(self, store: str, sop_uid: str, why: str) -> None:
+        """Log and count it."""
+        _SKIPPED.inc()
+        self._log.warning("instance not indexed", store=store, sop_instance_uid=sop_uid, why=why)
+
+    def lost(self, error: DianaError) -> None:
+        """Log it."""
+        self._log.warning("not following the archive", reason=error.reason.name)
+
+
+def publish_lag(index: Index) -> None:
+    """Have the metrics tell where the index stands."""
+    _BEHIND.set_function(lambda: index.progress.entries_behind)
+    _FOLLOWING.set_function(lambda: index.progress.following)
+
+
+def _identity(request: pb.FindRequest) -> bytes:
+    """What a page token is bound to: the request without what may differ between pages."""
+    same = pb.FindRequest()
+    same.CopyFrom(request)
+    for name in ("page_token", "page_size", "at_least_position"):
+        same.ClearField(name)
+    serialised: bytes = same.SerializeToString(deterministic=True)
+    return serialised
+
+
+def _wait(position: str, context: grpc.ServicerContext) -> Wait:
+    left = context.time_remaining()
+    seconds = _DEFAULT_WAIT_SECONDS if left is None else max(left - _MARGIN_SECONDS, 0.0)
+    return Wait(position, seconds, context.is_active)

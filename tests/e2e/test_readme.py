@@ -1,0 +1,66 @@
+"""The README's tour, typed word for word, prints what it says.
+
+Only what must differ from run to run is taken as equal: ports, and what a freshly made key decides.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+_MINTED = re.compile(r"[A-Z2-7]{32}  [A-Z'^ ]+ {2,}-?\d+")
+
+
+def blocks() -> list[list[tuple[str, str]]]:
+    """Each console block's commands with what they print."""
+    return [
+        [(command.split("\n", 1)[0], command.partition("\n")[2]) for command in f"\n{text}".split("\n$ ")[1:]]
+        for text in _BLOCK.findall(README.read_text(encoding="utf-8"))
+    ]
+
+
+def plain(text: str) -> list[str]:
+    """Lines without trailing blanks, ports and what a key decides."""
+    text = re.sub(r"127\.0\.0\.1:\d+ *", "ADDRESS ", text)
+    return [_MINTED.sub("MINTED", line.rstrip()) for line in text.splitlines() if line.strip()]
+
+
+@contextmanager
+def up(folder: Path, environment: dict[str, str], expected: str) -> Iterator[None]:
+    """The tour's mesh, on free ports because others may use the usual ones."""
+    process = subprocess.Popen(
+        ["diana-cli", "up", "--free-ports"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        printed = [process.stdout.readline() for _ in plain(expected)]
+        assert plain("".join(printed)) == plain(expected)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_the_tour_prints_what_it_says(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    first, *rest = blocks()
+    assert [command for command, _ in first] == [". .venv/bin/activate", "diana-cli up"]
+    typed = [one for block in rest for one in block if one[0] != ". .venv/bin/activate"]
+    # One shell for all, as a person has; a line between the commands parts what they print.
+    script = "\n".join(f"{command}\necho =====" for command, _ in typed)
+    with up(tmp_path, environment, first[1][1]):
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+    printed = done.stdout.split("=====\n")
+    for (command, expected), output in zip(typed, printed, strict=False):
+        assert plain(output) == plain(expected), f"{command}\n{output}\n{done.stderr}"
+    assert len(list((tmp_path / "fetched").rglob("*.dcm"))) == 4
