@@ -214,11 +214,14 @@ def test_a_key_of_another_level_finds_what_is_above_or_below(bench: IndexBench) 
     assert bench.uids(Level.SERIES, {"ModalitiesInStudy": "SR", "NumberOfStudyRelatedSeries": "2"}) == ["1.1", "1.2"]
 
 
-def test_keys_of_lower_levels_are_met_each_for_itself(bench: IndexBench) -> None:
+def test_keys_of_lower_levels_speak_of_one_child(bench: IndexBench) -> None:
     bench.archive.store("1.1.1", series="1.1", Modality="PT", SeriesDescription="whole body")
     bench.archive.store("1.2.1", series="1.2", Modality="CT", SeriesDescription="low dose")
     bench.catch_up()
-    assert bench.count(Level.STUDY, {"Modality": "PT", "SeriesDescription": "low dose"}) == 1
+    assert bench.count(Level.STUDY, {"Modality": "PT", "SeriesDescription": "low dose"}) == 0
+    assert bench.count(Level.STUDY, {"Modality": "CT", "SeriesDescription": "low dose"}) == 1
+    assert bench.count(Level.STUDY, {"Modality": "CT", "SOPInstanceUID": "1.1.1"}) == 0
+    assert bench.count(Level.PATIENT, {"Modality": "CT", "SOPInstanceUID": "1.2.1"}) == 1
     assert bench.count(Level.SERIES, {"Modality": "PT", "SeriesDescription": "low dose"}) == 0
 
 

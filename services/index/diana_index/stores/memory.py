@@ -117,7 +117,7 @@ class MemoryReader:
 
     def _matching(self, question: Question) -> list[_Node]:
         nodes = [node for patient in self._stores.get(question.store, []) for node in patient.at(question.level)]
-        return [node for node in nodes if all(_meets(node, condition) for condition in question.conditions)]
+        return [node for node in nodes if _answers(node, question.conditions)]
 
     def _sort_key(self, question: Question, node: _Node) -> SortKey:
         forms = [
@@ -181,10 +181,18 @@ def _values(node: _Node, attribute: Attribute) -> list[Form]:
     return sorted(forms)
 
 
+def _answers(node: _Node, conditions: Sequence[Condition]) -> bool:
+    """Whether a record meets what speaks of it and those above, and one path below it meets all the rest."""
+    below = [one for one in conditions if one.attribute.level > node.level]
+    if not all(_meets(node, one) for one in conditions if one not in below):
+        return False
+    return not below or any(all(_meets(leaf, one) for one in below) for leaf in node.at(Level.INSTANCE))
+
+
 def _meets(node: _Node, condition: Condition) -> bool:
-    """Whether any record that the condition is about has any form that meets it."""
-    nodes = node.at(condition.attribute.level)
-    return any(_is_met(form, condition) for each in nodes for form in each.forms(condition.attribute))
+    """Whether the record at the condition's level, this one or above it, has any form that meets it."""
+    (named,) = node.at(condition.attribute.level)
+    return any(_is_met(form, condition) for form in named.forms(condition.attribute))
 
 
 def _is_met(form: Form, condition: Condition) -> bool:

@@ -77,11 +77,11 @@ def _add_source(sql: Sql, question: Question, above: bool) -> None:
     top = Level.PATIENT if above else min((level, *named))
     sql.add(f" FROM {_joined(level, top)} WHERE {TABLES[level]}.store = ?", question.store)
     for condition in question.conditions:
-        sql.add(" AND ")
-        if condition.attribute.level > level:
-            _add_below(sql, question.store, level, condition)
-        else:
+        if condition.attribute.level <= level:
+            sql.add(" AND ")
             _add_condition(sql, condition)
+    if below := [one for one in question.conditions if one.attribute.level > level]:
+        _add_below(sql, question.store, level, below)
 
 
 def _joined(level: Level, top: Level) -> str:
@@ -93,13 +93,15 @@ def _joined(level: Level, top: Level) -> str:
     return text
 
 
-def _add_below(sql: Sql, store: str, level: Level, condition: Condition) -> None:
-    """That some record below meets the condition."""
-    lower = condition.attribute.level
+def _add_below(sql: Sql, store: str, level: Level, conditions: Sequence[Condition]) -> None:
+    """That one record below, with those between, meets all the conditions."""
+    lowest = max(one.attribute.level for one in conditions)
     child = TABLES[Level(level + 1)]
-    sql.add(f"{TABLES[level]}.id IN (SELECT {child}.{TABLES[level]} FROM {_joined(lower, Level(level + 1))}")
-    sql.add(f" WHERE {TABLES[lower]}.store = ? AND ", store)
-    _add_condition(sql, condition)
+    sql.add(f" AND {TABLES[level]}.id IN (SELECT {child}.{TABLES[level]} FROM {_joined(lowest, Level(level + 1))}")
+    sql.add(f" WHERE {TABLES[lowest]}.store = ?", store)
+    for condition in conditions:
+        sql.add(" AND ")
+        _add_condition(sql, condition)
     sql.add(")")
 
 

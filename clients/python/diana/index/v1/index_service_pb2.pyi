@@ -123,8 +123,10 @@ class FindRequest(message.Message):
     @builtins.property
     def matches(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
         """The matching keys; all must match. Keys of higher levels may be given
-        at any level (relational queries); a key of a lower level matches a
-        record if any of its children does. At most 64.
+        at any level (relational queries). Keys of lower levels match a record
+        if one of its children, with the records above that child, meets them
+        all: Modality and SeriesDescription together speak of one series. At
+        most 64.
         """
 
     @builtins.property
