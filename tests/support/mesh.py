@@ -164,7 +164,9 @@ class Mesh:
             return
         for needed in SERVICES[name].needs:
             self._start(needed)
-        peers = {f"DIANA_{name.upper()}_{one.upper()}__ADDRESS": self.processes[one].address for one in SERVICES[name].needs}
+        peers = {
+            f"DIANA_{name.upper()}_{one.upper()}__ADDRESS": self.processes[one].address for one in SERVICES[name].needs
+        }
         process = Process(name, self._state, {**peers, **self._settings})
         self.processes[name] = process
         process.start()
