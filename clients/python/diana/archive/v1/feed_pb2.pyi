@@ -186,8 +186,12 @@ class InstanceStored(message.Message):
     REPLACED_VERSION_FIELD_NUMBER: builtins.int
     dicom_json: builtins.bytes
     """The data set's header as DICOM JSON (PS3.18 Annex F), UTF-8: every
-    element before the pixels. Binary values over 1 KiB are left out in
-    favour of a BulkDataURI. Empty when `header_omitted` says why.
+    element before the pixels. Instead of a long value stands a BulkDataURI:
+    "range:OFFSET-LENGTH" for a binary value over 1 KiB, in bytes of the
+    Part 10 file ("deflated-range:OFFSET-LENGTH" in bytes of the inflated
+    data set where the transfer syntax deflates), and "element:TAG" for what
+    was left out to keep a header under 3 MiB. Empty when `header_omitted`
+    says why.
     """
     header_omitted: HeaderOmitted.ValueType
     """Why `dicom_json` is empty. Unspecified when it is not."""

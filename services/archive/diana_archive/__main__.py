@@ -1,0 +1,89 @@
+"""Serve the archive: `python -m diana_archive --config FILE`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from diana.archive.v1 import archive_service_pb2
+from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
+from diana_archive.adapters import PrometheusMeter
+from diana_archive.config import ArchiveConfig
+from diana_archive.core.archive import Archive
+from diana_archive.core.model import ConflictPolicy, StorePolicy
+from diana_archive.core.policies import DEFAULT
+from diana_archive.servicer import ArchiveServicer
+from diana_archive.stores.catalogue import system_clock
+from diana_archive.stores.seal_keys import FileSealKeys
+from diana_archive.stores.state import StateDirectory
+from diana_common.errors import DianaError
+from diana_server.config import read_config
+from diana_server.logs import logger
+from diana_server.server import Server
+
+_SECOND = 1_000_000
+_FILES = 65_536
+
+
+def build_archive(config: ArchiveConfig, state: StateDirectory) -> Archive:
+    """The archive over a state directory."""
+    return Archive(
+        policies=policies(config),
+        catalogue=state.catalogue,
+        objects=state.objects,
+        sidecars=state.sidecars,
+        seal_keys=FileSealKeys(config.seal_key_file or config.state_dir / "seal_keys.json"),
+        clock=system_clock,
+        meter=PrometheusMeter(),
+        max_instance_bytes=config.max_instance_bytes,
+    )
+
+
+def policies(config: ArchiveConfig) -> list[StorePolicy]:
+    """The configured stores."""
+    return [
+        StorePolicy(
+            name,
+            ConflictPolicy(store.conflict_policy),
+            store.quiet_period_seconds * _SECOND,
+            store.grace_period_seconds * _SECOND,
+        )
+        for name, store in config.stores.items()
+    ]
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    config = read_config(ArchiveConfig, "archive")
+    server = Server("archive", config.server)
+    try:
+        state = StateDirectory(config.state_dir, sorted({DEFAULT, *config.stores}))
+        archive = build_archive(config, state)
+        _raise_file_limit()
+        archive.start()
+        archive.stop_when(server.stopping)
+        server.add(
+            archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
+            add_ArchiveServiceServicer_to_server,
+            ArchiveServicer(archive, server.stopping),
+            ready=archive.check_ready,
+        )
+        server.on_stop(state.close)
+        server.on_stop(archive.close)
+        logger("archive").info("opened", swept=state.swept, restored=state.restored)
+        server.run()
+    except DianaError as error:
+        print(f"python -m diana_archive: {error.message}\n{error.remedy}", file=sys.stderr)
+        raise SystemExit(4) from None
+
+
+def _raise_file_limit() -> None:
+    """Every upload that is open holds a file."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    if now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+if __name__ == "__main__":
+    main()

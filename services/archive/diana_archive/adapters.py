@@ -1,0 +1,51 @@
+"""Metrics and logs of what the archive does."""
+
+from __future__ import annotations
+
+import traceback
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from diana_archive.core.model import Outcome, Stored
+from diana_common.errors import DianaError
+
+STORED_INSTANCES = Counter(
+    "diana_archive_stored_instances", "Instances taken in, by store and outcome.", ["store", "outcome"]
+)
+STORED_BYTES = Counter("diana_archive_stored_bytes", "Part 10 bytes of new instances, by store.", ["store"])
+REFUSED_INSTANCES = Counter("diana_archive_refused_instances", "Instances refused, by reason.", ["reason"])
+WAITING_CHANGES = Gauge("diana_archive_waiting_changes", "Changes that wait for the committer.")
+COMMIT_CHANGES = Histogram(
+    "diana_archive_commit_changes", "Changes that shared a commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+
+
+class PrometheusMeter:
+    """core.ports.Meter for Prometheus and the log."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger().bind(service="archive")
+
+    def stored(self, stored: Stored) -> None:
+        """See core.ports.Meter."""
+        STORED_INSTANCES.labels(stored.instance.store, stored.outcome.name).inc()
+        if stored.outcome != Outcome.ALREADY_STORED:
+            STORED_BYTES.labels(stored.instance.store).inc(stored.instance.size_bytes)
+
+    def refused(self, error: DianaError) -> None:
+        """See core.ports.Meter."""
+        REFUSED_INSTANCES.labels(error.reason.name).inc()
+
+    def committed(self, changes: int) -> None:
+        """See core.ports.Meter."""
+        COMMIT_CHANGES.observe(changes)
+
+    def waiting(self, changes: int) -> None:
+        """See core.ports.Meter."""
+        WAITING_CHANGES.set(changes)
+
+    def failed(self, error: Exception) -> None:
+        """See core.ports.Meter. The error's own text is left out: it may name paths or hold values."""
+        frames = [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
+        self._log.error("failed", error_type=type(error).__qualname__, frames=frames)

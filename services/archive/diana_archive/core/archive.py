@@ -1,0 +1,87 @@
+"""The archive, put together from its stores and its rules."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from diana_archive.core.attributes import Attributes
+from diana_archive.core.committer import Committer
+from diana_archive.core.deleting import Deleting
+from diana_archive.core.feed import Feed
+from diana_archive.core.incoming import Desk
+from diana_archive.core.listing import Listing
+from diana_archive.core.model import Origin, StorePolicy
+from diana_archive.core.policies import Policies
+from diana_archive.core.ports import Catalogue, Clock, Meter, Objects, SealKeys, Sidecars
+from diana_archive.core.pump import Lanes, Pump
+from diana_archive.core.reading import Reading
+from diana_archive.core.upkeep import Upkeep
+from diana_archive.core.uploads import Chunk, Upload
+from diana_common.errors import DianaError, Reason
+
+
+class Archive:
+    """Its parts are its interface: `reading`, `listing`, `deleting`, `attributes`, `feed`, `upkeep`, and uploads."""
+
+    def __init__(
+        self,
+        *,
+        policies: Iterable[StorePolicy],
+        catalogue: Catalogue,
+        objects: Objects,
+        sidecars: Sidecars,
+        seal_keys: SealKeys,
+        clock: Clock,
+        meter: Meter,
+        max_instance_bytes: int,
+    ) -> None:
+        self.policies = Policies(policies)
+        self._catalogue = catalogue
+        self._meter = meter
+        self._lanes = Lanes()
+        self.feed = Feed(catalogue, self.policies)
+        self._committer = Committer(catalogue, objects, self.feed.publish, meter)
+        self._desk = Desk(objects, catalogue, self._committer.submit, max_instance_bytes)
+        self.reading = Reading(catalogue, objects, self.policies)
+        self.listing = Listing(catalogue, self.policies)
+        self.deleting = Deleting(self._committer, catalogue, self.policies, objects, sidecars)
+        self.attributes = Attributes(self._committer, catalogue, self.policies, sidecars, seal_keys)
+        self.upkeep = Upkeep(catalogue, self._committer, self.deleting, self.policies, clock, meter)
+
+    def start(self, with_upkeep: bool = True) -> None:
+        """Begin to commit and, unless somebody else calls `upkeep.look`, to keep itself up."""
+        self._committer.start()
+        if with_upkeep:
+            self.upkeep.start()
+
+    def upload(self, store: str, origin: Origin) -> Upload:
+        """A stream of instances into a store. Raises STORE_UNKNOWN."""
+        return Upload(self._desk, self.policies.find(store), origin, self._meter)
+
+    def pump(self, upload: Upload, messages: Iterable[Sequence[Chunk]]) -> Pump:
+        """Feed an upload from messages."""
+        return Pump(upload, messages, self._lanes)
+
+    def check_ready(self) -> None:
+        """Raises when it cannot answer."""
+        if not self._committer.alive():
+            raise DianaError(Reason.STOPPING, "The archive is stopping.")
+        with self._catalogue.snapshot() as snapshot:
+            snapshot.head()
+
+    def stop_when(self, stopping: threading.Event) -> None:
+        """End every follower once the event is set; returns at once."""
+
+        def wait() -> None:
+            stopping.wait()
+            self.feed.stop()
+
+        threading.Thread(target=wait, name="stop", daemon=True).start()
+
+    def close(self) -> None:
+        """Commit what was taken, end the threads, close the catalogue."""
+        self.feed.stop()
+        self.upkeep.close()
+        self._committer.close()
+        self._catalogue.close()

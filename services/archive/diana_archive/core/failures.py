@@ -1,0 +1,39 @@
+"""From failures of disks and databases to errors that a caller may see."""
+
+from __future__ import annotations
+
+import errno
+
+from diana_common.errors import DianaError, Reason
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def from_write(error: OSError) -> DianaError:
+    """Bytes could not be written or made durable. The cause's text names paths and stays out of it."""
+    if error.errno in _FULL:
+        return DianaError(Reason.DISK_FULL, "The archive's disk is full.")
+    if error.errno in _NO_DESCRIPTORS:
+        return DianaError(Reason.OVERLOADED, "The archive has too many files open.")
+    return DianaError(Reason.INTERNAL, "The archive's disk failed to take the bytes.")
+
+
+def from_commit(error: Exception) -> DianaError:
+    """A transaction failed as a whole; nothing of it is stored."""
+    if isinstance(error, DianaError):
+        return error
+    if isinstance(error, OSError):
+        return from_write(error)
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
+        return DianaError(Reason.DISK_FULL, "The archive's disk is full.")
+    return DianaError(Reason.INTERNAL, "The archive's catalogue failed to take the change.")
+
+
+def damaged(sop_instance_uid: str) -> DianaError:
+    """STORE_DAMAGED: the catalogue lists an instance and its bytes are gone or short."""
+    return DianaError(
+        Reason.STORE_DAMAGED,
+        "The instance's bytes are missing or short.",
+        metadata={"sop_instance_uid": sop_instance_uid},
+    )

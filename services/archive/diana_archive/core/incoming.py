@@ -1,0 +1,192 @@
+"""One instance as it comes in: written as its chunks arrive, then read, checked and digested once."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from diana_archive.core.committer import Change
+from diana_archive.core.failures import from_write
+from diana_archive.core.headers import fit_header
+from diana_archive.core.model import Newcomer, Origin, Stored, StorePolicy
+from diana_archive.core.ports import Catalogue, Contents, Draft, Objects
+from diana_archive.core.storing import Answer, Storing, check_conflict, find_same, stored_before
+from diana_common.errors import DianaError, Reason
+from diana_common.header import Header, check_complete, scan
+
+_GROUP_LENGTH = b"DICM\x02\x00\x00\x00UL\x04\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What takes instances in: where bytes go, what is known, who commits."""
+
+    objects: Objects
+    catalogue: Catalogue
+    submit: Callable[[Change], None]
+    max_instance_bytes: int
+
+
+class Incoming:
+    """An instance on its way in. Use it from one thread at a time; `discard` or `finish` ends it.
+
+    Everything raises DianaError when the instance cannot be stored; nothing of it is left then.
+    """
+
+    def __init__(self, desk: Desk, policy: StorePolicy, origin: Origin) -> None:
+        self.size_bytes = 0
+        self._desk = desk
+        self._policy = policy
+        self._origin = origin
+        self._draft: Draft | None = None
+        self._digests: Digests | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; more will come."""
+        self._count(data)
+        draft = self._draft = self._draft or self._create()
+        with self._dropped_on_error(), _disk():
+            if self._digests is None:
+                self._digests = Digests(guess_data_set_offset(data))
+            self._digests.update(data)
+            draft.write(data)
+
+    def finish(self, data: bytes, answer: Answer) -> None:
+        """Take the last bytes; `answer` is called, here or by the committer, when it is durable or refused."""
+        if self._draft:
+            self.write(data)
+            with self._dropped_on_error(), _disk(), self._draft.contents() as contents:
+                newcomer = self._read(contents)
+        else:
+            self._count(data)
+            newcomer = self._read(data)
+        if isinstance(newcomer, Newcomer):
+            self._submit(newcomer, data, answer)
+        else:
+            self.discard()
+            answer(newcomer)
+
+    def discard(self) -> None:
+        """Forget it."""
+        if self._draft:
+            self._draft.discard()
+            self._draft = None
+
+    def _count(self, data: bytes) -> None:
+        self.size_bytes += len(data)
+        if self.size_bytes > self._desk.max_instance_bytes:
+            self.discard()
+            raise DianaError(
+                Reason.INSTANCE_TOO_LARGE, f"The instance is larger than {self._desk.max_instance_bytes} bytes."
+            )
+
+    def _create(self) -> Draft:
+        with _disk():
+            return self._desk.objects.create(self._policy.name)
+
+    def _read(self, contents: Contents) -> Newcomer | Stored:
+        """What the bytes are, or what is stored already and the same."""
+        header = scan(contents)
+        check_complete(contents, header)
+        digests = self._digests
+        if digests is None or digests.offset != header.data_set_offset:
+            digests = Digests(header.data_set_offset)
+            digests.update(contents)
+        prefix, data_set = digests.results()
+        return self._stored_before(header, data_set) or _newcomer(
+            header, self._policy.name, self._origin, self.size_bytes, prefix, data_set
+        )
+
+    def _stored_before(self, header: Header, data_set_sha256: bytes) -> Stored | None:
+        """Looked up early, so that what is there already is not written again."""
+        store, uid = self._policy.name, header.sop_instance_uid
+        with self._desk.catalogue.snapshot() as snapshot:
+            known = snapshot.known(store, uid)
+            if same := find_same(known, header.transfer_syntax_uid, data_set_sha256):
+                return stored_before(snapshot, same, uid, store)
+        check_conflict(known, self._policy.conflict, uid)
+        return None
+
+    def _submit(self, newcomer: Newcomer, data: bytes, answer: Answer) -> None:
+        draft = self._draft
+        if draft is None:
+            draft = self._draft = self._create()
+            with self._dropped_on_error(), _disk():
+                draft.write(data)
+        with self._dropped_on_error():
+            self._desk.submit(Storing(newcomer, draft, self._policy.conflict, answer))
+        self._draft = None
+
+    @contextmanager
+    def _dropped_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
+
+
+class Digests:
+    """SHA-256 of what lies before and after the data set's first byte; of nothing while that is unknown."""
+
+    def __init__(self, offset: int | None) -> None:
+        self.offset = offset
+        self._seen = 0
+        self._prefix = hashlib.sha256()
+        self._data_set = hashlib.sha256()
+
+    def update(self, data: Contents) -> None:
+        """Take the next bytes."""
+        if self.offset is None:
+            return
+        with memoryview(data) as view:
+            cut = max(0, min(len(view), self.offset - self._seen))
+            with view[:cut] as before, view[cut:] as after:
+                self._prefix.update(before)
+                self._data_set.update(after)
+            self._seen += len(view)
+
+    def results(self) -> tuple[bytes, bytes]:
+        """Digests of the prefix and of the data set."""
+        return self._prefix.digest(), self._data_set.digest()
+
+
+def guess_data_set_offset(head: bytes) -> int | None:
+    """Where the data set begins, as File Meta Information Group Length (0002,0000) has it, which is not always so."""
+    if head[128:140] != _GROUP_LENGTH or len(head) < 144:
+        return None
+    return int(144 + struct.unpack_from("<I", head, 140)[0])
+
+
+def _newcomer(
+    header: Header, store: str, origin: Origin, size_bytes: int, prefix_sha256: bytes, data_set_sha256: bytes
+) -> Newcomer:
+    dicom_json = fit_header(header.dicom_json)
+    return Newcomer(
+        store=store,
+        study_uid=header.study_uid,
+        series_uid=header.series_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        size_bytes=size_bytes,
+        data_set_offset=header.data_set_offset,
+        data_set_sha256=data_set_sha256,
+        prefix_sha256=prefix_sha256,
+        header=zlib.compress(dicom_json, 1),
+        header_bytes=len(dicom_json),
+        origin=origin,
+    )
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Around what touches the disk: its failures become errors a caller may see."""
+    try:
+        yield
+    except OSError as error:
+        raise from_write(error) from error

@@ -1,0 +1,189 @@
+"""ArchiveService: decode, ask the core, encode."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import chain
+
+import grpc
+
+from diana.archive.v1 import archive_service_pb2 as pb
+from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceServicer
+from diana_archive import wire
+from diana_archive.core.archive import Archive
+from diana_archive.core.reading import PIECE
+from diana_server.logs import logger
+
+_CHUNK_OVERHEAD = 512
+
+
+class ArchiveServicer(ArchiveServiceServicer):
+    """Serves one archive. `stopping` is set when the server begins to stop."""
+
+    def __init__(self, archive: Archive, stopping: threading.Event) -> None:
+        self._archive = archive
+        self._stopping = stopping
+        self._log = logger("archive")
+
+    def UploadInstances(
+        self, request_iterator: Iterator[pb.UploadInstancesRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.UploadInstancesResponse]:
+        """Receives in a thread of its own while this one answers."""
+        first = next(request_iterator, None)
+        if first is None:
+            return
+        upload = self._archive.upload(first.store, wire.to_origin(first.origin))
+        context.add_callback(upload.cut)
+        pump = self._archive.pump(upload, map(wire.to_chunks, chain([first], request_iterator)))
+        for answers in pump.answers(self._stopping):
+            yield wire.upload_results(answers, self._archive.feed.position)
+
+    def FindMissingInstances(
+        self, request: pb.FindMissingInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.FindMissingInstancesResponse:
+        wanted = [(one.sop_instance_uid, one.data_set_sha256) for one in request.instances]
+        return pb.FindMissingInstancesResponse(
+            missing_sop_instance_uids=self._archive.reading.missing(request.store, wanted)
+        )
+
+    def ReadInstance(
+        self, request: pb.ReadInstanceRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadInstanceResponse]:
+        pieces = self._archive.reading.read(
+            request.store, request.sop_instance_uid, request.version, request.read_offset, request.read_limit
+        )
+        for piece in pieces:
+            instance = wire.instance(piece.instance) if piece.instance else None
+            yield pb.ReadInstanceResponse(instance=instance, data=piece.data)
+
+    def DownloadInstances(
+        self, request: pb.DownloadInstancesRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadInstancesResponse]:
+        """Packs small instances together, up to about 1 MiB."""
+        packed: list[pb.DownloadChunk] = []
+        size = 0
+        for piece in self._archive.reading.download(request.store, wire.to_selector(request.selector)):
+            if packed and size + len(piece.data) > PIECE:
+                yield pb.DownloadInstancesResponse(chunks=packed)
+                packed, size = [], 0
+            packed.append(wire.download_chunk(piece))
+            size += len(piece.data) + _CHUNK_OVERHEAD
+        if packed:
+            yield pb.DownloadInstancesResponse(chunks=packed)
+
+    def GetInstanceHeader(
+        self, request: pb.GetInstanceHeaderRequest, context: grpc.ServicerContext
+    ) -> pb.GetInstanceHeaderResponse:
+        instance, header = self._archive.reading.header(request.store, request.sop_instance_uid, request.version)
+        return pb.GetInstanceHeaderResponse(instance=wire.instance(instance), dicom_json=header)
+
+    def ListStores(self, request: pb.ListStoresRequest, context: grpc.ServicerContext) -> pb.ListStoresResponse:
+        return pb.ListStoresResponse(stores=[wire.store(one) for one in self._archive.policies.all()])
+
+    def GetStudy(self, request: pb.GetStudyRequest, context: grpc.ServicerContext) -> pb.GetStudyResponse:
+        return pb.GetStudyResponse(study=wire.study(self._archive.listing.study(request.store, request.study_uid)))
+
+    def ListStudies(self, request: pb.ListStudiesRequest, context: grpc.ServicerContext) -> pb.ListStudiesResponse:
+        page = self._archive.listing.studies(request.store, request.page_size, request.page_token)
+        return pb.ListStudiesResponse(studies=[wire.study(one) for one in page.items], next_page_token=page.next_token)
+
+    def ListSeries(self, request: pb.ListSeriesRequest, context: grpc.ServicerContext) -> pb.ListSeriesResponse:
+        page = self._archive.listing.series(request.store, request.study_uid, request.page_size, request.page_token)
+        return pb.ListSeriesResponse(series=[wire.series(one) for one in page.items], next_page_token=page.next_token)
+
+    def ListInstances(
+        self, request: pb.ListInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.ListInstancesResponse:
+        page = self._archive.listing.instances(
+            request.store,
+            request.study_uid,
+            request.series_uid,
+            request.show_all,
+            request.page_size,
+            request.page_token,
+        )
+        return pb.ListInstancesResponse(
+            instances=[wire.instance(one) for one in page.items], next_page_token=page.next_token
+        )
+
+    def DeleteInstances(
+        self, request: pb.DeleteInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteInstancesResponse:
+        selector, origin = wire.to_selector(request.selector), wire.to_origin(request.origin)
+        count, until, head = self._archive.deleting.delete(request.store, selector, origin)
+        return pb.DeleteInstancesResponse(
+            deleted_count=count,
+            restorable_until=wire.timestamp(until) if count else None,
+            position=self._position(head),
+        )
+
+    def UndeleteInstances(
+        self, request: pb.UndeleteInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.UndeleteInstancesResponse:
+        selector, origin = wire.to_selector(request.selector), wire.to_origin(request.origin)
+        count, head = self._archive.deleting.undelete(request.store, selector, origin)
+        return pb.UndeleteInstancesResponse(restored_count=count, position=self._position(head))
+
+    def UpdateStudyAttributes(
+        self, request: pb.UpdateStudyAttributesRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateStudyAttributesResponse:
+        study, head = self._archive.attributes.update(
+            request.store, request.study_uid, request.set, request.remove, wire.to_origin(request.origin)
+        )
+        return pb.UpdateStudyAttributesResponse(study=wire.study(study), position=self._position(head))
+
+    def SealStudyAttributes(
+        self, request: pb.SealStudyAttributesRequest, context: grpc.ServicerContext
+    ) -> pb.SealStudyAttributesResponse:
+        study, head = self._archive.attributes.seal(
+            request.store, request.study_uid, request.attributes, wire.to_origin(request.origin)
+        )
+        return pb.SealStudyAttributesResponse(study=wire.study(study), position=self._position(head))
+
+    def UnsealStudyAttributes(
+        self, request: pb.UnsealStudyAttributesRequest, context: grpc.ServicerContext
+    ) -> pb.UnsealStudyAttributesResponse:
+        """Logged before it is tried: who asked, and for which study."""
+        self._log.info("unseal", caller=_caller(context), store=request.store or "default", study_uid=request.study_uid)
+        opened = self._archive.attributes.unseal(request.store, request.study_uid)
+        return pb.UnsealStudyAttributesResponse(attributes=opened)
+
+    def CompleteStudy(
+        self, request: pb.CompleteStudyRequest, context: grpc.ServicerContext
+    ) -> pb.CompleteStudyResponse:
+        expected = request.expected_instance_count if request.HasField("expected_instance_count") else None
+        head = self._archive.attributes.complete(
+            request.store, request.study_uid, wire.to_reason(request.reason), expected, wire.to_origin(request.origin)
+        )
+        return pb.CompleteStudyResponse(position=self._position(head))
+
+    def GetStatistics(
+        self, request: pb.GetStatisticsRequest, context: grpc.ServicerContext
+    ) -> pb.GetStatisticsResponse:
+        counts = self._archive.listing.statistics(request.store)
+        return pb.GetStatisticsResponse(
+            study_count=counts.study_count,
+            series_count=counts.series_count,
+            instance_count=counts.instance_count,
+            size_bytes=counts.size_bytes,
+            hidden_instance_count=counts.hidden_count,
+            hidden_size_bytes=counts.hidden_bytes,
+            head_position=self._archive.feed.head_position(),
+        )
+
+    def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
+        feed = self._archive.feed
+        follower = feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
+        context.add_callback(follower.cancel)
+        for page in follower.pages(request.stop_at_head):
+            yield wire.feed_page(page, feed.position)
+
+    def _position(self, sequence: int) -> str:
+        return str(self._archive.feed.position(sequence))
+
+
+def _caller(context: grpc.ServicerContext) -> str:
+    """The name that TLS vouches for, else the address."""
+    names = context.peer_identities()
+    return b", ".join(names).decode(errors="replace") if names else str(context.peer())

@@ -1,0 +1,123 @@
+"""The catalogue in SQLite: one writer, a few readers that never block it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diana_archive.core.ports import Clock
+from diana_archive.stores import schema
+from diana_archive.stores.changes import SqliteChanges
+from diana_archive.stores.snapshot import SqliteSnapshot
+
+_READERS = 8
+
+
+def system_clock() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class SqliteCatalogue:
+    """A catalogue in one file, or in memory where `path` is None (then reads and writes take turns)."""
+
+    def __init__(self, path: Path | None, stores: Iterable[str], clock: Clock = system_clock) -> None:
+        """Open it, created if need be. Raises DianaError STORE_SCHEMA_NEWER, sqlite3.Error."""
+        self._path = path
+        self._clock = clock
+        self._lock = threading.RLock()
+        if path is not None:
+            # Headers hold patient values: the file, and the log that takes its mode, are for us alone.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._writer = _connect(path)
+        schema.prepare(self._writer)
+        self._writer.executemany("INSERT OR IGNORE INTO store(name) VALUES(?)", ((name,) for name in stores))
+        self._stores = dict(self._writer.execute("SELECT name, id FROM store"))
+        self.epoch = schema.read_meta(self._writer, "epoch")
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_READERS)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
+        """See core.ports.Catalogue."""
+        if self._path is None:
+            with self._lock:
+                yield SqliteSnapshot(self._writer, self._stores)
+            return
+        with self._places:
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                yield SqliteSnapshot(connection, self._stores)
+            finally:
+                connection.execute("ROLLBACK")
+                with self._idle_lock:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteChanges]:
+        """See core.ports.Catalogue. Raises sqlite3.Error when the commit fails."""
+        with self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteChanges(self._writer, self._stores, self._clock())
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def reserve_object_ids(self, at_least: int) -> int:
+        """The first id for this run: above all that rows or files bear. Durable when it returns."""
+        with self._lock:
+            newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM instance").fetchone()[0]
+            first = max(newest + 1, at_least, self.first_object_id())
+            schema.write_meta(self._writer, "next_object_id", str(first))
+        return int(first)
+
+    def renew_epoch(self) -> None:
+        """Positions given before are refused from now on."""
+        with self._lock:
+            schema.write_meta(self._writer, "epoch", schema.new_epoch())
+            self.epoch = schema.read_meta(self._writer, "epoch")
+
+    def first_object_id(self) -> int:
+        """The id that the run before this one began with: whatever it left uncommitted lies from there on."""
+        return int(schema.read_meta(self._writer, "next_object_id"))
+
+    def is_committed(self, object_id: int) -> bool:
+        """Whether an object has a row."""
+        with self._lock:
+            row = self._writer.execute("SELECT 1 FROM instance WHERE id = ?", (object_id,)).fetchone()
+        return row is not None
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the log into the file."""
+        with self._idle_lock:
+            while self._idle:
+                self._idle.pop().close()
+        self._writer.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._idle_lock:
+            if self._idle:
+                return self._idle.pop()
+        return _connect(self._path, read_only=True)
+
+
+def _connect(path: Path | None, read_only: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit returns when the log is on the disk.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16384")
+    return connection

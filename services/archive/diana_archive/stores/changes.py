@@ -1,0 +1,184 @@
+"""One transaction on the catalogue."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from diana_archive.core.model import CompletionReason, Instance, Newcomer, Origin, State
+from diana_archive.stores.entries import Kind, encode_origin
+from diana_archive.stores.snapshot import SqliteSnapshot
+
+_NAMES_AN_ENTRY = 1000
+_CHOSEN = "id IN (SELECT value FROM json_each(?))"
+
+
+class SqliteChanges(SqliteSnapshot):
+    """core.ports.Changes over the writing connection."""
+
+    def __init__(self, connection: sqlite3.Connection, stores: Mapping[str, int], now_us: int) -> None:
+        super().__init__(connection, stores)
+        # A clock that is set back must not make an entry older than the one before it.
+        last = self._db.execute("SELECT commit_us, sequence FROM feed ORDER BY sequence DESC LIMIT 1").fetchone()
+        self.now_us = max(now_us, last[0]) if last else now_us
+        self._head: int = last[1] if last else 0
+        self._series: dict[tuple[str, str, str], tuple[int, int]] = {}
+
+    def head(self) -> int:
+        return self._head
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        head = self._head
+        self._db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._head = head
+            self._series.clear()
+            # A full disk makes SQLite end the whole transaction by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK TO part")
+            raise
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("RELEASE part")
+
+    def add(self, newcomer: Newcomer, object_id: int, replaced_version: str) -> Instance:
+        one = newcomer
+        study_id, series_id = self._place(one.store, one.study_uid, one.series_uid)
+        version = secrets.token_hex(8)
+        self._db.execute(
+            """INSERT INTO instance(id, store_id, series_id, sop_uid, sop_class_uid, transfer_syntax_uid, size_bytes,
+                 data_set_offset, data_set_sha256, prefix_sha256, version, store_us, sequence, header_bytes)
+               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (object_id, self._stores[one.store], series_id, one.sop_instance_uid, one.sop_class_uid,
+             one.transfer_syntax_uid, one.size_bytes, one.data_set_offset, one.data_set_sha256, one.prefix_sha256,
+             version, self.now_us, self._head + 1, one.header_bytes),
+        )  # fmt: skip
+        self._db.execute("INSERT INTO header VALUES(?, ?)", (object_id, one.header))
+        self._db.execute(
+            """UPDATE study SET last_us = ?1, arrival_us = ?1, complete = 0,
+               first_us = iif(instance_count = 1, ?1, first_us) WHERE id = ?2""",
+            (self.now_us, study_id),
+        )
+        self._append(one.store, Kind.STORED, one.origin, replaced_version or None, object_id)
+        return Instance(
+            object_id, one.store, one.study_uid, one.series_uid, one.sop_instance_uid, one.sop_class_uid,
+            one.transfer_syntax_uid, one.size_bytes, one.data_set_offset, one.data_set_sha256, one.prefix_sha256,
+            version, State.CURRENT, self.now_us, None, self._head,
+        )  # fmt: skip
+
+    def set_state(self, object_ids: Sequence[int], state: State) -> None:
+        when = self.now_us if state == State.DELETED else None
+        self._db.execute(
+            f"UPDATE instance SET state = ?, delete_us = ? WHERE {_CHOSEN}", (int(state), when, json.dumps(object_ids))
+        )
+
+    def settle(self, object_ids: Sequence[int]) -> None:
+        self._db.execute(
+            """UPDATE instance AS i SET state = (i.id <> (
+                 SELECT max(v.id) FROM instance v
+                 WHERE v.store_id = i.store_id AND v.sop_uid = i.sop_uid AND v.state IN (0, 1)))
+               WHERE i.id IN (SELECT value FROM json_each(?))""",
+            (json.dumps(self.versions(object_ids, (State.CURRENT, State.OLDER))),),
+        )
+
+    def refresh_studies(self, object_ids: Sequence[int]) -> None:
+        self._db.execute(
+            """UPDATE study SET (first_us, last_us) = (
+                 SELECT coalesce(min(i.store_us), study.first_us), coalesce(max(i.store_us), study.last_us)
+                 FROM series s JOIN instance i ON i.series_id = s.id WHERE s.study_id = study.id AND i.state = 0)
+               WHERE id IN (SELECT s.study_id FROM instance i JOIN series s ON s.id = i.series_id
+                            WHERE i.id IN (SELECT value FROM json_each(?)))""",
+            (json.dumps(object_ids),),
+        )
+
+    def tell_moved(self, store: str, object_ids: Sequence[int], deleted: bool, origin: Origin) -> None:
+        rows = self._db.execute(
+            """SELECT t.study_uid, i.id FROM instance i JOIN series s ON s.id = i.series_id
+               JOIN study t ON t.id = s.study_id WHERE i.id IN (SELECT value FROM json_each(?))
+               ORDER BY t.study_uid, s.series_uid, i.sop_uid, i.id""",
+            (json.dumps(object_ids),),
+        ).fetchall()
+        for study_uid, group in itertools.groupby(rows, key=lambda row: row[0]):
+            ids = [row[1] for row in group]
+            for start in range(0, len(ids), _NAMES_AN_ENTRY):
+                detail = json.dumps([study_uid, ids[start : start + _NAMES_AN_ENTRY]])
+                self._append(store, Kind.DELETED if deleted else Kind.RESTORED, origin, detail)
+
+    def set_attributes(self, store: str, study_uid: str, plain: dict[str, str], sealed_keys: Sequence[str]) -> None:
+        self._db.execute(
+            "UPDATE study SET attributes = ?, sealed_keys = ? WHERE store_id = ? AND study_uid = ?",
+            (json.dumps(plain), json.dumps(list(sealed_keys)), self._stores[store], study_uid),
+        )
+
+    def tell_attributes(self, store: str, study_uid: str, origin: Origin) -> None:
+        row = self._one(
+            "SELECT attributes, sealed_keys FROM study WHERE store_id = ? AND study_uid = ?",
+            (self._stores[store], study_uid),
+        )
+        detail = json.dumps([study_uid, json.loads(row[0]), json.loads(row[1])])
+        self._append(store, Kind.ATTRIBUTES, origin, detail)
+
+    def complete(self, store: str, study_uid: str, reason: CompletionReason, origin: Origin) -> None:
+        study_id, count, attributes = self._one(
+            "SELECT id, instance_count, attributes FROM study WHERE store_id = ? AND study_uid = ?",
+            (self._stores[store], study_uid),
+        )
+        self._db.execute("UPDATE study SET complete = 1 WHERE id = ?", (study_id,))
+        detail = json.dumps([study_uid, int(reason), count, json.loads(attributes)])
+        self._append(store, Kind.COMPLETED, origin, detail)
+
+    def purge(self, object_ids: Sequence[int]) -> list[tuple[str, str]]:
+        chosen = json.dumps(list(object_ids))
+        self._db.execute(f"UPDATE instance SET state = 3 WHERE {_CHOSEN}", (chosen,))
+        self._db.execute("DELETE FROM header WHERE instance_id IN (SELECT value FROM json_each(?))", (chosen,))
+        self._db.execute("INSERT INTO unlinkable SELECT value FROM json_each(?)", (chosen,))
+        emptied: list[tuple[str, str]] = self._db.execute(
+            """SELECT DISTINCT o.name, t.study_uid FROM instance i JOIN series s ON s.id = i.series_id
+               JOIN study t ON t.id = s.study_id JOIN store o ON o.id = i.store_id
+               WHERE i.id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+                 SELECT 1 FROM series s2 JOIN instance v ON v.series_id = s2.id
+                 WHERE s2.study_id = t.id AND v.state < 3)""",
+            (chosen,),
+        ).fetchall()
+        return emptied
+
+    def unlinked(self, object_ids: Sequence[int]) -> None:
+        self._db.execute(
+            "DELETE FROM unlinkable WHERE instance_id IN (SELECT value FROM json_each(?))", (json.dumps(object_ids),)
+        )
+
+    def _place(self, store: str, study_uid: str, series_uid: str) -> tuple[int, int]:
+        """Row ids of a study and a series, made if need be."""
+        key = (store, study_uid, series_uid)
+        if key not in self._series:
+            self._db.execute(
+                """INSERT OR IGNORE INTO study(store_id, study_uid, first_us, last_us, arrival_us)
+                   VALUES(?1, ?2, ?3, ?3, ?3)""",
+                (self._stores[store], study_uid, self.now_us),
+            )
+            study_id = self._one(
+                "SELECT id FROM study WHERE store_id = ? AND study_uid = ?", (self._stores[store], study_uid)
+            )[0]
+            self._db.execute("INSERT OR IGNORE INTO series(study_id, series_uid) VALUES(?, ?)", (study_id, series_uid))
+            series_id = self._one(
+                "SELECT id FROM series WHERE study_id = ? AND series_uid = ?", (study_id, series_uid)
+            )[0]
+            self._series[key] = (study_id, series_id)
+        return self._series[key]
+
+    def _append(
+        self, store: str, kind: Kind, origin: Origin, detail: str | None, instance_id: int | None = None
+    ) -> None:
+        self._head += 1
+        values: tuple[Any, ...] = (
+            self._head, self._stores[store], self.now_us, int(kind), instance_id, detail, encode_origin(origin),
+        )  # fmt: skip
+        self._db.execute("INSERT INTO feed VALUES(?, ?, ?, ?, ?, ?, ?)", values)

@@ -1,0 +1,162 @@
+"""Part 10 bytes in files: one a instance, a thousand a directory, named by object id alone."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from diana_archive.core.ports import Contents, Draft
+from diana_archive.stores.durable import make_directory, start_writing, sync_directory
+
+_A_DIRECTORY = 1000
+# A large file goes out while it comes in, so that its commit need not wait for all of it.
+_WRITE_OUT = 8 * 1024 * 1024
+
+
+class FileDraft:
+    """A file being written. The file is new: nothing that was there is ever written over."""
+
+    def __init__(self, path: Path, object_id: int) -> None:
+        self.object_id = object_id
+        self.size_bytes = 0
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """See core.ports.Draft."""
+        before = self.size_bytes
+        rest = memoryview(data)
+        while rest:
+            written = os.write(self.descriptor, rest)
+            self.size_bytes += written
+            rest = rest[written:]
+        if before // _WRITE_OUT < self.size_bytes // _WRITE_OUT:
+            start_writing(self.descriptor)
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """See core.ports.Draft."""
+        if not self.size_bytes:
+            yield b""
+            return
+        with mmap.mmap(self.descriptor, self.size_bytes, prot=mmap.PROT_READ) as mapped:
+            yield mapped
+
+    def close(self) -> None:
+        """See core.ports.Draft."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def discard(self) -> None:
+        """See core.ports.Draft. What cannot be removed now is swept at the next start."""
+        self.close()
+        with suppress(OSError):
+            self.path.unlink()
+
+
+class FileReader:
+    """A file open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See core.ports.ObjectReader."""
+        return os.pread(self._descriptor, size, offset)
+
+    def close(self) -> None:
+        """See core.ports.ObjectReader."""
+        os.close(self._descriptor)
+
+
+class FileObjects:
+    """Objects under `root`/STORE/objects."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._next_id = 1
+        self._made: set[Path] = set()
+
+    def start(self, first_id: int) -> None:
+        """Ids are given from this one on. Before the first create."""
+        self._next_id = first_id
+
+    def highest_id(self, stores: Iterable[str]) -> int:
+        """The highest object id that a file bears; 0 without any."""
+        return max((int(path.stem) for store in stores for path in self._newest(store)), default=0)
+
+    def create(self, store: str) -> FileDraft:
+        """See core.ports.Objects."""
+        with self._lock:
+            object_id = self._next_id
+            self._next_id += 1
+            path = self._path(store, object_id)
+            if path.parent not in self._made:
+                # Synced even if it is there: the process that made it may have died before it could.
+                make_directory(path.parent)
+                for directory in path.parents[1:5]:
+                    sync_directory(directory)
+                self._made = {one for one in self._made if one.parent != path.parent.parent} | {path.parent}
+        return FileDraft(path, object_id)
+
+    def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
+        """See core.ports.Objects. All are set going before the first is waited for."""
+        files = [draft for draft in drafts if isinstance(draft, FileDraft)]
+        for file in files:
+            start_writing(file.descriptor)
+        failures = [_attempt(lambda file=file: os.fdatasync(file.descriptor)) for file in files]  # type: ignore[misc]
+        directories = {file.path.parent for file in files}
+        failed = {one: _attempt(lambda one=one: sync_directory(one)) for one in directories}  # type: ignore[misc]
+        return [failure or failed[file.path.parent] for failure, file in zip(failures, files, strict=True)]
+
+    def open(self, store: str, object_id: int) -> FileReader:
+        """See core.ports.Objects."""
+        return FileReader(self._path(store, object_id))
+
+    def remove(self, store: str, object_id: int) -> None:
+        """See core.ports.Objects."""
+        self._path(store, object_id).unlink(missing_ok=True)
+
+    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
+        """See core.ports.Objects. Looks into no directory that only has older ids."""
+        swept = 0
+        for store in stores:
+            for directory in self._directories(store):
+                if int(directory.name) < first_id // _A_DIRECTORY:
+                    continue
+                for path in _objects(directory):
+                    if int(path.stem) >= first_id and not known(int(path.stem)):
+                        path.unlink()
+                        swept += 1
+        return swept
+
+    def _newest(self, store: str) -> list[Path]:
+        for directory in reversed(self._directories(store)):
+            if paths := _objects(directory):
+                return paths
+        return []
+
+    def _directories(self, store: str) -> list[Path]:
+        objects = self._root / store / "objects"
+        return sorted(one for one in objects.iterdir() if one.name.isdigit()) if objects.is_dir() else []
+
+    def _path(self, store: str, object_id: int) -> Path:
+        return self._root / store / "objects" / f"{object_id // _A_DIRECTORY:09d}" / f"{object_id:012d}.dcm"
+
+
+def _objects(directory: Path) -> list[Path]:
+    return [path for path in directory.glob("*.dcm") if path.stem.isdigit()]
+
+
+def _attempt(action: Callable[[], None]) -> OSError | None:
+    try:
+        action()
+    except OSError as error:
+        return error
+    return None

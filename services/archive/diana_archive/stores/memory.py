@@ -1,0 +1,129 @@
+"""Objects and sidecars in memory, for tests and for throwaway archives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from diana_archive.core.ports import Contents, Draft
+
+
+class MemoryDraft:
+    """Bytes being gathered."""
+
+    def __init__(self, objects: MemoryObjects, store: str, object_id: int) -> None:
+        self.object_id = object_id
+        self.size_bytes = 0
+        self._objects = objects
+        self._key = (store, object_id)
+        self._content = bytearray()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """See core.ports.Draft."""
+        self._content += data
+        self.size_bytes = len(self._content)
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """See core.ports.Draft."""
+        yield bytes(self._content)
+
+    def keep(self) -> None:
+        """Make it readable."""
+        self._objects.content[self._key] = bytes(self._content)
+
+    def close(self) -> None:
+        """See core.ports.Draft."""
+
+    def discard(self) -> None:
+        """See core.ports.Draft."""
+        self._objects.content.pop(self._key, None)
+
+
+class MemoryReader:
+    """Bytes for reading."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See core.ports.ObjectReader."""
+        return self._content[offset : offset + size]
+
+    def close(self) -> None:
+        """See core.ports.ObjectReader."""
+
+
+class MemoryObjects:
+    """Objects in a dictionary; "durable" for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.content: dict[tuple[str, int], bytes] = {}
+        self._lock = threading.Lock()
+        self._last_id = 0
+
+    def create(self, store: str) -> Draft:
+        """See core.ports.Objects."""
+        with self._lock:
+            self._last_id += 1
+            return MemoryDraft(self, store, self._last_id)
+
+    def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
+        """See core.ports.Objects."""
+        for draft in drafts:
+            if isinstance(draft, MemoryDraft):
+                draft.keep()
+        return [None] * len(drafts)
+
+    def open(self, store: str, object_id: int) -> MemoryReader:
+        """See core.ports.Objects."""
+        if (store, object_id) not in self.content:
+            raise FileNotFoundError(object_id)
+        return MemoryReader(self.content[store, object_id])
+
+    def remove(self, store: str, object_id: int) -> None:
+        """See core.ports.Objects."""
+        self.content.pop((store, object_id), None)
+
+    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
+        """See core.ports.Objects."""
+        wanted = set(stores)
+        orphans = [key for key in self.content if key[0] in wanted and key[1] >= first_id and not known(key[1])]
+        for key in orphans:
+            del self.content[key]
+        return len(orphans)
+
+
+class MemorySidecars:
+    """Sidecars in a dictionary."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], bytes] = {}
+
+    def read(self, store: str, study_uid: str) -> bytes | None:
+        """See core.ports.Sidecars."""
+        return self.documents.get((store, study_uid))
+
+    def write(self, store: str, study_uid: str, document: bytes) -> None:
+        """See core.ports.Sidecars."""
+        self.documents[store, study_uid] = document
+
+    def remove(self, store: str, study_uid: str) -> None:
+        """See core.ports.Sidecars."""
+        self.documents.pop((store, study_uid), None)
+
+
+class MemorySealKeys:
+    """Keys given by the caller; the last one is current."""
+
+    def __init__(self, keys: dict[str, bytes]) -> None:
+        self._keys = dict(keys)
+
+    def current(self) -> tuple[str, bytes]:
+        """See core.ports.SealKeys."""
+        return list(self._keys.items())[-1]
+
+    def find(self, key_id: str) -> bytes | None:
+        """See core.ports.SealKeys."""
+        return self._keys.get(key_id)

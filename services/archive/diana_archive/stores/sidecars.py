@@ -1,0 +1,37 @@
+"""Study attributes in files beside the objects, named by a digest of the Study Instance UID."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from diana_archive.stores.durable import replace_file, sync_directory
+
+
+class FileSidecars:
+    """Sidecars under `root`/STORE/attributes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, store: str, study_uid: str) -> bytes | None:
+        """See core.ports.Sidecars. Raises OSError."""
+        try:
+            return self._path(store, study_uid).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, store: str, study_uid: str, document: bytes) -> None:
+        """See core.ports.Sidecars."""
+        replace_file(self._path(store, study_uid), document)
+
+    def remove(self, store: str, study_uid: str) -> None:
+        """See core.ports.Sidecars."""
+        path = self._path(store, study_uid)
+        if path.exists():
+            path.unlink()
+            sync_directory(path.parent)
+
+    def _path(self, store: str, study_uid: str) -> Path:
+        name = hashlib.sha256(study_uid.encode()).hexdigest()[:32]
+        return self._root / store / "attributes" / name[:2] / f"{name}.json"
