@@ -66,6 +66,9 @@ class UploadItem:
         """The bytes, in pieces of `CHUNK_BYTES` at most. An empty source yields nothing."""
         if isinstance(self.source, bytes) and len(self.source) <= CHUNK_BYTES:
             yield from [self.source] if self.source else []
+        elif isinstance(self.source, Path) and _file_size(self.source) <= CHUNK_BYTES:
+            # Read whole at its own size: a buffer of a full chunk for each file would cost more than the reading.
+            yield from _read_all(BytesIO(self.source.read_bytes()))
         elif isinstance(self.source, bytes | Path) or callable(self.source):
             with closing(self._opened()) as opened:
                 yield from _read_all(opened)

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -22,6 +23,13 @@ from diana_server.validation import check
 
 # Health and reflection answer even when the server is full: they are how one finds out that it is.
 _UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
+
+
+@dataclass(frozen=True, slots=True)
+class _TooLarge:
+    """Stands for a message over the limit until its call can be refused."""
+
+    size: int
 
 
 class CallInterceptor(grpc.ServerInterceptor):
@@ -49,7 +57,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         behaviour = wrap(method, getattr(handler, kind), handler.request_streaming)
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
             behaviour,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=self._sized(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped
@@ -73,12 +81,16 @@ class CallInterceptor(grpc.ServerInterceptor):
             return map(self._check, request)
         return self._check(request)
 
-    def _check(self, message: Message) -> Message:
+    def _sized(self, deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | _TooLarge]:
+        """`deserialize`, but for messages over the limit, which are not worth the work."""
+        return lambda raw: deserialize(raw) if len(raw) <= self._max_message_bytes else _TooLarge(len(raw))
+
+    def _check(self, message: Message | _TooLarge) -> Message:
         """The message, if it keeps its contract's rules."""
-        if (size := message.ByteSize()) > self._max_message_bytes:
+        if isinstance(message, _TooLarge):
             raise DianaError(
                 Reason.MESSAGE_TOO_LARGE,
-                f"The message has {size} bytes; the most that is taken is {self._max_message_bytes}.",
+                f"The message has {message.size} bytes; the most that is taken is {self._max_message_bytes}.",
             )
         check(message)
         return message

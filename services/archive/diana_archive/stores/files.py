@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,11 +75,35 @@ class FileReader:
         os.close(self._descriptor)
 
 
-class FileObjects:
-    """Objects under `root`/STORE/objects."""
+class CacheWindow:
+    """Keeps the newest bytes in the page cache and lets those before go.
 
-    def __init__(self, root: Path) -> None:
+    What was stored last is what followers read next; the rest of a bulk load would only push out the
+    catalogue and other programs' pages, and make every write wait for fresh memory.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._held: deque[tuple[Path, int]] = deque()
+        self._bytes = 0
+
+    def add(self, path: Path, size_bytes: int) -> None:
+        """Take a file whose bytes are on the disk."""
+        self._held.append((path, size_bytes))
+        self._bytes += size_bytes
+        while self._bytes > self._limit_bytes:
+            oldest, size = self._held.popleft()
+            self._bytes -= size
+            with suppress(OSError):
+                _let_go(oldest)
+
+
+class FileObjects:
+    """Objects under `root`/STORE/objects; of the newest, `cached_bytes` stay in the page cache."""
+
+    def __init__(self, root: Path, cached_bytes: int = 256 * 1024 * 1024) -> None:
         self._root = root
+        self._cache = CacheWindow(cached_bytes)
         self._lock = threading.Lock()
         self._next_id = 1
         self._made: set[Path] = set()
@@ -113,6 +138,8 @@ class FileObjects:
         failures = [_attempt(lambda file=file: os.fdatasync(file.descriptor)) for file in files]  # type: ignore[misc]
         directories = {file.path.parent for file in files}
         failed = {one: _attempt(lambda one=one: sync_directory(one)) for one in directories}  # type: ignore[misc]
+        for file in files:
+            self._cache.add(file.path, file.size_bytes)
         return [failure or failed[file.path.parent] for failure, file in zip(failures, files, strict=True)]
 
     def open(self, store: str, object_id: int) -> FileReader:
@@ -152,6 +179,14 @@ class FileObjects:
 
 def _objects(directory: Path) -> list[Path]:
     return [path for path in directory.glob("*.dcm") if path.stem.isdigit()]
+
+
+def _let_go(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def _attempt(action: Callable[[], None]) -> OSError | None:
