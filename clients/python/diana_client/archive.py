@@ -17,6 +17,7 @@ from diana_client.channel import Channel
 from diana_client.download import DownloadedInstance, InstanceFile, SavedInstance, assembled, instances
 from diana_client.feed import FeedWatch
 from diana_client.items import Uploadable, UploadResult
+from diana_client.packing import upload_method
 from diana_client.upload import Upload
 
 
@@ -30,6 +31,7 @@ class ArchiveClient(Caller):
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
         self.stub = ArchiveServiceStub(channel.raw)
+        self._upload = upload_method(channel.raw)
 
     def upload(
         self,
@@ -49,8 +51,7 @@ class ArchiveClient(Caller):
         with the connection is sent again, as far as it can be read again. `timeout` is the seconds each
         stream may last. Raises Unavailable after `attempts` streams broke one after another.
         """
-        method = self.stub.UploadInstances
-        return Upload(method, store, origin, window, attempts, timeout).run(items, streams)
+        return Upload(self._upload, store, origin, window, attempts, timeout).run(items, streams)
 
     def find_missing(self, instances: Iterable[str | tuple[str, bytes]], *, store: str = "") -> Iterator[str]:
         """The SOP Instance UIDs of those that the store lacks, in order.

@@ -24,6 +24,7 @@ from diana_client.download import (
 )
 from diana_client.feed import watch_async
 from diana_client.items import Uploadable, UploadResult
+from diana_client.packing import upload_method
 from diana_client.upload import Upload
 from diana_client.upload_async import run_async
 
@@ -51,7 +52,7 @@ class AsyncArchiveClient(AsyncCaller):
         timeout: float | None = None,
     ) -> AsyncGenerator[UploadResult, None]:
         """As `ArchiveClient.upload`; `items` may be asynchronous too. All is read and sent in threads."""
-        method = ArchiveServiceStub(self._channel.blocking).UploadInstances
+        method = upload_method(self._channel.blocking)
         return run_async(Upload(method, store, origin, window, attempts, timeout), items, streams)
 
     async def find_missing(

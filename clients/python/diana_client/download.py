@@ -17,6 +17,8 @@ from diana_client.errors import BadAnswer
 # PS3.5 section 9.1, and at least one digit: "." and ".." are folders.
 _UID = re.compile(r"(?=.*[0-9])[0-9.]{1,64}")
 
+_ENDED = "The download was ended within this instance."
+
 
 class Assembly:
     """Checks that streamed chunks make whole instances, one after another, of the sizes they claim."""
@@ -107,7 +109,10 @@ class DownloadedInstance:
     def _follow(self, chunk: pb.DownloadChunk, chunks: Iterator[pb.DownloadChunk]) -> Iterator[bytes]:
         yield chunk.data
         while not chunk.finish:
-            chunk = next(chunks)
+            try:
+                chunk = next(chunks)
+            except StopIteration:  # out of a generator, it would become a RuntimeError
+                raise BadAnswer(_ENDED) from None
             yield chunk.data
         self.complete = True
 
@@ -130,7 +135,10 @@ class AsyncDownloadedInstance:
     async def _follow(self, chunk: pb.DownloadChunk, chunks: AsyncIterator[pb.DownloadChunk]) -> AsyncIterator[bytes]:
         yield chunk.data
         while not chunk.finish:
-            chunk = await anext(chunks)
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                raise BadAnswer(_ENDED) from None
             yield chunk.data
         self.complete = True
 
@@ -193,8 +201,9 @@ class InstanceFile:
         self._file.write(data)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._file.close()
-        if kind is None:
-            self._part.replace(self.saved.path)
-        else:
+        try:
+            self._file.close()  # writes what is buffered, which a full disk refuses
+            if kind is None:
+                self._part.replace(self.saved.path)
+        finally:
             self._part.unlink(missing_ok=True)

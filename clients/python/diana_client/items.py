@@ -12,7 +12,6 @@ from typing import Any, Protocol, cast
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Instance
-from diana.type.v1.origin_pb2 import Origin
 from diana_client.errors import MeshError
 
 CHUNK_BYTES = 1 << 20
@@ -20,7 +19,6 @@ CHUNK_BYTES = 1 << 20
 
 _UNKNOWN_BYTES = CHUNK_BYTES
 _ITEM_BYTES = 4096  # what remembering one unanswered instance is reckoned to cost
-_FRAMING_BYTES = 32  # a chunk's tag, offset and lengths on the wire
 
 
 class Readable(Protocol):
@@ -109,31 +107,6 @@ class UploadResult:
     outcome: pb.UploadResult.Outcome.ValueType = pb.UploadResult.OUTCOME_UNSPECIFIED
     instance: Instance = field(default_factory=Instance)
     position: str = ""
-
-
-class Packer:
-    """Gathers chunks into messages near 1 MiB. The first message says where they go and come from."""
-
-    def __init__(self, store: str, origin: Origin | None) -> None:
-        self._message = pb.UploadInstancesRequest(store=store, origin=origin)
-        self._bytes = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether chunks wait for their message to be full."""
-        return bool(self._message.chunks)
-
-    def add(self, tag: int, offset: int, data: bytes, finish: bool) -> Iterator[pb.UploadInstancesRequest]:
-        """Take a chunk; yield the message that had to leave to make room for it, if any."""
-        if self.pending and self._bytes + len(data) > CHUNK_BYTES:
-            yield self.flush()
-        self._message.chunks.add(tag=tag, write_offset=offset, data=data, finish=finish)
-        self._bytes += len(data) + _FRAMING_BYTES
-
-    def flush(self) -> pb.UploadInstancesRequest:
-        """The message as it stands; the next chunk opens another."""
-        message, self._message, self._bytes = self._message, pb.UploadInstancesRequest(), 0
-        return message
 
 
 def _read_all(opened: Readable) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana_client.errors import BadAnswer, MeshError, SourceUnreadable, from_status, is_refused, is_worth_retrying
-from diana_client.items import Packer, UploadItem, UploadResult
+from diana_client.items import UploadItem, UploadResult
+from diana_client.packing import Packer
 
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 5.0
@@ -149,7 +150,7 @@ def delay_after(failures: int) -> float:
     return min(_FIRST_DELAY * 2.0 ** min(failures - 1, 16), _LONGEST_DELAY)
 
 
-def packed(entry: Entry, packer: Packer) -> Iterator[pb.UploadInstancesRequest]:
+def packed(entry: Entry, packer: Packer) -> Iterator[bytes]:
     """Read an item into the packer, yielding the messages that fill up.
 
     An item that was refused meanwhile is not read further. One whose source fails is ended with a chunk

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from diana.archive.v1 import archive_service_pb2 as pb
 from diana.type.v1.origin_pb2 import Origin
 from diana_client.errors import MeshError, translated
-from diana_client.items import Packer, Uploadable, UploadItem, UploadResult, as_item
+from diana_client.items import Uploadable, UploadItem, UploadResult, as_item
 from diana_client.ledger import Entry, Lane, Ledger, packed
+from diana_client.packing import Packer
 
-if TYPE_CHECKING:  # grpc's classes take no parameters when they run
-    Method = grpc.StreamStreamMultiCallable[pb.UploadInstancesRequest, pb.UploadInstancesResponse]
+if TYPE_CHECKING:
+    from diana_client.packing import Method
 
 LINGER = 0.002
 """Seconds that a message which is not full waits for more; a caller that waits for answers loses no more."""
@@ -177,7 +177,7 @@ class Upload:
                 self._changed.notify_all()
             call.cancel()
 
-    def _requests(self, lane: Lane, ended: threading.Event) -> Iterator[pb.UploadInstancesRequest]:
+    def _requests(self, lane: Lane, ended: threading.Event) -> Iterator[bytes]:
         """The messages of one stream; gRPC asks for them in a thread of its own."""
         packer = Packer(self._store, self._origin)
         while True:

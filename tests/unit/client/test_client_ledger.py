@@ -9,9 +9,11 @@ import pytest
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Instance
+from diana.type.v1.origin_pb2 import Origin
 from diana_client.errors import InvalidRequest, Unavailable
-from diana_client.items import CHUNK_BYTES, Packer, UploadItem, as_item
+from diana_client.items import CHUNK_BYTES, UploadItem, as_item
 from diana_client.ledger import Entry, Lane, Ledger, delay_after, packed
+from diana_client.packing import Packer
 
 CUT = Unavailable(grpc.StatusCode.UNAVAILABLE, "Gone.", reason="STOPPING")
 
@@ -103,7 +105,8 @@ def test_delays_grow_up_to_a_bound() -> None:
 def test_chunks_follow_one_another_and_the_last_one_says_so(size: int) -> None:
     data = bytes(index % 251 for index in range(size))
     packer = Packer("trial", None)
-    messages = [*packed(Entry(UploadItem("a", data), 0, tag=5), packer), packer.flush()]
+    raw = [*packed(Entry(UploadItem("a", data), 0, tag=5), packer), packer.flush()]
+    messages = [pb.UploadInstancesRequest.FromString(one) for one in raw]
     chunks = [chunk for message in messages for chunk in message.chunks]
     assert b"".join(chunk.data for chunk in chunks) == data
     assert [chunk.finish for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -112,6 +115,21 @@ def test_chunks_follow_one_another_and_the_last_one_says_so(size: int) -> None:
         assert (chunk.tag, chunk.write_offset) == (5, offset)
         offset += len(chunk.data)
     assert [message.store for message in messages] == ["trial"] + [""] * (len(messages) - 1)
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 16_383, 16_384, 2**32, 2**63 - 2])
+def test_messages_are_byte_for_byte_what_protobuf_makes_of_them(number: int) -> None:
+    origin = Origin(door="folder", source="site")
+    packer = Packer("trial", origin)
+    assert not packer.pending
+    assert not list(packer.add(number + 1, number + 1, b"abc", False))
+    assert not list(packer.add(number + 1, number + 1, bytes(300), True))
+    chunks = [
+        pb.UploadChunk(tag=number + 1, write_offset=number + 1, data=b"abc"),
+        pb.UploadChunk(tag=number + 1, write_offset=number + 1, data=bytes(300), finish=True),
+    ]
+    whole = pb.UploadInstancesRequest(store="trial", origin=origin, chunks=chunks)
+    assert packer.flush() == whole.SerializeToString()
 
 
 def test_shorthands_stand_for_items(tmp_path: Path) -> None:
