@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -90,8 +91,15 @@ def read_config(cls: type[T], service: str, argv: Sequence[str] | None = None) -
     parser = argparse.ArgumentParser(prog=f"python -m diana_{service}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings (docs/reference/configuration.md)")
     arguments = parser.parse_args(argv)
-    try:
+    with exit_on_refusal(service):
         return load_config(cls, service, arguments.config, os.environ)
+
+
+@contextmanager
+def exit_on_refusal(service: str) -> Iterator[None]:
+    """Have a DianaError end the process with its message and remedy on standard error, and exit status 4."""
+    try:
+        yield
     except DianaError as error:
-        print(f"{parser.prog}: {error.message}\n{error.remedy}", file=sys.stderr)
+        print(f"python -m diana_{service}: {error.message}\n{error.remedy}", file=sys.stderr)
         raise SystemExit(4) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,16 @@ from grpc_status import rpc_status
 
 from diana_common.errors import Code, DianaError, Reason
 from diana_server import metrics
-from diana_server.errors import to_status, unknown_error
+from diana_server.errors import frames, to_status, unknown_error
 from diana_server.logs import logger
 from diana_server.validation import check
 
 # Health and reflection answer even when the server is full: they are how one finds out that it is.
-_UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
+_PROBES = ("/grpc.health.", "/grpc.reflection.")
+PROBE_STREAMS = 64
+"""Streams of health and reflection served at a time, beside the calls; each holds a thread as long as it lasts."""
+
+_Places = threading.Semaphore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class CallInterceptor(grpc.ServerInterceptor):
     def __init__(self, service: str, max_calls: int, max_message_bytes: int) -> None:
         self._log = logger(service)
         self._places = threading.BoundedSemaphore(max_calls)
+        self._probe_places = threading.BoundedSemaphore(PROBE_STREAMS)
         self._max_message_bytes = max_message_bytes
 
     def intercept_service(
@@ -50,11 +54,12 @@ class CallInterceptor(grpc.ServerInterceptor):
         if handler is None:
             return None
         method = handler_call_details.method
+        places = self._places_for(method, handler)
         kind = ("stream" if handler.request_streaming else "unary") + "_"
         kind += "stream" if handler.response_streaming else "unary"
         wrap = self._wrap_streaming if handler.response_streaming else self._wrap_single
         make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
-        behaviour = wrap(method, getattr(handler, kind), handler.request_streaming)
+        behaviour = wrap(method, places, getattr(handler, kind), handler.request_streaming)
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
             behaviour,
             request_deserializer=self._sized(handler.request_deserializer),
@@ -62,16 +67,22 @@ class CallInterceptor(grpc.ServerInterceptor):
         )
         return wrapped
 
-    def _wrap_single(self, method: str, behaviour: Any, streaming: bool) -> Any:
+    def _places_for(self, method: str, handler: Any) -> _Places:
+        """What a call must find a place in; a single probe needs none."""
+        if not method.startswith(_PROBES):
+            return self._places
+        return self._probe_places if handler.request_streaming or handler.response_streaming else None
+
+    def _wrap_single(self, method: str, places: _Places, behaviour: Any, streaming: bool) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            with self._call(method, context):
+            with self._call(method, places, context):
                 return behaviour(self._checked(request, streaming), context)
 
         return call
 
-    def _wrap_streaming(self, method: str, behaviour: Any, streaming: bool) -> Any:
+    def _wrap_streaming(self, method: str, places: _Places, behaviour: Any, streaming: bool) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            with self._call(method, context):
+            with self._call(method, places, context):
                 yield from behaviour(self._checked(request, streaming), context)
 
         return call
@@ -96,13 +107,12 @@ class CallInterceptor(grpc.ServerInterceptor):
         return message
 
     @contextmanager
-    def _call(self, method: str, context: grpc.ServicerContext) -> Iterator[None]:
+    def _call(self, method: str, places: _Places, context: grpc.ServicerContext) -> Iterator[None]:
         """One call: it takes a place, is measured, and its errors are translated."""
-        limited = not method.startswith(_UNLIMITED)
         started = time.monotonic()
         code = Code.INTERNAL.name
         metrics.CALLS_IN_FLIGHT.labels(method).inc()
-        placed = not limited or self._places.acquire(blocking=False)
+        placed = places is None or places.acquire(blocking=False)
         try:
             if not placed:
                 raise DianaError(Reason.OVERLOADED, "The server serves as many calls as it may.")
@@ -117,30 +127,32 @@ class CallInterceptor(grpc.ServerInterceptor):
         except Exception as error:  # what nobody foresaw becomes INTERNAL, its details hidden
             if not context.is_active():
                 code = "CANCELLED"
-                raise
             self._fail(method, context, error)
         finally:
-            if limited and placed:
-                self._places.release()
+            if places is not None and placed:
+                places.release()
             metrics.CALLS_IN_FLIGHT.labels(method).dec()
             metrics.CALL_SECONDS.labels(method, code).observe(time.monotonic() - started)
 
     def _refuse(self, method: str, context: grpc.ServicerContext, error: DianaError) -> NoReturn:
         metrics.REFUSALS.labels(method, error.reason.name).inc()
-        self._log.info("refused", method=method, reason=error.reason.name)
+        self._log.debug("refused", method=method, reason=error.reason.name)
         _abort(context, to_status(error))
 
     def _fail(self, method: str, context: grpc.ServicerContext, error: Exception) -> NoReturn:
+        """Also for a call whose caller is gone: gRPC would log the text of what it raises."""
         public = unknown_error()
-        # The frames say where; the exception's own text is left out, for it may hold patient values.
-        self._log.error(
-            "failed",
+        active = context.is_active()
+        log = self._log.error if active else self._log.debug
+        log(
+            "failed" if active else "failed after its end",
             method=method,
             error_id=public.metadata["error_id"],
             error_type=type(error).__qualname__,
-            frames=[f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)],
+            frames=frames(error),
         )
-        metrics.REFUSALS.labels(method, Reason.INTERNAL.name).inc()
+        if active:
+            metrics.REFUSALS.labels(method, Reason.INTERNAL.name).inc()
         _abort(context, to_status(public))
 
 

@@ -6,14 +6,32 @@ values, paths of a source, or request messages.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
-from typing import cast
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Unfailing(io.TextIOBase):
+    """A stream whose end may be full or closed: what it does not take is lost, for no work may fail by its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _JsonFormatter(logging.Formatter):
@@ -25,6 +43,7 @@ class _JsonFormatter(logging.Formatter):
 
 def configure(level: str) -> None:
     """Set the least level that is logged, for the whole process."""
+    stream = cast(TextIO, _Unfailing(sys.stderr))
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -33,10 +52,10 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
     )
     logging.captureWarnings(True)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(_JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 

@@ -11,7 +11,7 @@ from diana_guid.core import DEFAULT_DOMAIN, Diana2Options, Domain, GuidMint, Key
 from diana_guid.servicer import GuidServicer
 from diana_guid.stores import FileKeyStore, KeyFile
 from diana_server.config import read_config
-from diana_server.server import Server
+from diana_server.server import Server, run_service
 
 
 def make_server(config: GuidConfig) -> Server:
@@ -44,7 +44,7 @@ def _key_file(state_dir: Path, name: str, domain: DomainConfig) -> KeyFile:
 
 def main() -> None:
     """Serve until told to stop."""
-    make_server(read_config(GuidConfig, "guid")).run()
+    run_service("guid", lambda: make_server(read_config(GuidConfig, "guid")))
 
 
 if __name__ == "__main__":

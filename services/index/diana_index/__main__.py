@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import gc
-
 from diana.index.v1 import index_service_pb2
 from diana.index.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
+from diana_index.adapters import PrometheusListener
 from diana_index.config import ArchiveConfig, IndexConfig
 from diana_index.core.follow import Follower
 from diana_index.core.index import Index
 from diana_index.core.paging import PageTokens
 from diana_index.core.progress import Progress
 from diana_index.peers import ArchivePeer, tls_options
-from diana_index.servicer import REBUILD, IndexServicer, Report, publish_lag, rebuild_handler
+from diana_index.servicer import REBUILD, IndexServicer, rebuild_handler
+from diana_index.stores.files import FolderLock
 from diana_index.stores.generations import SqliteGenerations, page_token_key
 from diana_server.config import read_config
 from diana_server.operations import OperationQueue, OperationServicer
-from diana_server.server import Server
+from diana_server.server import Server, run_service
 
 
 def make_server(config: IndexConfig) -> Server:
-    """The service, ready to start; it follows the archive from now on. Raises DianaError STORE_SCHEMA_NEWER."""
+    """The service, ready to start; it follows the archive from now on.
+
+    Raises DianaError CONFIG_INVALID, STORE_SCHEMA_NEWER.
+    """
+    server = Server("index", config.server)  # first of all: it sets up the log
+    lock = FolderLock(config.state_dir)
     generations = SqliteGenerations(config.state_dir / "records")
     archive = _archive(config.archive)
     index = Index(generations, Progress(), PageTokens(page_token_key(config.state_dir)))
     queue = OperationQueue(config.state_dir / "operations.sqlite", "index")
     servicer = IndexServicer(index, queue)
-    follower = Follower(archive, generations, index.progress, Report(), servicer.rebuild)
+    listener = PrometheusListener(index.progress)
+    follower = Follower(archive, generations, index.progress, listener, servicer.rebuild)
     queue.register(REBUILD, rebuild_handler(follower, index))
-    publish_lag(index)
 
-    server = Server("index", config.server)
     server.add(
         index_service_pb2.DESCRIPTOR.services_by_name["IndexService"],
         add_IndexServiceServicer_to_server,
@@ -45,8 +49,10 @@ def make_server(config: IndexConfig) -> Server:
         OperationServicer(queue),
         ready=index.check_ready,
     )
+    for end in (index.progress.stop, queue.interrupt):
+        server.on_stopping(end)
     # Closed in reverse: nothing is applied any more when the rebuild is put back and the records are closed.
-    for close in (archive.close, generations.close, queue.stop, follower.stop):
+    for close in (lock.close, archive.close, generations.close, queue.stop, follower.stop):
         server.on_stop(close)
     follower.start()
     queue.start()
@@ -60,9 +66,7 @@ def _archive(config: ArchiveConfig) -> ArchivePeer:
 
 def main() -> None:
     """Serve until told to stop."""
-    # Headers become trees without cycles: looking for some every 700 objects would cost a fifth of the following.
-    gc.set_threshold(50_000, 20, 50)
-    make_server(read_config(IndexConfig, "index")).run()
+    run_service("index", lambda: make_server(read_config(IndexConfig, "index")))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,17 @@
-"""IndexService over the core, and what the follower reports to whoever runs the service."""
+"""IndexService over the core."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import grpc
-from prometheus_client import Counter, Gauge
 
 from diana.index.v1 import index_service_pb2 as pb
 from diana.index.v1.index_service_pb2_grpc import IndexServiceServicer
-from diana_common.errors import DianaError
 from diana_index.core.attributes import ATTRIBUTES, Level
 from diana_index.core.follow import Follower
 from diana_index.core.index import Index, Wait
 from diana_index.wire import attribute_to_proto, keys_from_proto, orders_from_proto, record_to_proto, timestamp
-from diana_server.logs import logger
 from diana_server.operations import Operation, OperationQueue, Work
 from diana_server.operations.wire import operation_to_proto
 
@@ -26,11 +22,6 @@ _DEFAULT_WAIT_SECONDS = 30.0
 # What is left of a call's deadline for the answer to travel.
 _MARGIN_SECONDS = 0.2
 
-_APPLIED = Counter("diana_index_entries_applied_total", "Feed entries applied, those without effect included.")
-_SKIPPED = Counter("diana_index_instances_skipped_total", "Instances that could not be indexed.")
-_BEHIND = Gauge("diana_index_entries_behind", "Feed entries that the archive has beyond what is applied.")
-_FOLLOWING = Gauge("diana_index_following", "1 while the archive's feed is being followed.")
-
 
 class IndexServicer(IndexServiceServicer):
     """Answers for the index. A rebuild is an operation of `queue`."""
@@ -38,7 +29,6 @@ class IndexServicer(IndexServiceServicer):
     def __init__(self, index: Index, queue: OperationQueue) -> None:
         self._index = index
         self._queue = queue
-        self._submitting = threading.Lock()
 
     def Find(self, request: pb.FindRequest, context: grpc.ServicerContext) -> pb.FindResponse:
         page = self._index.find(
@@ -87,8 +77,7 @@ class IndexServicer(IndexServiceServicer):
 
     def rebuild(self, request_id: str = "") -> Operation:
         """The rebuild that has not ended, or a new one."""
-        with self._submitting:
-            return self._queue.active(REBUILD) or self._queue.submit(REBUILD, request_id=request_id)
+        return self._queue.submit_or_join(REBUILD, request_id=request_id)
 
 
 def rebuild_handler(follower: Follower, index: Index) -> Callable[[Work], pb.RebuildIndexResult]:
@@ -100,32 +89,6 @@ def rebuild_handler(follower: Follower, index: Index) -> Callable[[Work], pb.Reb
         return pb.RebuildIndexResult(position=mark.position, instance_count=totals.instances)
 
     return rebuild
-
-
-class Report:
-    """The follower's listener: a log line or a count, UIDs only."""
-
-    def __init__(self) -> None:
-        self._log = logger("index")
-
-    def applied(self, entries: int) -> None:
-        """Count them."""
-        _APPLIED.inc(entries)
-
-    def skipped(self, store: str, sop_uid: str, why: str) -> None:
-        """Log and count it."""
-        _SKIPPED.inc()
-        self._log.warning("instance not indexed", store=store, sop_instance_uid=sop_uid, why=why)
-
-    def lost(self, error: DianaError) -> None:
-        """Log it."""
-        self._log.warning("not following the archive", reason=error.reason.name)
-
-
-def publish_lag(index: Index) -> None:
-    """Have the metrics tell where the index stands."""
-    _BEHIND.set_function(lambda: index.progress.entries_behind)
-    _FOLLOWING.set_function(lambda: index.progress.following)
 
 
 def _identity(request: pb.FindRequest) -> bytes:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
+import structlog
+from prometheus_client import REGISTRY
 
 from diana.index.v1 import index_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation
@@ -21,9 +27,11 @@ from diana_client import (
     IndexClient,
     InvalidRequest,
     OperationClient,
+    Unavailable,
     connect,
 )
-from diana_index.__main__ import make_server
+from diana_common.errors import DianaError, Reason
+from diana_index.__main__ import main, make_server
 from diana_index.config import ArchiveConfig, IndexConfig
 from diana_server.config import ServerConfig, load_config
 from tests.contract.index.archive_server import serving
@@ -160,6 +168,76 @@ def test_the_same_request_id_is_the_same_rebuild(running: Running) -> None:
     assert running.client.rebuild(request_id="once").name == operation.name
 
 
+def test_a_request_id_that_joined_a_rebuild_stays_its_name(running: Running) -> None:
+    running.client.count("study", at_least_position=running.archive.store("1.1.1"))
+    running.archive.set_reachable(False)
+    operation = running.client.rebuild(request_id="one")
+    assert running.client.rebuild(request_id="two").name == operation.name
+    running.archive.set_reachable(True)
+    running.wait(operation)
+    assert running.client.rebuild(request_id="two").name == operation.name
+    assert running.client.rebuild(request_id="three").name != operation.name
+
+
+def calls_in_flight(method: str) -> float:
+    return REGISTRY.get_sample_value("diana_calls_in_flight", {"method": method}) or 0.0
+
+
+def test_who_waits_is_told_at_once_that_the_server_stops(tmp_path: Path) -> None:
+    archive = FakeArchive()
+    with serving(archive) as address, ThreadPoolExecutor() as pool:
+        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address)))
+        # Without the client's own retries, which would find nobody there any more.
+        raw = grpc.insecure_channel(server.start(), options=[("grpc.enable_retries", 0)])
+        with Channel(raw, timeout=20) as channel:
+            client, operations = IndexClient(channel), OperationClient(channel)
+            client.count("study", at_least_position=archive.store("1.1.1"))
+            archive.set_reachable(False)
+            rebuild = client.rebuild().name
+            waits: dict[str, Callable[[], object]] = {
+                "/diana.index.v1.IndexService/Find": lambda: list(
+                    client.find("study", at_least_position="0000000a-99")
+                ),
+                "/diana.index.v1.IndexService/Count": lambda: client.count("study", at_least_position="0000000a-99"),
+                "/diana.operation.v1.OperationService/WaitOperation": lambda: operations.wait(rebuild, timeout=20),
+            }
+            waiting = [pool.submit(wait) for wait in waits.values()]
+            end = time.monotonic() + 10
+            while not all(map(calls_in_flight, waits)):
+                assert time.monotonic() < end
+                threading.Event().wait(0.005)
+            server.stop(60)
+            for call in waiting:
+                with pytest.raises(Unavailable) as refused:
+                    call.result()
+                assert refused.value.reason == "STOPPING"
+
+
+def test_a_second_process_on_the_same_folder_is_refused_and_leaves_the_first_one_alone(
+    running: Running, tmp_path: Path
+) -> None:
+    running.client.count("study", at_least_position=running.archive.store("1.1.1"))
+    left = tmp_path / "state" / "records" / "records-rebuild.sqlite"
+    left.touch()
+    with pytest.raises(DianaError) as refused:
+        make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state"))
+    assert refused.value.reason is Reason.CONFIG_INVALID
+    assert left.exists()
+    assert running.client.count("instance") == 1
+
+
+def test_what_keeps_the_service_from_starting_is_told_with_its_remedy(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIANA_INDEX_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("sys.argv", ["diana_index"])
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 4
+    assert "state_dir" in capsys.readouterr().err
+
+
 def test_a_rebuild_that_the_end_of_the_server_cut_short_is_done_by_the_next_one(tmp_path: Path) -> None:
     archive = FakeArchive()
     for number in range(10):
@@ -192,6 +270,21 @@ def test_the_service_is_ready_though_the_archive_is_away(running: Running) -> No
     running.archive.set_reachable(False)
     HealthClient(running.channel).wait_ready("diana.index.v1.IndexService", timeout=10)
     assert running.client.count("instance") == 1
+
+
+def test_an_archive_out_of_reach_is_logged_as_all_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr("sys.stderr", log)
+    structlog.reset_defaults()
+    with serving(FakeArchive(reachable=False)) as address:
+        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address)))
+        end = time.monotonic() + 10
+        while "not following the archive" not in log.getvalue():
+            assert time.monotonic() < end
+            threading.Event().wait(0.005)
+        server.stop(0)
+    entry = next(json.loads(line) for line in log.getvalue().splitlines() if "not following" in line)
+    assert (entry["service"], entry["reason"]) == ("index", "PEER_UNAVAILABLE")
 
 
 def test_the_configuration_is_read_from_the_environment(tmp_path: Path) -> None:

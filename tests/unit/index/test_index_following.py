@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_index.core import feeding
 from diana_index.core.attributes import Level
 from diana_index.core.follow import Follower
 from diana_index.stores.generations import SqliteGenerations
+from tests.unit.index.fake_archive import FakeArchive
 from tests.unit.index.index_bench import IndexBench
 
 
@@ -39,9 +43,9 @@ class Work:
 class Followed(IndexBench):
     """An index whose follower runs; a rebuild that it asks for is done by a thread, one at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, archive: FakeArchive | None = None) -> None:
         self.records = SqliteGenerations(folder)
-        super().__init__(self.records)
+        super().__init__(self.records, archive)
         self.follower = Follower(self.archive, self.generations, self.index.progress, self.listener, self._ask_rebuild)
         self._rebuilding: threading.Thread | None = None
         self.rebuilds = 0
@@ -142,6 +146,60 @@ def test_a_header_that_the_archive_cannot_read_stops_nothing(followed: Followed)
     followed.wait_for(followed.archive.store("1.1.2"))
     assert followed.uids(Level.INSTANCE) == ["1.1.2"]
     assert followed.listener.skips == ["1.1.1"]
+
+
+@pytest.mark.parametrize(("failures", "found"), [(2, ["1.1.1", "1.1.2"]), (3, ["1.1.2"])])
+def test_a_header_that_the_archive_fails_to_give_is_asked_for_again_a_few_times(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, failures: int, found: list[str]
+) -> None:
+    monkeypatch.setattr(feeding, "_RETRY_SECONDS", (0.0, 0.0))
+    followed.archive.inline = 500
+    asked = followed.archive.header
+    failing = iter(range(failures))
+
+    def header(*name: str) -> object:
+        if next(failing, None) is not None:
+            raise DianaError(Reason.INTERNAL, "failed")
+        return asked(*name)
+
+    followed.archive.header = header  # type: ignore[method-assign,assignment]
+    followed.archive.store("1.1.1", TextComments="x" * 1000)
+    followed.follower.start()
+    followed.wait_for(followed.archive.store("1.1.2"))
+    assert followed.uids(Level.INSTANCE) == found
+    assert followed.listener.skips == ["1.1.1"][: 2 - len(found)]
+
+
+def damage(path: Path) -> None:
+    """Overwrite the pages where tables and indexes begin; the file still opens."""
+    with closing(sqlite3.connect(path)) as connection:
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        pages = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE tbl_name IN ('instance', 'series', 'study', 'patient')"
+        ).fetchall()
+    with path.open("r+b") as file:
+        for (number,) in pages:
+            file.seek((number - 1) * page_bytes)
+            file.write(b"\xff" * page_bytes)
+
+
+def test_damaged_records_are_derived_anew_while_the_service_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    archive = FakeArchive()
+    archive.store("1.1.1")
+    with closing(Followed(folder, archive)) as bench:
+        bench.catch_up()
+    (path,) = folder.glob("*.sqlite")
+    damage(path)
+    with closing(Followed(folder, archive)) as bench:
+        assert list(folder.glob("*.sqlite")) == [path]
+        position = archive.store("1.1.2")
+        bench.follower.start()
+        bench.wait_for(position)
+        assert bench.uids(Level.INSTANCE) == ["1.1.1", "1.1.2"]
+        assert bench.rebuilds == 1
+        assert "STORE_DAMAGED" in bench.listener.losses
+        assert not bench.listener.skips
 
 
 def test_a_position_that_does_not_come_is_not_waited_for_beyond_the_deadline(followed: Followed) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from diana_common.errors import DianaError, Reason
 from diana_index.core.attributes import Level
 from diana_index.core.store import Mark
+from diana_index.stores import generations as generations_module
 from diana_index.stores import sqlite
+from diana_index.stores.files import FolderLock
 from diana_index.stores.generations import SqliteGenerations, page_token_key
 from tests.unit.index.fake_archive import FakeArchive
 from tests.unit.index.index_bench import IndexBench
@@ -62,6 +65,46 @@ def test_an_adopted_generation_answers_after_a_restart(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 1
 
 
+def test_a_generation_that_the_disk_does_not_take_leaves_the_old_one_answering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+    before = names(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with closing(SqliteGenerations(tmp_path)) as generations:
+        new = generations.create()
+        with monkeypatch.context() as patch:
+            patch.setattr(generations_module, "write_durably", full)
+            with pytest.raises(OSError, match="space"):
+                generations.adopt(new)
+        generations.discard(new)
+        assert IndexBench(generations).uids(Level.PATIENT) == ["P1"]
+        assert names(tmp_path) == before
+        generations.adopt(generations.create())
+        assert position(generations) == ""
+
+
+def test_a_generation_that_cannot_be_removed_goes_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+
+    def refused(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with closing(SqliteGenerations(tmp_path)) as generations:
+        with monkeypatch.context() as patch:
+            patch.setattr(generations_module, "remove_database", refused)
+            generations.adopt(generations.create())
+        assert position(generations) == ""
+        assert len(names(tmp_path)) == 2
+    with closing(SqliteGenerations(tmp_path)):
+        assert len(names(tmp_path)) == 1
+
+
 def test_a_question_under_way_is_answered_though_another_generation_takes_over(tmp_path: Path) -> None:
     filled(tmp_path)
     with closing(SqliteGenerations(tmp_path)) as generations:
@@ -93,6 +136,29 @@ def test_a_question_that_nobody_waits_for_is_given_up(tmp_path: Path, monkeypatc
         assert refused.value.reason is Reason.OVERLOADED
         with generation.reading(lambda: True) as reader:
             assert reader.totals().instances == 1
+
+
+def test_questions_beyond_the_most_at_a_time_wait_for_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_READERS", 2)
+    filled(tmp_path)
+    counted: list[int] = []
+
+    def ask() -> None:
+        with generation.reading(lambda: True) as reader:
+            counted.append(reader.totals().instances)
+
+    with closing(SqliteGenerations(tmp_path)) as generations, generations.active() as generation:
+        with ExitStack() as others:
+            for _ in range(2):
+                others.enter_context(generation.reading(lambda: True))
+            with pytest.raises(DianaError) as refused, generation.reading(lambda: False):
+                pass
+            assert refused.value.reason is Reason.OVERLOADED
+            waiting = threading.Thread(target=ask)
+            waiting.start()
+            assert not counted
+        waiting.join()
+        assert counted == [1]
 
 
 @pytest.mark.parametrize("damage", ["UPDATE made SET fingerprint = 'older'", "garbage", "missing", "pointer"])
@@ -128,3 +194,33 @@ def test_the_page_token_key_is_made_once_for_its_owner(tmp_path: Path) -> None:
     assert len(key) == 32
     assert page_token_key(tmp_path) == key
     assert (tmp_path / "page-token.key").stat().st_mode & 0o077 == 0
+
+
+def test_files_with_patient_values_are_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "records"
+    archive = FakeArchive()
+    archive.store("1.1.1", PatientID="P1")
+    with closing(SqliteGenerations(folder)) as generations:
+        IndexBench(generations, archive).catch_up()
+        files = sorted(folder.iterdir())
+        assert {path.suffix for path in files} == {"", ".sqlite", ".sqlite-shm", ".sqlite-wal"}
+        for path in (folder.parent, folder, *files):
+            assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+def test_a_folder_is_used_by_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    first = FolderLock(folder)
+    with pytest.raises(DianaError) as refused:
+        FolderLock(folder)
+    assert refused.value.reason is Reason.CONFIG_INVALID
+    assert refused.value.fields[0].field == "state_dir"
+    first.close()
+    FolderLock(folder).close()
+
+
+def test_a_folder_that_cannot_be_made_is_a_bad_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DianaError) as refused:
+        FolderLock(tmp_path / "file" / "state")
+    assert refused.value.reason is Reason.CONFIG_INVALID

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from diana.operation.v1 import operation_service_pb2 as pb
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_server.operations import Handler, Operation, OperationQueue, State, Work
 from diana_server.operations.store import OperationStore
+from diana_server.operations.wire import timestamp
 
 
 @contextmanager
@@ -79,6 +83,34 @@ def test_a_request_id_returns_the_same_operation_and_refuses_another_request(tmp
         with pytest.raises(DianaError) as caught:
             queue.submit("kind", b"b", request_id="r")
     assert caught.value.reason is Reason.REQUEST_ID_REUSED
+
+
+def test_joining_an_active_operation_binds_the_request_id_to_it(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def until_set(work: Work) -> None:
+        go.wait(60)
+
+    with running(tmp_path, kind=until_set) as queue:
+        first = queue.submit_or_join("kind", request_id="a")
+        assert queue.submit_or_join("kind", request_id="b").name == first.name
+        assert queue.submit_or_join("kind").name == first.name
+        assert queue.submit_or_join("kind", store="other").name != first.name
+        assert queue.submit_or_join("another kind").name != first.name
+        go.set()
+        ended(queue, first)
+        assert queue.submit_or_join("kind", request_id="b").name == first.name
+        assert queue.submit("kind", request_id="a").name == first.name
+        assert queue.submit_or_join("kind", request_id="c").name != first.name
+        with pytest.raises(DianaError) as caught:
+            queue.submit_or_join("another kind", request_id="b")
+    assert caught.value.reason is Reason.REQUEST_ID_REUSED
+
+
+def test_many_who_ask_at_once_get_one_operation(tmp_path: Path) -> None:
+    with running(tmp_path) as queue, ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda number: queue.submit_or_join("kind", request_id=str(number)).name, range(64))
+        assert len(set(found)) == 1
 
 
 def test_cancelling_stops_a_running_one_at_its_safe_point_and_a_waiting_one_at_once(tmp_path: Path) -> None:
@@ -153,6 +185,54 @@ def test_operations_are_listed_newest_first_and_old_ones_forgotten(tmp_path: Pat
     store.forget(1e12)
     assert [one.name for one in store.page(None, 9, False)] == [waiting.name]
     store.close()
+
+
+def test_a_request_id_is_forgotten_with_its_operation(tmp_path: Path) -> None:
+    store = OperationStore(tmp_path / "operations.sqlite")
+    first = store.add("test", "kind", b"", "", "r", 0.0)
+    store.end(first.number, State.SUCCEEDED, 1.0)
+    store.forget(2.0)
+    assert store.add("test", "kind", b"other", "", "r", 3.0).name != first.name
+    store.close()
+
+
+def test_waits_end_when_the_server_stops(tmp_path: Path) -> None:
+    with running(tmp_path) as queue, ThreadPoolExecutor(1) as pool:
+        asked = threading.Event()
+        operation = queue.submit("nobody does this")
+
+        def alive() -> bool:
+            asked.set()
+            return True
+
+        waiting = pool.submit(queue.wait, operation.name, 600, alive)
+        asked.wait(30)
+        queue.interrupt()
+        with pytest.raises(DianaError) as caught:
+            waiting.result(30)
+        assert queue.wait(operation.name, 0, lambda: True).state is State.QUEUED
+    assert caught.value.reason is Reason.STOPPING
+
+
+def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "operations.sqlite"
+    mask = os.umask(0)
+    try:
+        store = OperationStore(path)
+    finally:
+        os.umask(mask)
+    store.add("test", "kind", b"", "", "", 0.0)
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "a").rglob("*")}
+    assert modes["b"] == stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert {mode for name, mode in modes.items() if name != "b"} == {0o600}
+    store.close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.9999999, 1_700_000_000.9999999, 1_700_000_000.123456])
+def test_times_are_whole_microseconds(seconds: float) -> None:
+    sent = timestamp(seconds)
+    assert 0 <= sent.nanos < 1_000_000_000
+    assert sent.ToMicroseconds() == round(seconds * 1e6)
 
 
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
 from diana_common.errors import DianaError, Reason
 from diana_server import metrics
-from diana_server.errors import to_status, unknown_error
+from diana_server.errors import frames, to_status, unknown_error
 from diana_server.logs import logger
 from diana_server.operations.model import Failure, Operation, State
 from diana_server.operations.store import OperationStore
 from diana_server.operations.work import Interrupted, Work
 
+T = TypeVar("T")
 Handler = Callable[[Work], Message | None]
 
 # An operation that takes the whole process down with it is not begun for ever.
 _MOST_CRASHES = 5
 _LONGEST_WAIT_SECONDS = 3600.0
+# How long a worker leaves a store alone that fails, its disk being full, say.
+_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.1, 10.0
 
 
 class OperationQueue:
@@ -53,11 +57,18 @@ class OperationQueue:
         for worker in self._workers:
             worker.start()
 
-    def stop(self) -> None:
-        """Interrupt what runs at its next safe point, to be resumed at the next start."""
+    def interrupt(self) -> None:
+        """End every wait, and what runs at its next safe point, to be resumed at the next start.
+
+        For `Server.on_stopping`: a caller that waits must not hold a stop up.
+        """
         with self._changed:
             self._stopping.set()
             self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Interrupt what runs, wait until it has been put back, and close the store."""
+        self.interrupt()
         for worker in self._workers:
             worker.join()
         self._store.close()
@@ -71,9 +82,15 @@ class OperationQueue:
         self._notify()
         return operation
 
-    def active(self, kind: str) -> Operation | None:
-        """The oldest operation of a kind that has not ended."""
-        return self._store.active(kind)
+    def submit_or_join(self, kind: str, payload: bytes = b"", store: str = "", request_id: str = "") -> Operation:
+        """Like `submit`, but where one of that kind and store has not ended, that one is the answer.
+
+        The same id is answered with the same operation again, also when it joined another's.
+        Raises DianaError REQUEST_ID_REUSED if the id stood for another request.
+        """
+        operation = self._store.add(self._service, kind, payload, store, request_id, time.time(), join=True)
+        self._notify()
+        return operation
 
     def get(self, name: str) -> Operation:
         """Raises DianaError OPERATION_NOT_FOUND."""
@@ -90,15 +107,17 @@ class OperationQueue:
     def wait(self, name: str, seconds: float, alive: Callable[[], bool]) -> Operation:
         """The operation once it has ended, or as it stands after `seconds` or when `alive` turns false.
 
-        Raises DianaError OPERATION_NOT_FOUND.
+        Raises DianaError OPERATION_NOT_FOUND, STOPPING.
         """
         until = time.monotonic() + min(seconds, _LONGEST_WAIT_SECONDS)
         while True:
             with self._changed:
                 operation = self._store.get(name)
                 left = until - time.monotonic()
-                if operation.state.ended or left <= 0 or self._stopping.is_set() or not alive():
+                if operation.state.ended or left <= 0 or not alive():
                     return operation
+                if self._stopping.is_set():
+                    raise DianaError(Reason.STOPPING, "The server is stopping; the operation goes on when it is back.")
                 self._changed.wait(min(left, 1.0))
 
     def cancel(self, name: str) -> Operation:
@@ -121,7 +140,7 @@ class OperationQueue:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            if (operation := self._next()) is None:
+            if (operation := self._persistently(self._next)) is None:
                 continue
             with metrics.QUEUE_DEPTH.labels("operations_running").track_inprogress():
                 self._run(operation)
@@ -137,21 +156,43 @@ class OperationQueue:
 
     def _run(self, operation: Operation) -> None:
         work = Work(operation, self._store, lambda: self._interrupted(operation.name))
-        state, result, error = State.SUCCEEDED, b"", b""
+        end = partial(self._end, operation.number, work)
         try:
-            result = _packed(self._handlers[operation.kind](work))
+            settle = partial(end, State.SUCCEEDED, result=_packed(self._handlers[operation.kind](work)))
         except Interrupted:
-            if not self._store.get(operation.name).cancel_asked:
-                work.flush()
-                self._store.requeue(operation.number)
-                return
-            state = State.CANCELLED
+            settle = partial(self._leave, operation, work)
         except DianaError as refusal:
-            state, error = State.FAILED, _status(refusal)
+            settle = partial(end, State.FAILED, error=_status(refusal))
         except Exception as failure:  # the worker must outlive every handler's mistake
-            state, error = State.FAILED, self._unforeseen(operation, failure)
+            settle = partial(end, State.FAILED, error=self._unforeseen(operation, failure))
+        self._persistently(settle)
+
+    def _end(self, number: int, work: Work, state: State, result: bytes = b"", error: bytes = b"") -> None:
         work.flush()
-        self._store.end(operation.number, state, time.time(), result=result, error=error)
+        self._store.end(number, state, time.time(), result=result, error=error)
+
+    def _leave(self, operation: Operation, work: Work) -> None:
+        if self._store.get(operation.name).cancel_asked:
+            self._end(operation.number, work, State.CANCELLED)
+        else:
+            work.flush()
+            self._store.requeue(operation.number)
+
+    def _persistently(self, use: Callable[[], T]) -> T | None:
+        """`use` the store until it does not fail; None where the server stops before.
+
+        What is left RUNNING then is resumed at the next start, as after a crash.
+        """
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                return use()
+            except Exception as error:  # the worker must outlive a full disk
+                self._log.error("operations not kept", error_type=type(error).__qualname__, frames=frames(error))
+            with self._changed:
+                if self._changed.wait_for(self._stopping.is_set, backoff):
+                    return None
+            backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
 
     def _interrupted(self, name: str) -> bool:
         return self._stopping.is_set() or self._store.get(name).cancel_asked
@@ -163,7 +204,7 @@ class OperationQueue:
             operation=operation.name,
             error_id=public.metadata["error_id"],
             error_type=type(failure).__qualname__,
-            frames=[f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(failure.__traceback__)],
+            frames=frames(failure),
         )
         return _status(public)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 import threading
 import uuid
@@ -21,7 +23,6 @@ CREATE TABLE operation (
     name TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL,
     store TEXT NOT NULL,
-    request_id TEXT UNIQUE,
     state INTEGER NOT NULL,
     done INTEGER NOT NULL DEFAULT 0,
     total INTEGER NOT NULL DEFAULT 0,
@@ -39,6 +40,12 @@ CREATE TABLE operation (
     cancel_asked INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX operation_state ON operation (state, number);
+CREATE TABLE request (
+    request_id TEXT PRIMARY KEY,
+    operation INTEGER NOT NULL REFERENCES operation (number) ON DELETE CASCADE,
+    fingerprint BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX request_operation ON request (operation);
 CREATE TABLE failure (
     operation INTEGER NOT NULL REFERENCES operation (number) ON DELETE CASCADE,
     number INTEGER NOT NULL,
@@ -58,7 +65,7 @@ class OperationStore:
     """Operations and their failed items. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _create(path)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -74,23 +81,46 @@ class OperationStore:
         """Close the file."""
         self._db.close()
 
-    def add(self, service: str, kind: str, payload: bytes, store: str, request_id: str, now: float) -> Operation:
-        """Record a new operation, or return the one that was recorded under the same request id.
+    def add(
+        self, service: str, kind: str, payload: bytes, store: str, request_id: str, now: float, *, join: bool = False
+    ) -> Operation:
+        """Record a new operation, or return the one that was answered to the same request id.
 
-        Raises DianaError REQUEST_ID_REUSED where that one asked for something else.
+        With `join`, one of that kind and store that has not ended is returned instead of a new one.
+        Raises DianaError REQUEST_ID_REUSED where the id stood for another request.
         """
+        fingerprint = hashlib.sha256(repr((kind, store, payload)).encode()).digest()
         with self._transaction() as db:
+            if request_id and (known := self._requested(db, request_id, fingerprint)):
+                return known
+            joined = self._active(db, kind, store) if join else None
+            answer = joined or self._insert(db, service, kind, payload, store, now)
             if request_id:
-                rows = self._select(db, "WHERE request_id = ?", (request_id,))
-                if rows:
-                    return _same(rows[0], kind, payload, store)
-            name = f"operations/{service}-{uuid.uuid4().hex}"
-            db.execute(
-                "INSERT INTO operation (name, kind, store, request_id, state, payload, create_time)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (name, kind, store, request_id or None, State.QUEUED.value, payload, now),
-            )
-            return self._select(db, "WHERE name = ?", (name,))[0]
+                db.execute("INSERT INTO request VALUES (?, ?, ?)", (request_id, answer.number, fingerprint))
+            return answer
+
+    def _requested(self, db: sqlite3.Connection, request_id: str, fingerprint: bytes) -> Operation | None:
+        row = db.execute("SELECT operation, fingerprint FROM request WHERE request_id = ?", (request_id,)).fetchone()
+        if row is None:
+            return None
+        if row[1] != fingerprint:
+            raise DianaError(Reason.REQUEST_ID_REUSED, "Another request was made under this request_id.")
+        return self._select(db, "WHERE number = ?", (row[0],))[0]
+
+    def _active(self, db: sqlite3.Connection, kind: str, store: str) -> Operation | None:
+        values = (kind, store, State.SUCCEEDED.value)
+        rows = self._select(db, "WHERE kind = ? AND store = ? AND state < ? ORDER BY number LIMIT 1", values)
+        return rows[0] if rows else None
+
+    def _insert(
+        self, db: sqlite3.Connection, service: str, kind: str, payload: bytes, store: str, now: float
+    ) -> Operation:
+        name = f"operations/{service}-{uuid.uuid4().hex}"
+        db.execute(
+            "INSERT INTO operation (name, kind, store, state, payload, create_time) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, kind, store, State.QUEUED.value, payload, now),
+        )
+        return self._select(db, "WHERE name = ?", (name,))[0]
 
     def get(self, name: str) -> Operation:
         """Raises DianaError OPERATION_NOT_FOUND."""
@@ -109,16 +139,6 @@ class OperationStore:
                 "WHERE state < ? AND number < ? ORDER BY number DESC LIMIT ?",
                 (ended, before if before is not None else 1 << 62, size),
             )
-
-    def active(self, kind: str) -> Operation | None:
-        """The oldest operation of a kind that has not ended."""
-        with self._lock:
-            rows = self._select(
-                self._db,
-                "WHERE kind = ? AND state < ? ORDER BY number LIMIT 1",
-                (kind, State.SUCCEEDED.value),
-            )
-        return rows[0] if rows else None
 
     def take(self, kinds: Sequence[str], now: float) -> Operation | None:
         """The oldest queued operation of these kinds, RUNNING from now on."""
@@ -204,10 +224,12 @@ class OperationStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # A full disk ends some transactions by itself, and leaves others open when it is the commit that fails.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @staticmethod
     def _select(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Operation]:
@@ -219,7 +241,8 @@ def _operation(row: tuple[Any, ...]) -> Operation:
     return Operation(*values)
 
 
-def _same(found: Operation, kind: str, payload: bytes, store: str) -> Operation:
-    if (found.kind, found.payload, found.store) != (kind, payload, store):
-        raise DianaError(Reason.REQUEST_ID_REUSED, "Another request was made under this request_id.")
-    return found
+def _create(path: Path) -> None:
+    """Make the file, for its owner only, and the folders it lacks; SQLite gives its side files the same mode."""
+    for folder in reversed(path.parents):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

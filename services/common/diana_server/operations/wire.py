@@ -40,5 +40,6 @@ def failure_to_proto(failure: Failure) -> pb.ItemFailure:
 
 def timestamp(seconds: float) -> Timestamp:
     """Seconds since the epoch, UTC, as a Timestamp with microseconds."""
-    whole = int(seconds)
-    return Timestamp(seconds=whole, nanos=round((seconds - whole) * 1e6) * 1000)
+    message = Timestamp()
+    message.FromMicroseconds(round(seconds * 1e6))
+    return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from diana_index.core.store import Change, Generation, Mark, Put, Remove, Unstor
 _PIECE_BYTES = 4 * 1024 * 1024
 """Headers applied in one transaction; parsed they take some ten times that."""
 _PIECE_CHANGES = 2000
+_RETRY_SECONDS = (0.05, 0.2)
+"""Pauses before a header is asked for again that the archive failed to give."""
 
 
 class Listener(Protocol):
@@ -120,13 +123,24 @@ class Feeder:
     def _held(self, store: str, sop_uid: str, version: str) -> HeldHeader | None:
         """What the archive holds of an instance; None if it is gone, or cannot be read."""
         try:
-            return self._archive.header(store, sop_uid, version)
+            return self._asked(store, sop_uid, version)
         except DianaError as error:
             if error.reason is Reason.PEER_UNAVAILABLE:
                 raise
             if error.reason is not Reason.INSTANCE_NOT_FOUND:
                 self._listener.skipped(store, sop_uid, error.reason.name)
             return None
+
+    def _asked(self, store: str, sop_uid: str, version: str) -> HeldHeader:
+        """The archive's answer; a failure that it does not explain may pass, so it is asked again."""
+        for pause in _RETRY_SECONDS:
+            try:
+                return self._archive.header(store, sop_uid, version)
+            except DianaError as error:
+                if error.reason is not Reason.INTERNAL:
+                    raise
+            time.sleep(pause)
+        return self._archive.header(store, sop_uid, version)
 
     def _put(self, store: str, names: Names, version: str, dicom_json: bytes) -> Put | None:
         try:

@@ -13,7 +13,7 @@ from diana_index.core.feed import Archive, FeedBatch, Watch
 from diana_index.core.feeding import Feeder, Listener
 from diana_index.core.gathering import gathered
 from diana_index.core.progress import Progress
-from diana_index.core.store import Generation, Generations
+from diana_index.core.store import Damaged, Generation, Generations
 
 _BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 _COMMITS_APART_SECONDS = 0.02
@@ -125,18 +125,21 @@ class Follower:
                 if self._follow():
                     attempt = 0
             except DianaError as error:
-                self._lost(error)
+                self._lost(error, start_over=error.reason in _NO_WAY_ON)
+            except Damaged:
+                self._lost(DianaError(Reason.STORE_DAMAGED, "The index's records are damaged."), start_over=True)
             except Exception as error:  # whatever goes wrong, the following must go on
                 self._lost(DianaError(Reason.INTERNAL, f"Following failed: {type(error).__name__}."))
             self._stopping.wait(_backoff(attempt))
             attempt += 1
 
-    def _lost(self, error: DianaError) -> None:
+    def _lost(self, error: DianaError, start_over: bool = False) -> None:
         if self._stopping.is_set():
             return
         self._listener.lost(error)
         if error.reason in _NO_WAY_ON:
             self._progress.abandon_epoch()
+        if start_over:
             self._ask_rebuild()
 
     def _follow(self) -> bool:

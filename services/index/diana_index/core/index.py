@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from diana_index.core.answers import Record, make_record, wanted_of
@@ -10,11 +10,13 @@ from diana_index.core.attributes import Level
 from diana_index.core.paging import PageTokens
 from diana_index.core.progress import Progress
 from diana_index.core.question import Key, OrderKey, make_question, wanted_tags
-from diana_index.core.store import Alive, Generations, Mark, Totals
+from diana_index.core.store import Alive, Generations, Mark, Row, SortKey, Totals
 
 _DEFAULT_PAGE = 100
 _PAGE_BYTES = 2 * 1024 * 1024
 """A page ends early rather than grow past this; a single record may be larger."""
+_READ_BYTES = 16 * 1024 * 1024
+"""A page ends early once so much of headers has been read for it, however little of them it answers with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,11 @@ class Index:
         after = self._tokens.open(page_token, request)
         limit = page_size or _DEFAULT_PAGE
         self.progress.wait(wait.position, wait.seconds, wait.alive)
-        records: list[Record] = []
-        last, more, size = None, False, 0
         with self._generations.active() as generation, generation.reading(wait.alive) as reader:
-            for row in reader.find(question, wanted_of(level, tags), after, limit + 1):
-                if len(records) == limit or size > _PAGE_BYTES:
-                    more = True
-                    break
-                records.append(make_record(row, level, tags))
-                last, size = row.sort_key, size + len(records[-1].dicom_json)
+            rows = reader.find(question, wanted_of(level, tags), after, limit + 1)
+            records, last = _fill_page(rows, level, tags, limit)
             position = reader.mark().position
-        return Page(records, self._tokens.seal(last, request) if more and last else "", position)
+        return Page(records, self._tokens.seal(last, request) if last else "", position)
 
     def count(self, store: str, level: Level, keys: Sequence[Key], wait: Wait) -> tuple[int, str]:
         """How many records match, and the position that this reflects. Raises DianaError as `find`."""
@@ -95,3 +91,23 @@ class Index:
         """Raises if the records cannot be read."""
         with self._generations.active() as generation, generation.reading(lambda: True) as reader:
             reader.mark()
+
+
+def _fill_page(
+    rows: Iterable[Row], level: Level, tags: frozenset[str], limit: int
+) -> tuple[list[Record], SortKey | None]:
+    """The records of a page, one at least if there are rows; and its last place, if more come behind it."""
+    records: list[Record] = []
+    last: SortKey | None = None
+    size = read = 0
+    for row in rows:
+        if len(records) == limit or read >= _READ_BYTES:
+            return records, last
+        record = make_record(row, level, tags)
+        size += record.size_bytes
+        if records and size > _PAGE_BYTES:
+            return records, last
+        records.append(record)
+        last = row.sort_key
+        read += len(row.dicom_json or b"")
+    return records, None

@@ -93,6 +93,10 @@ class Unstorable(Exception):
     """A change that cannot be kept, whatever is tried. A full disk or the like is something else."""
 
 
+class Damaged(Exception):
+    """The records themselves are damaged: there is no going on with this generation."""
+
+
 class Reader(Protocol):
     """One consistent view of the records."""
 
@@ -117,11 +121,11 @@ class Generation(Protocol):
     """All records of all stores, derived from one reading of the feed. Readers never wait for the writer."""
 
     def mark(self) -> Mark:
-        """How far the feed is applied."""
+        """How far the feed is applied. Raises Damaged."""
         ...
 
     def apply(self, changes: Sequence[Change], mark: Mark) -> None:
-        """Make the changes, in order, and set the mark: all of it or nothing. Raises Unstorable."""
+        """Make the changes, in order, and set the mark: all of it or nothing. Raises Unstorable, Damaged."""
         ...
 
     def reading(self, alive: Alive) -> AbstractContextManager[Reader]:
@@ -144,7 +148,10 @@ class Generations(Protocol):
         ...
 
     def adopt(self, generation: Generation) -> None:
-        """Have a created one answer from now on, durably, and throw the one before away."""
+        """Have a created one answer from now on, durably, and throw the one before away.
+
+        Raises OSError, and nothing has changed, if that cannot be made durable.
+        """
         ...
 
     def discard(self, generation: Generation) -> None:

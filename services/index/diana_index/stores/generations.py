@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diana_index.core.paging import KEY_BYTES
 from diana_index.core.store import Generation
+from diana_index.stores.files import make_folder, remove_database, write_durably
 from diana_index.stores.sqlite import SqliteGeneration
 
 _POINTER = "active"
@@ -23,7 +23,7 @@ class SqliteGenerations:
 
     def __init__(self, folder: Path) -> None:
         """`folder` is made if absent. Raises DianaError STORE_SCHEMA_NEWER."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._lock = threading.Lock()
         self._users: dict[SqliteGeneration, int] = {}
@@ -31,7 +31,7 @@ class SqliteGenerations:
         self._active = self._opened() or self._fresh()
         for path in folder.glob(f"{_PREFIX}*.sqlite"):
             if path != self._active.path:
-                _remove(path)
+                remove_database(path)
 
     @contextmanager
     def active(self) -> Iterator[SqliteGeneration]:
@@ -52,10 +52,14 @@ class SqliteGenerations:
         return generation
 
     def adopt(self, generation: Generation) -> None:
-        """Have a created one answer from now on; the one before goes when its last user has."""
+        """Have a created one answer from now on; the one before goes when its last user has.
+
+        Raises OSError, and nothing has changed, if the disk does not take it.
+        """
         with self._lock:
-            before, self._active = self._active, self._own(generation)
-            self._point(self._active)
+            adopted = self._own(generation)
+            self._point(adopted)
+            before, self._active = self._active, adopted
         self._release(before)
 
     def discard(self, generation: Generation) -> None:
@@ -94,7 +98,7 @@ class SqliteGenerations:
         return generation
 
     def _point(self, generation: SqliteGeneration) -> None:
-        _write_durably(self._folder / _POINTER, generation.path.name.encode())
+        write_durably(self._folder / _POINTER, generation.path.name.encode())
 
     def _release(self, generation: SqliteGeneration) -> None:
         with self._lock:
@@ -103,33 +107,13 @@ class SqliteGenerations:
                 return
             del self._users[generation]
         generation.close()
-        _remove(generation.path)
+        with suppress(OSError):  # the next start clears away what stays
+            remove_database(generation.path)
 
 
 def page_token_key(folder: Path) -> bytes:
     """The key that seals page tokens, made on first use; without its file, tokens given out are void."""
     path = folder / "page-token.key"
     if not path.exists():
-        _write_durably(path, secrets.token_bytes(KEY_BYTES))
+        write_durably(path, secrets.token_bytes(KEY_BYTES))
     return path.read_bytes()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """Replace a file so that a power cut leaves the old or the new content; only its owner may read it."""
-    partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from diana_common.errors import DianaError, Reason
 from diana_index.core.attributes import Level
 from diana_index.core.question import Question
-from diana_index.core.store import Alive, Change, Mark, Row, SortKey, Totals, Unstorable, Wanted
+from diana_index.core.store import Alive, Change, Damaged, Mark, Row, SortKey, Totals, Unstorable, Wanted
+from diana_index.stores.files import make_database
 from diana_index.stores.schema import VERSION, fingerprint, statements
 from diana_index.stores.sql import Sql, count_sql, find_sql
 from diana_index.stores.writer import Application
@@ -21,17 +22,22 @@ from diana_index.stores.writer import Application
 _STEPS_BETWEEN_LOOKS = 100_000
 """SQLite instructions between two looks at whether somebody still waits: about a millisecond's worth."""
 _BUSY_SECONDS = 10.0
+_READERS = 8
+"""Questions read for at a time; one more waits, for as long as somebody waits for it."""
+_LOOK_SECONDS = 0.25
 
 
 class SqliteGeneration:
     """Records in a file. Close it once nobody uses it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. Raises DianaError STORE_SCHEMA_NEWER; sqlite3.Error if the file is no use."""
+        """Open or make it. Raises DianaError STORE_SCHEMA_NEWER; sqlite3.Error or OSError if the file is no use."""
         self.path = path
         self._writing = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
-        self._readers_lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_READERS)
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        make_database(path)
         self._writer = _connect(path, "rwc")
         self._writer.execute("PRAGMA journal_mode = WAL")
         # A commit lost in a power cut is read from the feed again; the file stays whole.
@@ -44,52 +50,63 @@ class SqliteGeneration:
         return bool(self._writer.execute("SELECT fingerprint = ? FROM made", (fingerprint(),)).fetchone()[0])
 
     def mark(self) -> Mark:
-        """How far the feed is applied."""
-        with self._writing:
+        """How far the feed is applied. Raises Damaged."""
+        with self._writing, _telling_damage():
             return _mark(self._writer)
 
     def apply(self, changes: Sequence[Change], mark: Mark) -> None:
-        """Make the changes and set the mark in one transaction. Raises Unstorable, sqlite3.OperationalError."""
-        with self._writing:
-            self._writer.execute("BEGIN IMMEDIATE")
+        """Make the changes and set the mark at once. Raises Unstorable, Damaged, sqlite3.OperationalError."""
+        with self._writing, _telling_damage():
             try:
+                self._writer.execute("BEGIN IMMEDIATE")
                 Application(self._writer).apply(changes, mark)
                 self._writer.execute("COMMIT")
             except BaseException as error:
-                self._writer.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception):
+                self._writer.rollback()
+                if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception) or _is_damage(error):
                     raise
                 raise Unstorable from error
 
     @contextmanager
     def reading(self, alive: Alive) -> Iterator[SqliteReader]:
         """A view of one moment, on a connection of its own."""
-        connection = self._borrow()
-        connection.set_progress_handler(lambda: not alive(), _STEPS_BETWEEN_LOOKS)
-        try:
-            connection.execute("BEGIN")
-            yield SqliteReader(connection)
-        except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
-                raise
-            raise DianaError(Reason.OVERLOADED, "The question was given up: nobody waited any more.") from None
-        finally:
-            connection.set_progress_handler(None, 0)
-            connection.rollback()
-            with self._readers_lock:
-                self._readers.append(connection)
+        with self._place(alive):
+            connection = self._reader()
+            connection.set_progress_handler(lambda: not alive(), _STEPS_BETWEEN_LOOKS)
+            try:
+                connection.execute("BEGIN")
+                yield SqliteReader(connection)
+            except sqlite3.OperationalError as error:
+                if "interrupted" not in str(error):
+                    raise
+                raise _given_up() from None
+            finally:
+                connection.set_progress_handler(None, 0)
+                connection.rollback()
+                with self._idle_lock:
+                    self._idle.append(connection)
 
     def close(self) -> None:
         """Close all connections."""
-        with self._readers_lock:
-            while self._readers:
-                self._readers.pop().close()
+        with self._idle_lock:
+            while self._idle:
+                self._idle.pop().close()
         self._writer.close()
 
-    def _borrow(self) -> sqlite3.Connection:
-        with self._readers_lock:
-            if self._readers:
-                return self._readers.pop()
+    @contextmanager
+    def _place(self, alive: Alive) -> Iterator[None]:
+        while not self._places.acquire(timeout=_LOOK_SECONDS):
+            if not alive():
+                raise _given_up()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._idle_lock:
+            if self._idle:
+                return self._idle.pop()
         return _connect(self.path, "ro")
 
     def _prepare(self) -> None:
@@ -150,6 +167,25 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+@contextmanager
+def _telling_damage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise Damaged from error
+        raise
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether SQLite finds the file itself to be no use; its extended codes begin above the low byte."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _given_up() -> DianaError:
+    return DianaError(Reason.OVERLOADED, "The question was given up: nobody waited any more.")
 
 
 def _mark(connection: sqlite3.Connection) -> Mark:
