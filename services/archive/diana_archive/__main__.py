@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import sys
 
 from diana.archive.v1 import archive_service_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
@@ -16,10 +15,9 @@ from diana_archive.servicer import ArchiveServicer
 from diana_archive.stores.catalogue import system_clock
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
-from diana_common.errors import DianaError
 from diana_server.config import read_config
 from diana_server.logs import logger
-from diana_server.server import Server
+from diana_server.server import Server, run_service
 
 _SECOND = 1_000_000
 _FILES = 65_536
@@ -52,29 +50,29 @@ def policies(config: ArchiveConfig) -> list[StorePolicy]:
     ]
 
 
+def make_server(config: ArchiveConfig) -> Server:
+    """The service, its archive opened and working."""
+    server = Server("archive", config.server)
+    state = StateDirectory(config.state_dir, sorted({DEFAULT, *config.stores}))
+    archive = build_archive(config, state)
+    _raise_file_limit()
+    archive.start()
+    server.add(
+        archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
+        add_ArchiveServiceServicer_to_server,
+        ArchiveServicer(archive, server.stopping),
+        ready=archive.check_ready,
+    )
+    server.on_stopping(archive.feed.stop)
+    server.on_stop(state.close)
+    server.on_stop(archive.close)
+    logger("archive").info("opened", swept=state.swept, restored=state.restored)
+    return server
+
+
 def main() -> None:
     """Serve until told to stop."""
-    config = read_config(ArchiveConfig, "archive")
-    server = Server("archive", config.server)
-    try:
-        state = StateDirectory(config.state_dir, sorted({DEFAULT, *config.stores}))
-        archive = build_archive(config, state)
-        _raise_file_limit()
-        archive.start()
-        archive.stop_when(server.stopping)
-        server.add(
-            archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
-            add_ArchiveServiceServicer_to_server,
-            ArchiveServicer(archive, server.stopping),
-            ready=archive.check_ready,
-        )
-        server.on_stop(state.close)
-        server.on_stop(archive.close)
-        logger("archive").info("opened", swept=state.swept, restored=state.restored)
-        server.run()
-    except DianaError as error:
-        print(f"python -m diana_archive: {error.message}\n{error.remedy}", file=sys.stderr)
-        raise SystemExit(4) from None
+    run_service("archive", lambda: make_server(read_config(ArchiveConfig, "archive")))
 
 
 def _raise_file_limit() -> None:

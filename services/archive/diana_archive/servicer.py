@@ -12,6 +12,7 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceServicer
 from diana_archive import wire
 from diana_archive.core.archive import Archive
+from diana_archive.core.pump import first_message
 from diana_archive.core.reading import PIECE
 from diana_server.logs import logger
 
@@ -30,7 +31,7 @@ class ArchiveServicer(ArchiveServiceServicer):
         self, request_iterator: Iterator[pb.UploadInstancesRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.UploadInstancesResponse]:
         """Receives in a thread of its own while this one answers."""
-        first = next(request_iterator, None)
+        first = first_message(request_iterator, self._stopping)
         if first is None:
             return
         upload = self._archive.upload(first.store, wire.to_origin(first.origin))

@@ -61,12 +61,16 @@ class Clock:
 
 
 class FaultyObjects:
-    """Objects on a disk that is full while `full` says so, and fails to sync while `broken` does."""
+    """Objects on a disk that is full while `full` says so, and fails to sync while `broken` does.
+
+    The first `stuck` objects that are to be removed cannot be.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self.full = False
         self.broken = False
+        self.stuck = 0
 
     def create(self, store: str) -> Draft:
         if self.full:
@@ -76,6 +80,10 @@ class FaultyObjects:
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         failures = self._objects.make_durable(drafts)
         return [OSError(errno.EIO, "broken") for _ in failures] if self.broken else failures
+
+    def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
+        stuck = [OSError(errno.EACCES, "stuck") for _ in objects[: self.stuck]]
+        return [*stuck, *self._objects.remove(objects[self.stuck :])]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._objects, name)
@@ -191,7 +199,7 @@ def open_door(kind: str, rig: Rig) -> Iterator[Any]:
             ArchiveServicer(rig.archive, server.stopping),
             ready=rig.archive.check_ready,
         )
-        rig.archive.stop_when(server.stopping)
+        server.on_stopping(rig.archive.feed.stop)
         address = server.start()
         stack.callback(server.stop, 5)
         channel = stack.enter_context(grpc.insecure_channel(address))

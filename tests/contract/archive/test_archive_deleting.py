@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import threading
+import time
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import feed_pb2
@@ -15,12 +21,14 @@ from tests.contract.archive.harness import (
     STUDY,
     Clock,
     Rig,
+    chunk,
     entries,
     get,
     kinds,
     make,
     put,
     refused,
+    send,
     uid,
 )
 from tests.contract.archive.test_archive_upload import objects_left, statistics
@@ -194,3 +202,143 @@ def test_a_purged_study_leaves_no_attributes(door: Any, rig: Rig, clock: Clock) 
     study = door.GetStudy(pb.GetStudyRequest(study_uid=STUDY)).study
     assert not study.attributes
     assert not study.sealed_keys
+
+
+def put_the_first_last(door: Any) -> tuple[Any, Any, bytes]:
+    """Two versions of one instance: the one that began to come in first is committed last, and returned first."""
+    slow, quick = make(1), make(1, AccessionNumber="OTHER")
+    answers = send(door, [chunk(1, slow[:4000], 0, False), chunk(2, quick), chunk(1, slow[4000:], 4000)], "both")
+    return answers[1].instance, answers[2].instance, slow
+
+
+def test_the_version_that_was_committed_last_is_current_again_after_an_undelete(door: Any) -> None:
+    last, _, data = put_the_first_last(door)
+    assert get(door, 1, store="both") == data
+    delete(door, "both", study_uid=STUDY)
+    assert undelete(door, "both", study_uid=STUDY) == 2
+    assert get(door, 1, store="both") == data
+    assert get(door, 1, store="both", version=last.version) == data
+
+
+def test_of_two_deleted_versions_that_are_the_same_the_one_committed_last_comes_back(door: Any, rig: Rig) -> None:
+    data = make(1)
+    put(door, data, store="both")
+    delete(door, "both", study_uid=STUDY)
+    (last,) = put(door, data, store="both")
+    delete(door, "both", study_uid=STUDY)
+    with rig.catalogue.transaction() as changes:
+        # As if the bytes of the last had begun to come in before those of the first.
+        changes._db.execute("UPDATE instance SET sequence = 100 - sequence")
+    assert undelete(door, "both", study_uid=STUDY) == 1
+    with refused(Reason.INSTANCE_NOT_FOUND):
+        get(door, 1, store="both", version=last.instance.version)
+
+
+def test_versions_are_listed_in_the_order_they_were_committed_in_whatever_the_page_size(door: Any) -> None:
+    last, first, _ = put_the_first_last(door)
+    found: list[str] = []
+    token = ""
+    while True:
+        answer = door.ListInstances(
+            pb.ListInstancesRequest(store="both", study_uid=STUDY, show_all=True, page_size=1, page_token=token)
+        )
+        found += [one.version for one in answer.instances]
+        if not (token := answer.next_page_token):
+            break
+    assert found == [first.version, last.version]
+
+
+def test_a_study_of_older_versions_alone_is_deleted_and_the_current_ones_elsewhere_stay(door: Any) -> None:
+    new = make(1, AccessionNumber="OTHER", StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4")
+    (first,) = put(door, make(1), store="both")
+    put(door, new, store="both")
+    assert delete(door, "both", study_uid=STUDY).deleted_count == 1
+    assert get(door, 1, store="both") == new
+    with refused(Reason.INSTANCE_NOT_FOUND):
+        get(door, 1, store="both", version=first.instance.version)
+    assert undelete(door, "both", study_uid=STUDY) == 1
+    assert get(door, 1, store="both") == new
+
+
+def test_an_object_that_cannot_be_removed_holds_up_no_other(door: Any, rig: Rig, clock: Clock) -> None:
+    put(door, make(1), make(2), make(3))
+    delete(door, study_uid=STUDY)
+    clock.advance(2 * GRACE)
+    rig.objects.stuck = 1
+    rig.archive.upkeep.look()
+    assert objects_left(rig) == 1
+    rig.objects.stuck = 0
+    rig.archive.upkeep.look()
+    assert objects_left(rig) == 0
+    with rig.catalogue.snapshot() as snapshot:
+        assert snapshot.unlinkable(0, 10) == []
+
+
+def test_a_sidecar_that_cannot_be_removed_is_removed_later(
+    door: Any, rig: Rig, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: str, study_uid: str) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    put(door, make(1), make(2, StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4"))
+    door.UpdateStudyAttributes(pb.UpdateStudyAttributesRequest(study_uid=STUDY, set={"trial": "t"}))
+    delete(door, study_uid=STUDY)
+    delete(door, study_uid="1.2.3")
+    clock.advance(2 * GRACE)
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.sidecars, "remove", fail)
+        rig.archive.upkeep.look()
+    assert objects_left(rig) == 0
+    assert rig.sidecars.read("default", STUDY) is not None
+    rig.archive.upkeep.look()
+    assert rig.sidecars.read("default", STUDY) is None
+
+
+def test_a_store_that_fails_in_upkeep_holds_up_no_other(
+    door: Any, rig: Rig, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purge = rig.archive.deleting.purge_expired
+
+    def fail(policy: Any) -> int:
+        if policy.name == "both":
+            raise ZeroDivisionError
+        return purge(policy)
+
+    for name in ("both", "patient"):
+        put(door, make(1), store=name)
+        delete(door, name, study_uid=STUDY)
+    clock.advance(2 * GRACE)
+    monkeypatch.setattr(rig.archive.deleting, "purge_expired", fail)
+    rig.archive.upkeep.look()
+    assert counts(door, "both")[3] == 1
+    assert counts(door, "patient")[3] == 0
+
+
+def test_upkeep_drops_what_was_set_aside_at_a_start_a_week_ago(rig: Rig, tmp_path: Path, clock: Clock) -> None:
+    orphan = tmp_path / "state" / "stores" / "default" / "orphans" / "000000000001.dcm"
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"never committed")
+    day = 86_400_000_000
+    clock.now = time.time_ns() // 1000 + 6 * day
+    rig.archive.upkeep.look()
+    assert orphan.exists()
+    clock.advance(2 * day)
+    rig.archive.upkeep.look()
+    assert orphan.exists() == (rig.state is None)
+
+
+def test_upkeep_goes_on_even_if_its_failures_cannot_be_logged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = threading.Semaphore(0)
+
+    def fail(policy: Any) -> None:
+        looked.release()
+        raise ZeroDivisionError
+
+    def full(error: Exception) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("diana_archive.core.upkeep._TICK_SECONDS", 0.001)
+    monkeypatch.setattr(rig.archive.upkeep, "_complete_quiet", fail)
+    monkeypatch.setattr(rig.archive.upkeep._meter, "failed", full)
+    rig.archive.upkeep.start()
+    assert all(looked.acquire(timeout=30) for _ in range(3))

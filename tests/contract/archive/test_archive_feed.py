@@ -175,3 +175,24 @@ def test_followers_end_when_the_archive_stops(door: Any, rig: Rig) -> None:
     rig.archive.feed.stop()
     with refused(Reason.STOPPING):
         next(follower)
+
+
+def test_followers_who_catch_up_end_too_when_the_archive_stops(
+    door: Any, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(door, *(make(number) for number in range(5)))
+    monkeypatch.setattr("diana_archive.stores.entries.PAGE_ENTRIES", 1)
+    pages = rig.archive.feed.follow("", [], headers=False).pages(stop_at_head=True)
+    next(pages)
+    rig.archive.feed.stop()
+    with refused(Reason.STOPPING):
+        next(pages)
+
+
+def test_a_position_is_published_before_it_is_given_to_whoever_stores_the_same(door: Any, rig: Rig) -> None:
+    (first,) = put(door, make(1))
+    # As in the moment between a commit and its publication.
+    rig.archive.feed.head = 0
+    (second,) = put(door, make(1))
+    assert second.position == first.position
+    assert entries(door, second.position) == []

@@ -125,6 +125,17 @@ def test_an_upload_that_is_open_when_the_archive_stops_is_told_so(rig: Rig) -> N
     eventually(lambda: objects_left(rig) == 1)
 
 
+def test_an_upload_that_has_sent_nothing_yet_is_told_that_the_archive_stops(rig: Rig) -> None:
+    with open_door("grpc", rig) as door:
+        stream = Stream(door.stub)
+        eventually(lambda: bool([one for one in threading.enumerate() if one.name == "upload-first"]))
+        stop = threading.Thread(target=door.server.stop, args=(SECONDS,))
+        stop.start()
+        with refused(Reason.STOPPING), translated():
+            list(stream.call)
+        stop.join()
+
+
 def test_an_instance_over_the_limit_is_refused_and_the_next_is_stored(
     store_kind: str, tmp_path: Path, clock: Clock
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import pytest
+
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana_common.errors import Reason
 from diana_common.header import scan
@@ -266,3 +268,17 @@ def objects_left(rig: Rig) -> int:
         root = rig.state.objects._root
         return len(list(root.glob("*/objects/*/*.dcm")))
     return len(rig.objects.content)
+
+
+def test_an_instance_that_nobody_foresaw_is_refused_alone(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(contents: Any) -> Any:
+        if bytes(contents[:128]) == b"P" * 128:
+            raise ZeroDivisionError
+        return scan(contents)
+
+    monkeypatch.setattr("diana_archive.core.incoming.scan", fail)
+    strange = b"P" * 128 + make(1)[128:]
+    halves = [chunk(2, strange[:4000], 0, False), chunk(2, strange[4000:], 4000)]
+    answers = send(door, [chunk(1, strange), *halves, chunk(3, make(3))])
+    assert [reason_of(answers[tag]) for tag in (1, 2, 3)] == ["INTERNAL", "INTERNAL", ""]
+    assert statistics(door).instance_count == 1

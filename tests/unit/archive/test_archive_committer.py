@@ -11,7 +11,7 @@ import pytest
 from diana_archive.core.committer import Committer
 from diana_archive.core.incoming import Desk
 from diana_archive.core.model import ConflictPolicy, Newcomer, Origin, Stored, StorePolicy
-from diana_archive.core.ports import Changes
+from diana_archive.core.ports import Changes, Draft
 from diana_archive.core.storing import Storing
 from diana_archive.core.uploads import Chunk, Upload
 from diana_archive.stores.catalogue import SqliteCatalogue
@@ -158,10 +158,73 @@ def test_a_catalogue_that_cannot_grow_refuses_all_and_takes_them_when_it_can(ben
     assert bench.heads[-1] == 200
 
 
+class Unruly:
+    """A change that fails when it is answered."""
+
+    def __init__(self) -> None:
+        self.draft: Draft | None = None
+        self.weight = 0
+
+    def apply(self, changes: Changes) -> None: ...
+
+    def done(self, error: DianaError | None) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_change_that_fails_when_it_is_answered_keeps_no_answer_from_the_others(bench: Bench) -> None:
+    bench.submit("1")
+    bench.committer.submit(Unruly())
+    bench.submit("2")
+    bench.committer.start()
+    bench.committer.run(lambda changes: None)
+    assert [reason(answer) for answer in bench.answers.values()] == [None, None]
+    bench.committer.close()
+    assert [type(error) for error in bench.meter.failures] == [OSError]
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_commits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(error: Exception) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def explode(changes: Changes) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.meter, "failed", full)
+    bench.committer.start()
+    with pytest.raises(DianaError):
+        bench.committer.run(explode)
+    bench.submit("1")
+    bench.committer.close()
+    assert reason(bench.answers["1 d"]) is None
+
+
+def test_a_committer_that_ends_by_itself_keeps_nobody_waiting(bench: Bench) -> None:
+    def publish(head: int) -> None:
+        raise ZeroDivisionError
+
+    committer = Committer(bench.catalogue, bench.objects, publish, bench.meter)
+    bench.committer = committer
+    for number in range(300):
+        bench.submit(str(number))
+    committer.check()
+    committer.start()
+    for _ in range(2):
+        with pytest.raises(DianaError) as caught:
+            committer.run(lambda changes: None)
+        assert caught.value.reason == Reason.INTERNAL
+    assert {reason(answer) for answer in bench.answers.values()} == {Reason.INTERNAL}
+    assert len(bench.answers) == 300
+    # What is in the catalogue keeps its bytes.
+    assert len(bench.objects.content) == 256
+    with pytest.raises(DianaError) as caught:
+        committer.check()
+    assert caught.value.reason == Reason.INTERNAL
+    assert [type(error) for error in bench.meter.failures] == [ZeroDivisionError]
+
+
 def test_what_comes_after_the_close_is_refused(bench: Bench) -> None:
     bench.committer.start()
     bench.committer.close()
-    assert not bench.committer.alive()
     with pytest.raises(DianaError) as caught:
         bench.submit("1")
     assert caught.value.reason == Reason.STOPPING
@@ -199,7 +262,7 @@ def test_answers_come_after_the_feed_is_published(bench: Bench) -> None:
 
 
 def test_a_stream_whose_answers_nobody_fetches_is_made_to_wait(bench: Bench) -> None:
-    desk = Desk(bench.objects, bench.catalogue, bench.committer.submit, 1 << 20)
+    desk = Desk(bench.objects, bench.catalogue, bench.committer.submit, lambda: 0, 1 << 20)
     upload = Upload(desk, StorePolicy("default"), Origin(), bench.meter)
     written: list[int] = []
 
@@ -222,7 +285,7 @@ def test_a_stream_whose_answers_nobody_fetches_is_made_to_wait(bench: Bench) -> 
 
 
 def test_a_cut_stream_lets_its_writer_go(bench: Bench) -> None:
-    desk = Desk(bench.objects, bench.catalogue, bench.committer.submit, 1 << 20)
+    desk = Desk(bench.objects, bench.catalogue, bench.committer.submit, lambda: 0, 1 << 20)
     upload = Upload(desk, StorePolicy("default"), Origin(), bench.meter)
     chunks = [Chunk(tag, 0, b"no dicom", True) for tag in range(5000)]
     writer = threading.Thread(target=upload.write, args=(chunks,))
@@ -230,3 +293,19 @@ def test_a_cut_stream_lets_its_writer_go(bench: Bench) -> None:
     upload.cut()
     writer.join(30)
     assert not writer.is_alive()
+
+
+def test_more_open_instances_than_there_are_places_for_are_refused_until_some_are_done(bench: Bench) -> None:
+    places = threading.BoundedSemaphore(2)
+    desk = Desk(bench.objects, bench.catalogue, bench.committer.submit, lambda: 0, 1 << 20, places)
+    streams = [Upload(desk, StorePolicy("default"), Origin(), bench.meter) for _ in range(3)]
+    for stream in streams:
+        stream.write([Chunk(1, 0, b"no", False)])
+    assert [reason(answer.result) for answer in streams[2].answers(10) or ()] == [Reason.OVERLOADED]
+    streams[0].write([Chunk(1, 2, b" dicom", True)])
+    streams[1].end()
+    for tag in (2, 3):
+        streams[2].write([Chunk(tag, 0, b"no", False)])
+    streams[2].end()
+    assert {reason(answer.result) for answer in streams[2].answers(10) or ()} == {Reason.UPLOAD_INCOMPLETE}
+    assert all(places.acquire(blocking=False) for _ in range(2))

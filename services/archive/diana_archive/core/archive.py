@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 
 from diana_archive.core.attributes import Attributes
@@ -18,7 +17,6 @@ from diana_archive.core.pump import Lanes, Pump
 from diana_archive.core.reading import Reading
 from diana_archive.core.upkeep import Upkeep
 from diana_archive.core.uploads import Chunk, Upload
-from diana_common.errors import DianaError, Reason
 
 
 class Archive:
@@ -42,12 +40,12 @@ class Archive:
         self._lanes = Lanes()
         self.feed = Feed(catalogue, self.policies)
         self._committer = Committer(catalogue, objects, self.feed.publish, meter)
-        self._desk = Desk(objects, catalogue, self._committer.submit, max_instance_bytes)
+        self._desk = Desk(objects, catalogue, self._committer.submit, lambda: self.feed.head, max_instance_bytes)
         self.reading = Reading(catalogue, objects, self.policies)
         self.listing = Listing(catalogue, self.policies)
         self.deleting = Deleting(self._committer, catalogue, self.policies, objects, sidecars)
         self.attributes = Attributes(self._committer, catalogue, self.policies, sidecars, seal_keys)
-        self.upkeep = Upkeep(catalogue, self._committer, self.deleting, self.policies, clock, meter)
+        self.upkeep = Upkeep(catalogue, objects, self._committer, self.deleting, self.policies, clock, meter)
 
     def start(self, with_upkeep: bool = True) -> None:
         """Begin to commit and, unless somebody else calls `upkeep.look`, to keep itself up."""
@@ -65,19 +63,9 @@ class Archive:
 
     def check_ready(self) -> None:
         """Raises when it cannot answer."""
-        if not self._committer.alive():
-            raise DianaError(Reason.STOPPING, "The archive is stopping.")
+        self._committer.check()
         with self._catalogue.snapshot() as snapshot:
             snapshot.head()
-
-    def stop_when(self, stopping: threading.Event) -> None:
-        """End every follower once the event is set; returns at once."""
-
-        def wait() -> None:
-            stopping.wait()
-            self.feed.stop()
-
-        threading.Thread(target=wait, name="stop", daemon=True).start()
 
     def close(self) -> None:
         """Commit what was taken, end the threads, close the catalogue."""

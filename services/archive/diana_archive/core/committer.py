@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from diana_archive.core.failures import from_commit, from_write
@@ -49,25 +50,29 @@ class Committer:
         self._meter = meter
         self._changed = threading.Condition()
         self._waiting: deque[Change] = deque()
+        self._taken: deque[Change] = deque()
         self._weight = 0
         self._closing = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
     def start(self) -> None:
         """Begin to commit."""
         self._thread.start()
 
-    def alive(self) -> bool:
-        """Whether it commits."""
-        return self._thread.is_alive()
+    def check(self) -> None:
+        """Raises DianaError STOPPING after `close`, INTERNAL when it ended by itself."""
+        if self._closing:
+            raise DianaError(Reason.STOPPING, "The archive is stopping.")
+        if self._ended:
+            raise _broken()
 
     def submit(self, change: Change) -> None:
-        """Hand over a change; blocks while too much waits. Raises DianaError STOPPING, `done` is not called then."""
+        """Hand over a change; blocks while too much waits. Raises what `check` does, `done` is not called then."""
         weight = max(change.weight, _LEAST_WEIGHT)
         with self._changed:
             self._changed.wait_for(lambda: self._weight + weight <= _MOST_WAITING_BYTES or not self._weight)
-            if self._closing:
-                raise DianaError(Reason.STOPPING, "The archive is stopping.")
+            self.check()
             self._waiting.append(change)
             self._weight += weight
             self._meter.waiting(len(self._waiting))
@@ -88,20 +93,40 @@ class Committer:
             self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._take():
-            self._commit(batch)
+        troubles: list[Exception] = []
+        try:
+            while batch := self._take():
+                self._commit(batch)
+        except Exception as error:  # reported below, once nobody waits any more
+            troubles.append(error)
+        finally:
+            self._end()
+        self._report(troubles)
+
+    def _end(self) -> None:
+        """After a close nobody waits any more; after a failure of its own, whoever does is told."""
+        with self._changed:
+            self._ended = True
+            left = [*self._taken, *self._waiting]
+            self._waiting.clear()
+            self._weight = 0
+            self._changed.notify_all()
+        for change in left:
+            _done(change, _broken())
 
     def _take(self) -> list[Change]:
         """The next batch; none at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+            self._taken.extend(batch)
             self._meter.waiting(len(self._waiting))
             return batch
 
     def _commit(self, batch: list[Change]) -> None:
         durable: list[Change] = batch
         failed: list[tuple[Change, DianaError]] = []
+        troubles: list[Exception] = []
         try:
             durable, failed = self._make_durable(batch)
             with self._catalogue.transaction() as changes:
@@ -110,12 +135,13 @@ class Committer:
                         failed.append((change, error))
                 head = changes.head()
         except Exception as error:  # whatever it was, those who wait must be told
-            self._meter.failed(error)
+            troubles.append(error)
             failed = [*failed, *((change, from_commit(error)) for change in durable)]
         else:
             self._publish(head)
+        troubles += self._answer(batch, {id(change): error for change, error in failed})
         self._meter.committed(len(batch))
-        self._answer(batch, {id(change): error for change, error in failed})
+        self._report(troubles)
 
     def _make_durable(self, batch: Sequence[Change]) -> tuple[list[Change], list[tuple[Change, DianaError]]]:
         drafts = [change.draft for change in batch if change.draft]
@@ -128,12 +154,22 @@ class Committer:
                 durable.append(change)
         return durable, failed
 
-    def _answer(self, batch: Sequence[Change], failed: dict[int, DianaError]) -> None:
-        for change in batch:
-            change.done(failed.get(id(change)))
+    def _answer(self, batch: Sequence[Change], failed: dict[int, DianaError]) -> list[Exception]:
+        troubles = []
+        while self._taken:
+            change = self._taken.popleft()
+            if trouble := _done(change, failed.get(id(change))):
+                troubles.append(trouble)
         with self._changed:
             self._weight -= sum(max(change.weight, _LEAST_WEIGHT) for change in batch)
             self._changed.notify_all()
+        return troubles
+
+    def _report(self, troubles: Sequence[Exception]) -> None:
+        # A log that cannot be written, on a disk that is full, must not end the commits.
+        with suppress(Exception):
+            for trouble in troubles:
+                self._meter.failed(trouble)
 
 
 class _Call(Generic[T]):
@@ -159,6 +195,18 @@ class _Call(Generic[T]):
             self.answer.set_exception(error)
         else:
             self.answer.set_result(self._result)
+
+
+def _broken() -> DianaError:
+    return DianaError(Reason.INTERNAL, "The archive stopped committing; it must be started anew.")
+
+
+def _done(change: Change, error: DianaError | None) -> Exception | None:
+    try:
+        change.done(error)
+    except Exception as trouble:  # what one of them does with its answer is nothing to the others
+        return trouble
+    return None
 
 
 def _apply(change: Change, changes: Changes) -> DianaError | None:

@@ -37,7 +37,9 @@ class Deleting:
         def work(changes: Changes) -> tuple[int, int, int]:
             require_selected(changes, policy.name, selector, _KEPT)
             current = changes.select(policy.name, selector, (State.CURRENT,))
-            chosen = changes.versions(current, _UNDELETED)
+            # An older version that is selected goes by itself: the current one may be in another study.
+            older = changes.select(policy.name, selector, (State.OLDER,))
+            chosen = sorted({*older, *changes.versions(current, _UNDELETED)})
             if chosen:
                 changes.set_state(chosen, State.DELETED)
                 changes.refresh_studies(chosen)
@@ -73,20 +75,44 @@ class Deleting:
 
         def work(changes: Changes) -> int:
             expired = changes.expired(policy.name, changes.now_us - policy.grace_us, _A_PURGE)
-            for store, study_uid in changes.purge(expired) if expired else ():
+            changes.purge(expired)
+            for store, study_uid in set(changes.emptied(expired).values()):
                 # Nothing of the study is left: neither may be what says whose it was.
                 changes.set_attributes(store, study_uid, {}, ())
-                self._sidecars.remove(store, study_uid)
             return len(expired)
 
         return self._committer.run(work)
 
-    def remove_purged(self) -> int:
-        """Remove some of the bytes of purged instances; how many. What a crash left over is found again."""
+    def remove_purged(self, after_id: int) -> tuple[int, list[Exception]]:
+        """Remove some of what purged instances left on the disk, by object id after that one.
+
+        Returns the last object id that was looked at, 0 without any, and what failed: that is left for
+        another time, as is what a crash left over.
+        """
         with self._catalogue.snapshot() as snapshot:
-            found = snapshot.unlinkable(_A_PURGE)
-        for store, object_id in found:
-            self._objects.remove(store, object_id)
-        if found:
-            self._committer.run(lambda changes: changes.unlinked([object_id for _, object_id in found]))
-        return len(found)
+            found = snapshot.unlinkable(after_id, _A_PURGE)
+            emptied = snapshot.emptied([object_id for _, object_id in found])
+        objects = self._objects.remove(found)
+        sidecars = {study: self._remove_sidecar(*study) for study in set(emptied.values())}
+        gone = [
+            object_id
+            for (_, object_id), failure in zip(found, objects, strict=True)
+            if not failure and not sidecars.get(emptied.get(object_id, ("", "")))
+        ]
+        if gone:
+            self._committer.run(lambda changes: changes.unlinked(gone))
+        failures = [failure for failure in (*objects, *sidecars.values()) if failure]
+        return (found[-1][1] if found else 0), failures
+
+    def _remove_sidecar(self, store: str, study_uid: str) -> Exception | None:
+        """In a turn of the committer's, which all that writes sidecars takes: the study may be back by now."""
+
+        def work(changes: Changes) -> None:
+            if not changes.exists(store, Selector(study_uid), _KEPT):
+                self._sidecars.remove(store, study_uid)
+
+        try:
+            self._committer.run(work)
+        except DianaError as error:
+            return error
+        return None

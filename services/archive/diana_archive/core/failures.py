@@ -7,6 +7,8 @@ import errno
 from diana_common.errors import DianaError, Reason
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_BUSY")
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -17,6 +19,18 @@ def from_write(error: OSError) -> DianaError:
     if error.errno in _NO_DESCRIPTORS:
         return DianaError(Reason.OVERLOADED, "The archive has too many files open.")
     return DianaError(Reason.INTERNAL, "The archive's disk failed to take the bytes.")
+
+
+def from_open(error: Exception) -> DianaError:
+    """The state directory could not be opened."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_DAMAGED):
+        return DianaError(Reason.STORE_DAMAGED, "state_dir: the catalogue cannot be read.")
+    if name.startswith(_UNUSABLE):
+        return DianaError(Reason.CONFIG_INVALID, "state_dir: the catalogue cannot be opened for writing.")
+    if isinstance(error, OSError) and error.errno not in _FULL | _NO_DESCRIPTORS:
+        return DianaError(Reason.CONFIG_INVALID, f"state_dir: the directory cannot be used ({error.strerror}).")
+    return from_commit(error)
 
 
 def from_commit(error: Exception) -> DianaError:

@@ -112,7 +112,7 @@ class Follower:
     def pages(self, stop_at_head: bool, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> Iterator[FeedPage]:
         """What has happened; one page without entries; then, unless `stop_at_head`, what happens.
 
-        Raises DianaError STOPPING when the archive stops.
+        Raises DianaError STOPPING when the archive stops, also on the way.
         """
         upto = self._feed.head
         yield from self._catch_up(upto)
@@ -134,6 +134,7 @@ class Follower:
 
     def _catch_up(self, upto: int) -> Iterator[FeedPage]:
         while self._after < upto and not self._cancelled:
+            self._check_stopping()
             with self._catalogue.snapshot() as snapshot:
                 entries, self._after = snapshot.feed(self._after, upto, self._stores, self._headers)
             if entries:
@@ -147,6 +148,9 @@ class Follower:
         if self._feed.head == self._after and not self._feed.stopping:
             self.news.wait(max(0.0, seconds))
         self.news.clear()
+        self._check_stopping()
+        return not self._cancelled
+
+    def _check_stopping(self) -> None:
         if self._feed.stopping:
             raise DianaError(Reason.STOPPING, "The archive is stopping.")
-        return not self._cancelled

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diana_archive.core.committer import Change
 from diana_archive.core.failures import from_write
@@ -18,17 +19,23 @@ from diana_archive.core.storing import Answer, Storing, check_conflict, find_sam
 from diana_common.errors import DianaError, Reason
 from diana_common.header import Header, check_complete, scan
 
+_MOST_OPEN = 8192
 _GROUP_LENGTH = b"DICM\x02\x00\x00\x00UL\x04\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What takes instances in: where bytes go, what is known, who commits."""
+    """What takes instances in: where bytes go, what is known, who commits, up to where the feed is published.
+
+    `places` is how many instances of all streams may be open at a time: each holds a file.
+    """
 
     objects: Objects
     catalogue: Catalogue
     submit: Callable[[Change], None]
+    head: Callable[[], int]
     max_instance_bytes: int
+    places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_MOST_OPEN))
 
 
 class Incoming:
@@ -74,7 +81,7 @@ class Incoming:
         """Forget it."""
         if self._draft:
             self._draft.discard()
-            self._draft = None
+            self._leave()
 
     def _count(self, data: bytes) -> None:
         self.size_bytes += len(data)
@@ -85,8 +92,19 @@ class Incoming:
             )
 
     def _create(self) -> Draft:
-        with _disk():
-            return self._desk.objects.create(self._policy.name)
+        if not self._desk.places.acquire(blocking=False):
+            raise DianaError(Reason.OVERLOADED, "Too many instances are open at a time.")
+        try:
+            with _disk():
+                return self._desk.objects.create(self._policy.name)
+        except BaseException:
+            self._desk.places.release()
+            raise
+
+    def _leave(self) -> None:
+        """Another has the draft now, or nobody."""
+        self._draft = None
+        self._desk.places.release()
 
     def _read(self, contents: Contents) -> Newcomer | Stored:
         """What the bytes are, or what is stored already and the same."""
@@ -107,7 +125,9 @@ class Incoming:
         with self._desk.catalogue.snapshot() as snapshot:
             known = snapshot.known(store, uid)
             if same := find_same(known, header.transfer_syntax_uid, data_set_sha256):
-                return stored_before(snapshot, same, uid, store)
+                stored = stored_before(snapshot, same, uid, store)
+                # Its position may be committed and not published yet: the committer answers after that.
+                return stored if stored.instance.sequence <= self._desk.head() else None
         check_conflict(known, self._policy.conflict, uid)
         return None
 
@@ -119,7 +139,7 @@ class Incoming:
                 draft.write(data)
         with self._dropped_on_error():
             self._desk.submit(Storing(newcomer, draft, self._policy.conflict, answer))
-        self._draft = None
+        self._leave()
 
     @contextmanager
     def _dropped_on_error(self) -> Iterator[None]:

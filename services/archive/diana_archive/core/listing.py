@@ -81,7 +81,7 @@ class Listing:
         if len(found) <= size:
             return Page(found, "")
         last = found[size - 1]
-        return Page(found[:size], token.write(last.series_uid, last.sop_instance_uid, str(last.object_id)))
+        return Page(found[:size], token.write(last.series_uid, last.sop_instance_uid, str(last.sequence)))
 
     def statistics(self, store: str) -> Statistics:
         """Counts and sizes."""

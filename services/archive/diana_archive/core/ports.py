@@ -2,13 +2,13 @@
 
 The catalogue is the truth about what exists; objects and sidecars hold bytes that it refers to. An
 object's life: `create` a draft, write it, `make_durable` it, add its row in a transaction. Until that
-row is committed it is nothing, and is swept at the next start.
+row is committed it is nothing, and is set aside at the next start.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -76,11 +76,11 @@ class Objects(Protocol):
     def open(self, store: str, object_id: int) -> ObjectReader:
         """Raises FileNotFoundError, OSError."""
 
-    def remove(self, store: str, object_id: int) -> None:
-        """Remove an object; one that is gone already is no error. Raises OSError."""
+    def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
+        """Remove objects, by store and id, durably together; one answer each, None when it is gone."""
 
-    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
-        """Remove objects of `first_id` and above that are not known; how many. Before the first create."""
+    def drop_orphans(self, before_us: int) -> int:
+        """Remove what was set aside at a start before that time, as far as it can be; how many."""
 
 
 class Sidecars(Protocol):
@@ -166,7 +166,7 @@ class Snapshot(Protocol):
         after: tuple[str, str, str],
         limit: int,
     ) -> list[Instance]:
-        """By Series UID, SOP Instance UID and object id, after the one with these; no Series UID means all."""
+        """By Series UID, SOP Instance UID and sequence, after the one with these; no Series UID means all."""
 
     def statistics(self, store: str) -> Statistics:
         """A store's counts, whatever its size in constant time."""
@@ -180,8 +180,11 @@ class Snapshot(Protocol):
     def expired(self, store: str, before_us: int, limit: int) -> list[int]:
         """Instances deleted at or before that time."""
 
-    def unlinkable(self, limit: int) -> list[tuple[str, int]]:
-        """Store and object id of purged instances whose bytes may still be there."""
+    def unlinkable(self, after_id: int, limit: int) -> list[tuple[str, int]]:
+        """Store and object id of purged instances whose bytes may still be there, by object id after that one."""
+
+    def emptied(self, object_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Of these instances, those whose study has nothing left that is not purged: its store and UID."""
 
 
 class Changes(Snapshot, Protocol):
@@ -216,8 +219,8 @@ class Changes(Snapshot, Protocol):
     def complete(self, store: str, study_uid: str, reason: CompletionReason, origin: Origin) -> None:
         """Mark a study complete and append StudyCompleted."""
 
-    def purge(self, object_ids: Sequence[int]) -> list[tuple[str, str]]:
-        """Forget headers, note the bytes for removal; store and UID of the studies with nothing left."""
+    def purge(self, object_ids: Sequence[int]) -> None:
+        """Forget headers, note the bytes for removal."""
 
     def unlinked(self, object_ids: Sequence[int]) -> None:
         """The bytes of these are gone."""
@@ -239,7 +242,7 @@ class Catalogue(Protocol):
 
 
 class Meter(Protocol):
-    """Told of what happens, for metrics."""
+    """Told of what happens, for metrics and logs, once it is answered."""
 
     def stored(self, stored: Stored) -> None:
         """An instance is durable."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 from diana_archive.core.uploads import Answer, Chunk, Upload
 from diana_common.errors import DianaError, Reason
 
+M = TypeVar("M")
 _AHEAD = 2
 
 
@@ -77,6 +80,23 @@ class Pump:
         finally:
             self._upload.end(failure)
             self._lanes.leave()
+
+
+def first_message(messages: Iterator[M], stopping: threading.Event, poll_seconds: float = 0.5) -> M | None:
+    """The first of a stream's messages, None without any; raises STOPPING rather than wait for a silent client."""
+    first: Future[M | None] = Future()
+
+    def read() -> None:
+        try:
+            first.set_result(next(messages, None))
+        except BaseException as error:  # raised again in the thread that waits
+            first.set_exception(error)
+
+    threading.Thread(target=read, name="upload-first", daemon=True).start()
+    while not wait([first], poll_seconds).done:
+        if stopping.is_set():
+            raise _stopping()
+    return first.result()
 
 
 class _End:

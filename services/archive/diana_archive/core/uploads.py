@@ -132,6 +132,10 @@ class Upload:
             self._finish(incoming, chunk)
         except DianaError as error:
             self._refuse(chunk.tag, error)
+        except Exception as error:  # one instance that nobody foresaw must not end the stream
+            incoming.discard()
+            self._refuse(chunk.tag, DianaError(Reason.INTERNAL, "The instance could not be taken in."))
+            self._meter.failed(error)
         return None
 
     def _finish(self, incoming: Incoming, chunk: Chunk) -> None:
@@ -145,20 +149,20 @@ class Upload:
             raise
 
     def _settle(self, tag: int, result: Stored | DianaError) -> None:
-        if isinstance(result, DianaError):
-            self._meter.refused(result)
-        else:
-            self._meter.stored(result)
         with self._changed:
             self._awaited -= 1
             self._answers.append(Answer(tag, result))
             self._changed.notify_all()
+        if isinstance(result, DianaError):
+            self._meter.refused(result)
+        else:
+            self._meter.stored(result)
 
     def _refuse(self, tag: int, error: DianaError) -> None:
-        self._meter.refused(error)
         with self._changed:
             self._answers.append(Answer(tag, error))
             self._changed.notify_all()
+        self._meter.refused(error)
 
 
 def _out_of_order(expected: int) -> DianaError:

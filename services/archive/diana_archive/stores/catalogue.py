@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class SqliteCatalogue:
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_READERS)
+        self._closers: list[Callable[[], None]] = []
 
     @contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
@@ -87,6 +88,20 @@ class SqliteCatalogue:
             schema.write_meta(self._writer, "epoch", schema.new_epoch())
             self.epoch = schema.read_meta(self._writer, "epoch")
 
+    def token(self) -> str:
+        """The token that stores.mark compares; never empty."""
+        with self._lock:
+            return schema.read_meta(self._writer, "token")
+
+    def write_token(self, token: str) -> None:
+        """Change it, durably."""
+        with self._lock:
+            schema.write_meta(self._writer, "token", token)
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Do this when it closes, while it is still open."""
+        self._closers.append(action)
+
     def first_object_id(self) -> int:
         """The id that the run before this one began with: whatever it left uncommitted lies from there on."""
         return int(schema.read_meta(self._writer, "next_object_id"))
@@ -99,6 +114,8 @@ class SqliteCatalogue:
 
     def close(self) -> None:
         """Close every connection; the last one folds the log into the file."""
+        while self._closers:
+            self._closers.pop()()
         with self._idle_lock:
             while self._idle:
                 self._idle.pop().close()

@@ -82,8 +82,8 @@ class SqliteChanges(SqliteSnapshot):
 
     def settle(self, object_ids: Sequence[int]) -> None:
         self._db.execute(
-            """UPDATE instance AS i SET state = (i.id <> (
-                 SELECT max(v.id) FROM instance v
+            """UPDATE instance AS i SET state = (i.sequence <> (
+                 SELECT max(v.sequence) FROM instance v
                  WHERE v.store_id = i.store_id AND v.sop_uid = i.sop_uid AND v.state IN (0, 1)))
                WHERE i.id IN (SELECT value FROM json_each(?))""",
             (json.dumps(self.versions(object_ids, (State.CURRENT, State.OLDER))),),
@@ -103,7 +103,7 @@ class SqliteChanges(SqliteSnapshot):
         rows = self._db.execute(
             """SELECT t.study_uid, i.id FROM instance i JOIN series s ON s.id = i.series_id
                JOIN study t ON t.id = s.study_id WHERE i.id IN (SELECT value FROM json_each(?))
-               ORDER BY t.study_uid, s.series_uid, i.sop_uid, i.id""",
+               ORDER BY t.study_uid, s.series_uid, i.sop_uid, i.sequence""",
             (json.dumps(object_ids),),
         ).fetchall()
         for study_uid, group in itertools.groupby(rows, key=lambda row: row[0]):
@@ -135,20 +135,11 @@ class SqliteChanges(SqliteSnapshot):
         detail = json.dumps([study_uid, int(reason), count, json.loads(attributes)])
         self._append(store, Kind.COMPLETED, origin, detail)
 
-    def purge(self, object_ids: Sequence[int]) -> list[tuple[str, str]]:
+    def purge(self, object_ids: Sequence[int]) -> None:
         chosen = json.dumps(list(object_ids))
         self._db.execute(f"UPDATE instance SET state = 3 WHERE {_CHOSEN}", (chosen,))
         self._db.execute("DELETE FROM header WHERE instance_id IN (SELECT value FROM json_each(?))", (chosen,))
         self._db.execute("INSERT INTO unlinkable SELECT value FROM json_each(?)", (chosen,))
-        emptied: list[tuple[str, str]] = self._db.execute(
-            """SELECT DISTINCT o.name, t.study_uid FROM instance i JOIN series s ON s.id = i.series_id
-               JOIN study t ON t.id = s.study_id JOIN store o ON o.id = i.store_id
-               WHERE i.id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
-                 SELECT 1 FROM series s2 JOIN instance v ON v.series_id = s2.id
-                 WHERE s2.study_id = t.id AND v.state < 3)""",
-            (chosen,),
-        ).fetchall()
-        return emptied
 
     def unlinked(self, object_ids: Sequence[int]) -> None:
         self._db.execute(

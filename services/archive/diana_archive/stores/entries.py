@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from diana_archive.core.model import (
@@ -124,7 +125,8 @@ def _size(event: Event, header_bytes: int) -> int:
     return _NAME_BYTES + sum(len(key) + 4 * len(value) for key, value in event.attributes.items())
 
 
+@lru_cache(maxsize=256)
 def encode_origin(origin: Origin) -> str | None:
-    """An origin as its column holds it."""
+    """An origin as its column holds it. A stream's instances share one."""
     fields = astuple(origin)
     return json.dumps(fields) if any(fields) else None

@@ -49,9 +49,11 @@ class FileDraft:
 
     def close(self) -> None:
         """See core.ports.Draft."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            # What close tells of late was durable before, or is not wanted.
+            with suppress(OSError):
+                os.close(descriptor)
 
     def discard(self) -> None:
         """See core.ports.Draft. What cannot be removed now is swept at the next start."""
@@ -99,7 +101,10 @@ class CacheWindow:
 
 
 class FileObjects:
-    """Objects under `root`/STORE/objects; of the newest, `cached_bytes` stay in the page cache."""
+    """Objects under `root`/STORE/objects, what is set aside under `root`/STORE/orphans.
+
+    Of the newest objects, `cached_bytes` stay in the page cache.
+    """
 
     def __init__(self, root: Path, cached_bytes: int = 256 * 1024 * 1024) -> None:
         self._root = root
@@ -114,7 +119,8 @@ class FileObjects:
 
     def highest_id(self, stores: Iterable[str]) -> int:
         """The highest object id that a file bears; 0 without any."""
-        return max((int(path.stem) for store in stores for path in self._newest(store)), default=0)
+        bearers = ([*self._newest(store), *_objects(self._orphans(store))] for store in stores)
+        return max((int(path.stem) for paths in bearers for path in paths), default=0)
 
     def create(self, store: str) -> FileDraft:
         """See core.ports.Objects."""
@@ -146,22 +152,42 @@ class FileObjects:
         """See core.ports.Objects."""
         return FileReader(self._path(store, object_id))
 
-    def remove(self, store: str, object_id: int) -> None:
+    def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
         """See core.ports.Objects."""
-        self._path(store, object_id).unlink(missing_ok=True)
+        paths = [self._path(store, object_id) for store, object_id in objects]
+        failures = [_attempt(lambda path=path: path.unlink(missing_ok=True)) for path in paths]  # type: ignore[misc]
+        directories = {path.parent for path in paths if path.parent.is_dir()}
+        failed = {one: _attempt(lambda one=one: sync_directory(one)) for one in directories}  # type: ignore[misc]
+        return [failure or failed.get(path.parent) for failure, path in zip(failures, paths, strict=True)]
 
     def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
-        """See core.ports.Objects. Looks into no directory that only has older ids."""
+        """Set aside objects of `first_id` and above that are not known; how many. Before the first create.
+
+        Looks into no directory that only has older ids. Nothing is removed: if the catalogue was not
+        the one these belong to, they may be all there is of what was acknowledged. Raises OSError.
+        """
         swept = 0
         for store in stores:
             for directory in self._directories(store):
                 if int(directory.name) < first_id // _A_DIRECTORY:
                     continue
-                for path in _objects(directory):
-                    if int(path.stem) >= first_id and not known(int(path.stem)):
-                        path.unlink()
-                        swept += 1
+                orphans = [
+                    path for path in _objects(directory) if int(path.stem) >= first_id and not known(int(path.stem))
+                ]
+                if orphans:
+                    _move(orphans, self._orphans(store))
+                swept += len(orphans)
         return swept
+
+    def drop_orphans(self, before_us: int) -> int:
+        """See core.ports.Objects. What is renamed changes its status, and that is when it was set aside."""
+        dropped = 0
+        for path in self._root.glob("*/orphans/*.dcm"):
+            if path.stat().st_ctime_ns // 1000 < before_us:
+                with suppress(OSError):
+                    path.unlink()
+                    dropped += 1
+        return dropped
 
     def _newest(self, store: str) -> list[Path]:
         for directory in reversed(self._directories(store)):
@@ -173,12 +199,24 @@ class FileObjects:
         objects = self._root / store / "objects"
         return sorted(one for one in objects.iterdir() if one.name.isdigit()) if objects.is_dir() else []
 
+    def _orphans(self, store: str) -> Path:
+        return self._root / store / "orphans"
+
     def _path(self, store: str, object_id: int) -> Path:
         return self._root / store / "objects" / f"{object_id // _A_DIRECTORY:09d}" / f"{object_id:012d}.dcm"
 
 
 def _objects(directory: Path) -> list[Path]:
     return [path for path in directory.glob("*.dcm") if path.stem.isdigit()]
+
+
+def _move(paths: Sequence[Path], directory: Path) -> None:
+    """Move files of one directory to another, durably: the next start does not look where they were."""
+    make_directory(directory)
+    for path in paths:
+        path.rename(directory / path.name)
+    sync_directory(directory)
+    sync_directory(paths[0].parent)
 
 
 def _let_go(path: Path) -> None:

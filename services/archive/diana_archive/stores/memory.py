@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from diana_archive.core.ports import Contents, Draft
@@ -82,17 +82,15 @@ class MemoryObjects:
             raise FileNotFoundError(object_id)
         return MemoryReader(self.content[store, object_id])
 
-    def remove(self, store: str, object_id: int) -> None:
+    def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
         """See core.ports.Objects."""
-        self.content.pop((store, object_id), None)
+        for one in objects:
+            self.content.pop(one, None)
+        return [None] * len(objects)
 
-    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
-        """See core.ports.Objects."""
-        wanted = set(stores)
-        orphans = [key for key in self.content if key[0] in wanted and key[1] >= first_id and not known(key[1])]
-        for key in orphans:
-            del self.content[key]
-        return len(orphans)
+    def drop_orphans(self, before_us: int) -> int:
+        """See core.ports.Objects. Nothing outlives the process that would be one."""
+        return 0
 
 
 class MemorySidecars:

@@ -82,11 +82,11 @@ def is_new(connection: sqlite3.Connection) -> bool:
 def prepare(connection: sqlite3.Connection) -> None:
     """Create the tables, or check that they are ours. Raises DianaError STORE_SCHEMA_NEWER."""
     if is_new(connection):
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-    with_defaults = {"schema": str(VERSION), "epoch": new_epoch(), "next_object_id": "1"}
-    connection.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", with_defaults.items())
-    if int(read_meta(connection, "schema")) > VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} INSERT INTO meta VALUES('schema', '{VERSION}'); COMMIT;")
+    elif int(read_meta(connection, "schema")) > VERSION:
         raise DianaError(Reason.STORE_SCHEMA_NEWER, "The archive's catalogue was written by a newer version.")
+    with_defaults = {"epoch": new_epoch(), "next_object_id": "1", "token": secrets.token_hex(16)}
+    connection.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", with_defaults.items())
 
 
 def new_epoch() -> str:

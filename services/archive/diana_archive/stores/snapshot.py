@@ -70,7 +70,8 @@ class SqliteSnapshot(FeedPages):
     def select(self, store: str, selector: Selector, states: Sequence[State]) -> list[int]:
         where, values = self._selected(store, selector, states)
         return [
-            row[0] for row in self._db.execute(f"SELECT i.id {where} ORDER BY s.series_uid, i.sop_uid, i.id", values)
+            row[0]
+            for row in self._db.execute(f"SELECT i.id {where} ORDER BY s.series_uid, i.sop_uid, i.sequence", values)
         ]
 
     def exists(self, store: str, selector: Selector, states: Sequence[State]) -> bool:
@@ -96,7 +97,7 @@ class SqliteSnapshot(FeedPages):
                  AND i.sop_uid IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
                    SELECT 1 FROM instance v WHERE v.store_id = i.store_id AND v.sop_uid = i.sop_uid
                    AND v.data_set_sha256 = i.data_set_sha256 AND v.transfer_syntax_uid = i.transfer_syntax_uid
-                   AND (v.state IN (0, 1) OR (v.state = 2 AND v.id > i.id AND v.delete_us > ?3)))""",
+                   AND (v.state IN (0, 1) OR (v.state = 2 AND v.sequence > i.sequence AND v.delete_us > ?3)))""",
             (self._stores[store], json.dumps(list(sop_instance_uids)), deleted_after_us),
         )
         return [row[0] for row in rows]
@@ -144,8 +145,8 @@ class SqliteSnapshot(FeedPages):
         where, values = self._selected(store, Selector(study_uid, series_uid), states)
         rows = self._db.execute(
             f"""SELECT {_COLUMNS} {where} AND s.series_uid >= ?
-                AND (s.series_uid > ? OR (i.sop_uid, i.id) > (?, CAST(? AS INTEGER)))
-                ORDER BY s.series_uid, i.sop_uid, i.id LIMIT ?""",
+                AND (s.series_uid > ? OR (i.sop_uid, i.sequence) > (?, CAST(? AS INTEGER)))
+                ORDER BY s.series_uid, i.sop_uid, i.sequence LIMIT ?""",
             (*values, after[0], *after, limit),
         )
         return [to_instance(row) for row in rows]
@@ -174,12 +175,23 @@ class SqliteSnapshot(FeedPages):
         )
         return [row[0] for row in rows]
 
-    def unlinkable(self, limit: int) -> list[tuple[str, int]]:
+    def unlinkable(self, after_id: int, limit: int) -> list[tuple[str, int]]:
         return self._db.execute(
             """SELECT o.name, i.id FROM unlinkable u CROSS JOIN instance i ON i.id = u.instance_id
-               CROSS JOIN store o ON o.id = i.store_id LIMIT ?""",
-            (limit,),
+               CROSS JOIN store o ON o.id = i.store_id WHERE u.instance_id > ? ORDER BY u.instance_id LIMIT ?""",
+            (after_id, limit),
         ).fetchall()
+
+    def emptied(self, object_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        rows = self._db.execute(
+            """SELECT i.id, o.name, t.study_uid FROM instance i JOIN series s ON s.id = i.series_id
+               JOIN study t ON t.id = s.study_id JOIN store o ON o.id = i.store_id
+               WHERE i.id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+                 SELECT 1 FROM series s2 JOIN instance v ON v.series_id = s2.id
+                 WHERE s2.study_id = t.id AND v.state < 3)""",
+            (json.dumps(list(object_ids)),),
+        )
+        return {object_id: (store, study_uid) for object_id, store, study_uid in rows}
 
     def _one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._db.execute(sql, values).fetchone()
