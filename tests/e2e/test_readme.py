@@ -16,6 +16,15 @@ from pathlib import Path
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+# A person is slower than the index; a script between two commands waits for it instead.
+_SETTLE = """
+import json
+from diana_client import ArchiveClient, IndexClient, connect
+services = json.load(open("diana-state/mesh.json"))["services"]
+with connect(services["archive"]["address"]) as archive, connect(services["index"]["address"]) as index:
+    if head := ArchiveClient(archive).statistics().head_position:
+        IndexClient(index).count("instance", at_least_position=head)
+"""
 _MINTED = re.compile(r"[A-Z2-7]{32}  [A-Z'^ ]+ {2,}-?\d+")
 
 
@@ -28,8 +37,8 @@ def blocks() -> list[list[tuple[str, str]]]:
 
 
 def plain(text: str) -> list[str]:
-    """Lines without trailing blanks, ports and what a key decides."""
-    text = re.sub(r"127\.0\.0\.1:\d+ *", "ADDRESS ", text)
+    """Lines without ports, what a key decides, and the widths of columns that these decide."""
+    text = re.sub(r" {2,}", "  ", re.sub(r"127\.0\.0\.1:\d+ *", "ADDRESS  ", text))
     return [_MINTED.sub("MINTED", line.rstrip()) for line in text.splitlines() if line.strip()]
 
 
@@ -55,7 +64,7 @@ def test_the_tour_prints_what_it_says(tmp_path: Path) -> None:
     assert [command for command, _ in first] == [". .venv/bin/activate", "diana-cli up"]
     typed = [one for block in rest for one in block if one[0] != ". .venv/bin/activate"]
     # One shell for all, as a person has; a line between the commands parts what they print.
-    script = "\n".join(f"{command}\necho =====" for command, _ in typed)
+    script = "\n".join(f"{command}\necho =====\npython -c '{_SETTLE}'" for command, _ in typed)
     with up(tmp_path, environment, first[1][1]):
         done = subprocess.run(
             ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
