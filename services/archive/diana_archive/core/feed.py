@@ -13,6 +13,7 @@ from diana_archive.core.ports import Catalogue
 from diana_common.errors import DianaError, Reason
 from diana_common.position import Position
 
+PAGES_A_SECOND = 500
 HEARTBEAT_SECONDS = 10.0
 
 
@@ -65,6 +66,11 @@ class Feed:
         names = [self._policies.find(store).name for store in stores]
         return Follower(self, self._catalogue, after, names, headers)
 
+    @property
+    def pause_seconds(self) -> float:
+        """How long a follower gathers news after its last page: all together get so many pages a second, no more."""
+        return len(self._followers) / PAGES_A_SECOND
+
     def join(self, follower: Follower) -> None:
         """Wake this one too from now on."""
         with self._lock:
@@ -103,10 +109,13 @@ class Follower:
         self._stores = stores
         self._headers = headers
         self._cancelled = False
+        self._left = threading.Event()
+        self._told = 0.0
 
     def cancel(self) -> None:
         """Nobody wants more pages."""
         self._cancelled = True
+        self._left.set()
         self.news.set()
 
     def pages(self, stop_at_head: bool, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> Iterator[FeedPage]:
@@ -123,9 +132,11 @@ class Follower:
         try:
             due = time.monotonic() + heartbeat_seconds
             while not stop_at_head and self._wait(due - time.monotonic()):
+                self._left.wait(max(0.0, self._told + self._feed.pause_seconds - time.monotonic()))
                 for page in self._catch_up(self._feed.head):
                     yield page
-                    due = time.monotonic() + heartbeat_seconds
+                    self._told = time.monotonic()
+                    due = self._told + heartbeat_seconds
                 if time.monotonic() >= due and not self._cancelled:
                     yield self._page(())
                     due = time.monotonic() + heartbeat_seconds
