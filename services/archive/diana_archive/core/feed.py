@@ -14,7 +14,13 @@ from diana_common.errors import DianaError, Reason
 from diana_common.position import Position
 
 PAGES_A_SECOND = 500
+GATHER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 10.0
+
+_PAGE_BYTES = 1 << 20
+_LEAST_PAGE_BYTES = 16 << 10
+_ALL_PAGES_BYTES = 16 << 20
+"""What the pages of all followers may take together, unless they are at their least; sending takes some times that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,16 @@ class Feed:
 
     @property
     def pause_seconds(self) -> float:
-        """How long a follower gathers news after its last page: all together get so many pages a second, no more."""
-        return len(self._followers) / PAGES_A_SECOND
+        """How long a follower gathers news after its last page: all together get so many pages a second, no more.
+
+        One that is alone gathers too: during a bulk load a page for each commit would slow the commits.
+        """
+        return max(GATHER_SECONDS, len(self._followers) / PAGES_A_SECOND)
+
+    @property
+    def page_bytes(self) -> int:
+        """How large a follower's page may be: fewer bytes the more there are who may catch up at the same time."""
+        return max(_LEAST_PAGE_BYTES, min(_PAGE_BYTES, _ALL_PAGES_BYTES // max(1, len(self._followers))))
 
     def join(self, follower: Follower) -> None:
         """Wake this one too from now on."""
@@ -123,13 +137,12 @@ class Follower:
 
         Raises DianaError STOPPING when the archive stops, also on the way.
         """
-        upto = self._feed.head
-        yield from self._catch_up(upto)
-        if self._cancelled:
-            return
-        yield self._page(())
         self._feed.join(self)
         try:
+            yield from self._catch_up(self._feed.head)
+            if self._cancelled:
+                return
+            yield self._page(())
             due = time.monotonic() + heartbeat_seconds
             while not stop_at_head and self._wait(due - time.monotonic()):
                 self._left.wait(max(0.0, self._told + self._feed.pause_seconds - time.monotonic()))
@@ -147,7 +160,9 @@ class Follower:
         while self._after < upto and not self._cancelled:
             self._check_stopping()
             with self._catalogue.snapshot() as snapshot:
-                entries, self._after = snapshot.feed(self._after, upto, self._stores, self._headers)
+                entries, self._after = snapshot.feed(
+                    self._after, upto, self._stores, self._headers, self._feed.page_bytes
+                )
             if entries:
                 yield self._page(entries)
 

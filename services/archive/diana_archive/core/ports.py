@@ -171,8 +171,10 @@ class Snapshot(Protocol):
     def statistics(self, store: str) -> Statistics:
         """A store's counts, whatever its size in constant time."""
 
-    def feed(self, after: int, upto: int, stores: Sequence[str], headers: bool) -> tuple[list[FeedEntry], int]:
-        """Entries after one sequence and up to another, about 1 MiB at most, and the sequence they cover."""
+    def feed(
+        self, after: int, upto: int, stores: Sequence[str], headers: bool, page_bytes: int
+    ) -> tuple[list[FeedEntry], int]:
+        """Entries after one sequence and up to another, about `page_bytes` at most, and the sequence they cover."""
 
     def quiet(self, store: str, before_us: int, limit: int) -> list[str]:
         """Study UIDs not complete, with a current instance, where nothing arrived since."""
@@ -230,6 +232,9 @@ class Catalogue(Protocol):
     """What the archive knows. One transaction at a time; any number of snapshots beside it."""
 
     epoch: str
+
+    def known(self, store: str, sop_instance_uid: str) -> list[Known]:
+        """What Snapshot.known answers, when that is all that is asked."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read; what is seen does not change meanwhile."""

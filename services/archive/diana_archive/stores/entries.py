@@ -27,7 +27,6 @@ from diana_archive.core.model import (
 )
 
 PAGE_ENTRIES = 200
-PAGE_BYTES = 1024 * 1024
 LARGEST_HEADER = 64 * 1024
 # A page looks at no more rows than this, however few of them are of the stores asked for.
 _WINDOW = 5000
@@ -57,7 +56,9 @@ class FeedPages:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def feed(self, after: int, upto: int, stores: Sequence[str], headers: bool) -> tuple[list[FeedEntry], int]:
+    def feed(
+        self, after: int, upto: int, stores: Sequence[str], headers: bool, page_bytes: int
+    ) -> tuple[list[FeedEntry], int]:
         """See core.ports.Snapshot."""
         upto = min(upto, after + _WINDOW)
         header = f"CASE WHEN i.header_bytes <= {LARGEST_HEADER} THEN h.json END" if headers else "NULL"
@@ -72,7 +73,7 @@ class FeedPages:
         for row in rows:
             entries.append(self._entry(row[0], row[1:], headers))
             size += _size(entries[-1].event, row[7] if row[0] else 0)
-            if len(entries) >= PAGE_ENTRIES or size >= PAGE_BYTES:
+            if len(entries) >= PAGE_ENTRIES or size >= page_bytes:
                 return entries, entries[-1].sequence
         return entries, upto
 
