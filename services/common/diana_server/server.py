@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable
@@ -21,6 +20,7 @@ from diana_server.config import ServerConfig, TlsConfig, exit_on_refusal, split_
 from diana_server.errors import frames
 from diana_server.health import Health
 from diana_server.interceptor import PROBE_STREAMS, CallInterceptor
+from diana_server.memory import settle_memory
 from diana_server.reflection import Reflection
 
 # Single health checks, and refusals, find a thread even when every place for calls and probes is taken.
@@ -137,8 +137,7 @@ def run_service(service: str, build: Callable[[], Server]) -> None:
 
     A DianaError on the way ends the process with its message and remedy on standard error, and status 4.
     """
-    # What calls make are trees without cycles: looking for some every 700 objects costs up to a fifth.
-    gc.set_threshold(50_000, 20, 50)
+    settle_memory()
     with exit_on_refusal(service):
         build().run()
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from diana_archive.core.committer import Change
 from diana_archive.core.failures import from_write
 from diana_archive.core.headers import fit_header
-from diana_archive.core.model import Newcomer, Origin, Stored, StorePolicy
+from diana_archive.core.model import Newcomer, Origin, Outcome, Stored, StorePolicy
 from diana_archive.core.ports import Catalogue, Contents, Draft, Objects
-from diana_archive.core.storing import Answer, Storing, check_conflict, find_same, stored_before
+from diana_archive.core.storing import Answer, Storing, check_conflict, find_same
 from diana_common.errors import DianaError, Reason
 from diana_common.header import Header, check_complete, scan
 
@@ -122,14 +122,17 @@ class Incoming:
     def _stored_before(self, header: Header, data_set_sha256: bytes) -> Stored | None:
         """Looked up early, so that what is there already is not written again."""
         store, uid = self._policy.name, header.sop_instance_uid
+        known = self._desk.catalogue.known(store, uid)
+        same = find_same(known, header.transfer_syntax_uid, data_set_sha256)
+        if same is None:
+            check_conflict(known, self._policy.conflict, uid)
+            return None
         with self._desk.catalogue.snapshot() as snapshot:
-            known = snapshot.known(store, uid)
-            if same := find_same(known, header.transfer_syntax_uid, data_set_sha256):
-                stored = stored_before(snapshot, same, uid, store)
-                # Its position may be committed and not published yet: the committer answers after that.
-                return stored if stored.instance.sequence <= self._desk.head() else None
-        check_conflict(known, self._policy.conflict, uid)
-        return None
+            instance = snapshot.instance(store, uid, same.version)
+        # Deleted meanwhile, or its position committed and not yet published: the committer answers after that.
+        if instance is None or instance.sequence > self._desk.head():
+            return None
+        return Stored(Outcome.ALREADY_STORED, instance)
 
     def _submit(self, newcomer: Newcomer, data: bytes, answer: Answer) -> None:
         draft = self._draft

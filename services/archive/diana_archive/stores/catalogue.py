@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from diana_archive.core.model import Known
 from diana_archive.core.ports import Clock
 from diana_archive.stores import schema
 from diana_archive.stores.changes import SqliteChanges
@@ -44,22 +45,23 @@ class SqliteCatalogue:
         self._places = threading.BoundedSemaphore(_READERS)
         self._closers: list[Callable[[], None]] = []
 
+    def known(self, store: str, sop_instance_uid: str) -> list[Known]:
+        """See core.ports.Catalogue. One statement is a transaction of its own."""
+        with self._reading() as connection:
+            return SqliteSnapshot(connection, self._stores).known(store, sop_instance_uid)
+
     @contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
         """See core.ports.Catalogue."""
-        if self._path is None:
-            with self._lock:
-                yield SqliteSnapshot(self._writer, self._stores)
-            return
-        with self._places:
-            connection = self._reader()
+        with self._reading() as connection:
+            if connection is self._writer:
+                yield SqliteSnapshot(connection, self._stores)
+                return
             connection.execute("BEGIN")
             try:
                 yield SqliteSnapshot(connection, self._stores)
             finally:
                 connection.execute("ROLLBACK")
-                with self._idle_lock:
-                    self._idle.append(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteChanges]:
@@ -120,6 +122,21 @@ class SqliteCatalogue:
             while self._idle:
                 self._idle.pop().close()
         self._writer.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from, for one thread at a time."""
+        if self._path is None:
+            with self._lock:
+                yield self._writer
+            return
+        with self._places:
+            connection = self._reader()
+            try:
+                yield connection
+            finally:
+                with self._idle_lock:
+                    self._idle.append(connection)
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:

@@ -27,7 +27,7 @@ class SqliteChanges(SqliteSnapshot):
         last = self._db.execute("SELECT commit_us, sequence FROM feed ORDER BY sequence DESC LIMIT 1").fetchone()
         self.now_us = max(now_us, last[0]) if last else now_us
         self._head: int = last[1] if last else 0
-        self._series: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._series: dict[tuple[str, str, str], int] = {}
 
     def head(self) -> int:
         return self._head
@@ -51,7 +51,7 @@ class SqliteChanges(SqliteSnapshot):
 
     def add(self, newcomer: Newcomer, object_id: int, replaced_version: str) -> Instance:
         one = newcomer
-        study_id, series_id = self._place(one.store, one.study_uid, one.series_uid)
+        series_id = self._place(one.store, one.study_uid, one.series_uid)
         version = secrets.token_hex(8)
         self._db.execute(
             """INSERT INTO instance(id, store_id, series_id, sop_uid, sop_class_uid, transfer_syntax_uid, size_bytes,
@@ -62,11 +62,6 @@ class SqliteChanges(SqliteSnapshot):
              version, self.now_us, self._head + 1, one.header_bytes),
         )  # fmt: skip
         self._db.execute("INSERT INTO header VALUES(?, ?)", (object_id, one.header))
-        self._db.execute(
-            """UPDATE study SET last_us = ?1, arrival_us = ?1, complete = 0,
-               first_us = iif(instance_count = 1, ?1, first_us) WHERE id = ?2""",
-            (self.now_us, study_id),
-        )
         self._append(one.store, Kind.STORED, one.origin, replaced_version or None, object_id)
         return Instance(
             object_id, one.store, one.study_uid, one.series_uid, one.sop_instance_uid, one.sop_class_uid,
@@ -146,24 +141,33 @@ class SqliteChanges(SqliteSnapshot):
             "DELETE FROM unlinkable WHERE instance_id IN (SELECT value FROM json_each(?))", (json.dumps(object_ids),)
         )
 
-    def _place(self, store: str, study_uid: str, series_uid: str) -> tuple[int, int]:
-        """Row ids of a study and a series, made if need be."""
+    def _place(self, store: str, study_uid: str, series_uid: str) -> int:
+        """The row id of a series, made with its study if need be."""
         key = (store, study_uid, series_uid)
         if key not in self._series:
-            self._db.execute(
-                """INSERT OR IGNORE INTO study(store_id, study_uid, first_us, last_us, arrival_us)
-                   VALUES(?1, ?2, ?3, ?3, ?3)""",
-                (self._stores[store], study_uid, self.now_us),
-            )
-            study_id = self._one(
-                "SELECT id FROM study WHERE store_id = ? AND study_uid = ?", (self._stores[store], study_uid)
-            )[0]
-            self._db.execute("INSERT OR IGNORE INTO series(study_id, series_uid) VALUES(?, ?)", (study_id, series_uid))
-            series_id = self._one(
-                "SELECT id FROM series WHERE study_id = ? AND series_uid = ?", (study_id, series_uid)
-            )[0]
-            self._series[key] = (study_id, series_id)
+            self._series[key] = self._find_series(*key) or self._make_series(*key)
         return self._series[key]
+
+    def _find_series(self, store: str, study_uid: str, series_uid: str) -> int | None:
+        row = self._db.execute(
+            """SELECT s.id FROM study t JOIN series s ON s.study_id = t.id
+               WHERE t.store_id = ? AND t.study_uid = ? AND s.series_uid = ?""",
+            (self._stores[store], study_uid, series_uid),
+        ).fetchone()
+        return row[0] if row else None
+
+    def _make_series(self, store: str, study_uid: str, series_uid: str) -> int:
+        self._db.execute(
+            """INSERT OR IGNORE INTO study(store_id, study_uid, first_us, last_us, arrival_us)
+               VALUES(?1, ?2, ?3, ?3, ?3)""",
+            (self._stores[store], study_uid, self.now_us),
+        )
+        made = self._one(
+            """INSERT INTO series(study_id, series_uid)
+               VALUES((SELECT id FROM study WHERE store_id = ? AND study_uid = ?), ?) RETURNING id""",
+            (self._stores[store], study_uid, series_uid),
+        )
+        return int(made[0])
 
     def _append(
         self, store: str, kind: Kind, origin: Origin, detail: str | None, instance_id: int | None = None

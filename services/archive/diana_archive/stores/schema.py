@@ -1,4 +1,4 @@
-"""The catalogue's tables. Counts are kept by triggers, so that no change can forget them."""
+"""The catalogue's tables. Counts and times are kept by triggers, so that no change can forget them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,9 @@ CREATE TABLE unlinkable(instance_id INTEGER PRIMARY KEY REFERENCES instance(id))
 CREATE TRIGGER instance_added AFTER INSERT ON instance BEGIN
   UPDATE series SET instance_count = instance_count + 1, size_bytes = size_bytes + NEW.size_bytes
     WHERE id = NEW.series_id;
+  UPDATE study SET first_us = iif(instance_count = 1, NEW.store_us, first_us), last_us = NEW.store_us,
+      arrival_us = NEW.store_us, complete = 0
+    WHERE id = (SELECT study_id FROM series WHERE id = NEW.series_id);
 END;
 CREATE TRIGGER instance_moved AFTER UPDATE OF state ON instance WHEN OLD.state <> NEW.state BEGIN
   UPDATE series SET instance_count = instance_count + (NEW.state = 0) - (OLD.state = 0),
