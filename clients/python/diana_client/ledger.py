@@ -54,6 +54,11 @@ class Ledger:
         return self._weight < self._window
 
     @property
+    def wants_more(self) -> bool:
+        """Whether so much room is free again that it is worth waking who waits for it."""
+        return self._weight <= self._window * 3 // 4
+
+    @property
     def finished(self) -> bool:
         """Whether nothing more will come."""
         return self.closed or (self.exhausted and not self.waiting and not self._under_way)

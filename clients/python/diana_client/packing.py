@@ -18,6 +18,7 @@ from diana_client.items import CHUNK_BYTES
 if TYPE_CHECKING:  # grpc's classes take no parameters when they run
     Method = grpc.StreamStreamMultiCallable[bytes, pb.UploadInstancesResponse]
 
+_FULL = CHUNK_BYTES * 5 // 4  # so that two CT slices of 512 x 512 share a message
 _FRAMING_BYTES = 32  # a chunk's tag, offset and lengths on the wire
 _VARINT, _LENGTH = 0, 2  # wire types
 _RPC = pb.DESCRIPTOR.services_by_name["ArchiveService"].methods_by_name["UploadInstances"]
@@ -58,7 +59,7 @@ class Packer:
 
     def add(self, tag: int, offset: int, data: bytes, finish: bool) -> Iterator[bytes]:
         """Take a chunk; yield the message that had to leave to make room for it, if any."""
-        if self.pending and self._bytes + len(data) > CHUNK_BYTES:
+        if self.pending and self._bytes + len(data) > _FULL:
             yield self.flush()
         head = _TAG + _varint(tag) + _WRITE_OFFSET + _varint(offset) + _DATA + _varint(len(data))
         tail = _FINISH if finish else b""

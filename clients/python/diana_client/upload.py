@@ -37,7 +37,9 @@ class Upload:
         self._store, self._origin = store, origin
         self._attempts, self._timeout = attempts, timeout
         self._ledger = Ledger(window)
-        self._changed = threading.Condition()
+        # One lock, and a condition for each who waits: for room, for items to send, for results and the end.
+        self._lock = threading.RLock()
+        self._room, self._work, self._news = (threading.Condition(self._lock) for _ in range(3))
         self._calls: set[grpc.RpcContext] = set()
         self.running = 0
         self.tell: Callable[[], None] = lambda: None
@@ -45,7 +47,7 @@ class Upload:
     @property
     def over(self) -> bool:
         """Whether no further result will come."""
-        with self._changed:
+        with self._lock:
             return self._ledger.finished and not self._ledger.results
 
     @property
@@ -58,8 +60,8 @@ class Upload:
         self.start(items, streams)
         try:
             while not self.over:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._ledger.results or self.over)
+                with self._news:
+                    self._news.wait_for(lambda: self._ledger.results or self.over)
                 yield from self.take()
             self._wait_for_lanes()
             if self.error is not None:
@@ -77,9 +79,10 @@ class Upload:
 
     def take(self) -> list[UploadResult]:
         """The results that are there; the room of their items is free again."""
-        with self._changed:
+        with self._lock:
             results = [self._ledger.take() for _ in range(len(self._ledger.results))]
-            self._changed.notify_all()
+            if self._ledger.wants_more:
+                self._room.notify()
             return results
 
     def cancel(self) -> None:
@@ -90,11 +93,11 @@ class Upload:
         threading.Thread(target=work, name="diana-upload", daemon=True).start()
 
     def _wait_for_lanes(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self.running, FAREWELL)
+        with self._news:
+            self._news.wait_for(lambda: not self.running, FAREWELL)
 
     def _close(self, error: BaseException | None) -> None:
-        with self._changed:
+        with self._lock:
             self._ledger.close(error)
             calls = list(self._calls)
             self._tell()
@@ -102,7 +105,11 @@ class Upload:
             call.cancel()
 
     def _tell(self) -> None:
-        self._changed.notify_all()
+        """Results came, or the end did; the lock is held."""
+        self._news.notify_all()
+        if self._ledger.finished:
+            self._work.notify_all()
+            self._room.notify_all()
         self.tell()
 
     def _feed(self, items: Iterable[Uploadable]) -> None:
@@ -114,17 +121,19 @@ class Upload:
                     break
         except BaseException as error:  # the caller's own, raised to it once what it gave is answered
             failure = error
-        with self._changed:
+        with self._lock:
             self._ledger.exhaust(failure)
+            self._work.notify_all()
             self._tell()
 
     def _admit(self, item: UploadItem) -> bool:
         """Take an item, and wait until there is room for the next; False when there never will be."""
         ledger = self._ledger
-        with self._changed:
+        with self._lock:
             ledger.admit(item)
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: ledger.has_room or ledger.closed)
+            self._work.notify()
+            if not ledger.has_room:
+                self._room.wait_for(lambda: ledger.wants_more or ledger.closed)
             return not ledger.closed
 
     def _run_lane(self) -> None:
@@ -139,42 +148,43 @@ class Upload:
         except BaseException as error:  # handed to the caller, whose thread raises it
             self._close(error)
         finally:
-            with self._changed:
+            with self._lock:
                 self.running -= 1
                 self._tell()
 
     def _wait_for_work(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ledger.waiting or self._ledger.finished)
+        with self._work:
+            self._work.wait_for(lambda: self._ledger.waiting or self._ledger.finished)
             return not self._ledger.finished
 
     def _recover(self, lane: Lane, error: MeshError) -> None:
         """Get ready for another stream, or raise `error`."""
-        with self._changed:
+        with self._lock:
             if not self._ledger.closed:
                 delay = lane.cut(error)
                 self._tell()
-                self._changed.wait_for(lambda: self._ledger.finished, delay)
+                self._work.notify_all()
+                self._news.wait_for(lambda: self._ledger.finished, delay)
 
     def _run_stream(self, lane: Lane) -> None:
         ended = threading.Event()
         call = self._method(self._requests(lane, ended), timeout=self._timeout)
-        with self._changed:
+        with self._lock:
             self._calls.add(call)
             if self._ledger.closed:
                 call.cancel()
         try:
             with translated():
                 for response in call:
-                    with self._changed:
+                    with self._lock:
                         lane.answer(response)
                         self._tell()
             lane.check_complete()
         finally:
-            with self._changed:
+            with self._lock:
                 self._calls.discard(call)
                 ended.set()
-                self._changed.notify_all()
+                self._work.notify_all()
             call.cancel()
 
     def _requests(self, lane: Lane, ended: threading.Event) -> Iterator[bytes]:
@@ -196,6 +206,6 @@ class Upload:
         def over() -> bool:
             return ended.is_set() or ledger.closed or (ledger.exhausted and not ledger.waiting)
 
-        with self._changed:
-            self._changed.wait_for(lambda: ledger.waiting or over(), patience)
+        with self._work:
+            self._work.wait_for(lambda: ledger.waiting or over(), patience)
             return lane.begin() if ledger.waiting and not ended.is_set() and not ledger.closed else None

@@ -44,11 +44,13 @@ def test_every_kind_of_item_is_stored_and_answered_under_the_callers_key(
     assert (fake.uploads[0].store, fake.uploads[0].door) == ("default", "folder")
 
 
-def test_many_small_instances_share_messages_near_one_mebibyte(archive: ArchiveClient, fake: FakeArchive) -> None:
+def test_many_small_instances_share_messages_of_little_more_than_one_mebibyte(
+    archive: ArchiveClient, fake: FakeArchive
+) -> None:
     files = [file_of(f"1.{n}", bytes(11_000)) for n in range(1000)]
     assert len(list(archive.upload(files))) == 1000
     messages = fake.uploads[0].messages
-    assert max(message.ByteSize() for message in messages) <= MIB + 11_100
+    assert max(message.ByteSize() for message in messages) <= MIB * 5 // 4 + 11_100
     assert max(len(message.chunks) for message in messages) > 50
 
 
