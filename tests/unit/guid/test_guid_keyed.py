@@ -211,8 +211,8 @@ def test_composed_and_decomposed_text_is_the_same_patient() -> None:
 
 
 def test_a_subject_shows_nothing_of_itself() -> None:
-    assert "4711" not in repr(JANE)
-    assert "JANE" not in repr(JANE)
+    # Its class and address: these may contain 4711 by chance.
+    assert repr(JANE) == object.__repr__(JANE)
 
 
 def test_options_default_to_what_the_documentation_says() -> None:
