@@ -1,7 +1,7 @@
 """A live mesh for tests: every service as a local process, on free ports and temporary state.
 
-The table below names each service's module, what it depends on, and how long it may take to be
-healthy. Processes are started in order of dependency and waited for by their health service.
+Which services there are and who needs whom is the table of `diana-cli up`. Processes are started in order of
+dependency and waited for by their health service.
 """
 
 from __future__ import annotations
@@ -20,22 +20,12 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One service of the table."""
-
-    module: str
-    contract: str
-    needs: tuple[str, ...] = ()
-    healthy_within_seconds: float = 30.0
+from diana_cli.mesh.table import SERVICES as mesh_services
+from diana_cli.mesh.table import ServiceSpec
 
 
-SERVICES: Mapping[str, Entry] = {
-    "archive": Entry("diana_archive", "diana.archive.v1.ArchiveService"),
-    "guid": Entry("diana_guid", "diana.guid.v1.GuidService"),
-    "index": Entry("diana_index", "diana.index.v1.IndexService", needs=("archive",)),
-}
+SERVICES: Mapping[str, ServiceSpec] = {spec.name: spec for spec in mesh_services}
+HEALTHY_WITHIN_SECONDS = 30.0
 
 
 @dataclass
@@ -50,7 +40,7 @@ class Process:
 
     def start(self) -> None:
         """Start the process and wait until its contract is served."""
-        entry = SERVICES[self.name]
+        spec = SERVICES[self.name]
         port_file = self.state / f"{self.name}.port"
         port_file.unlink(missing_ok=True)
         prefix = f"DIANA_{self.name.upper()}"
@@ -63,9 +53,9 @@ class Process:
         }
         with (self.state / f"{self.name}.log").open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", entry.module], env=environment, stdout=log, stderr=log, cwd=self.state
+                [sys.executable, "-m", spec.module], env=environment, stdout=log, stderr=log, cwd=self.state
             )
-        self._await(entry, port_file)
+        self._await(spec.contract, port_file)
 
     def stop(self) -> int:
         """Stop gracefully; returns the exit status."""
@@ -87,14 +77,14 @@ class Process:
         self.popen = None
         return status
 
-    def _await(self, entry: Entry, port_file: Path) -> None:
-        until = time.monotonic() + entry.healthy_within_seconds
+    def _await(self, contract: str, port_file: Path) -> None:
+        until = time.monotonic() + HEALTHY_WITHIN_SECONDS
         while time.monotonic() < until:
             if self.popen is not None and self.popen.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {self.popen.returncode}:\n{self.log()}")
             if port_file.exists():
                 self.address = port_file.read_text()
-                if serves(self.address, entry.contract, until - time.monotonic()):
+                if serves(self.address, contract, until - time.monotonic()):
                     return
             time.sleep(0.02)
         raise RuntimeError(f"{self.name} is not healthy:\n{self.log()}")
@@ -158,6 +148,16 @@ class Mesh:
     def guid(self) -> str:
         """host:port of the mint."""
         return self.processes["guid"].address
+
+    @property
+    def anon(self) -> str:
+        """host:port of anon."""
+        return self.processes["anon"].address
+
+    @property
+    def notify(self) -> str:
+        """host:port of notify."""
+        return self.processes["notify"].address
 
     def _start(self, name: str) -> None:
         if name in self.processes:

@@ -44,8 +44,9 @@ class ArchiveConfig:
     state_dir: Path = Path("diana-state/archive")
     """Where the catalogue, the objects and the sidecars lie; for one process at a time."""
 
-    stores: Mapping[str, StoreConfig] = field(default_factory=dict)
-    """The stores by name: lower-case letters, digits, "-" and "_"; "default" is always there."""
+    stores: Mapping[str, StoreConfig] = field(default_factory=lambda: {"deid": StoreConfig()})
+    """The stores by name: lower-case letters, digits, "-" and "_"; "default" is always there. Unless some are named
+    there is one for de-identified studies, "deid"."""
 
     max_instance_bytes: int = 4 * GIB
     """The largest instance taken, as a Part 10 file."""

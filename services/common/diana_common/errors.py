@@ -128,6 +128,16 @@ class Reason(Enum):
     )
     CONFIG_INVALID = (Code.FAILED_PRECONDITION, "Correct the configuration at the place the message names.")
     INTERNAL = (Code.INTERNAL, "Report the error id to whoever runs the server; its log has the details.")
+    PROFILE_UNKNOWN = (Code.NOT_FOUND, "Name a profile that ListProfiles lists, or add it to anon's configuration.")
+    NOT_DEIDENTIFIABLE = (
+        Code.FAILED_PRECONDITION,
+        "The object cannot be de-identified for sure; nothing of it was let out. Have its sender mend it.",
+    )
+    CHANNEL_UNKNOWN = (Code.NOT_FOUND, "Name a channel that ListChannels lists, or add it to notify's channels.")
+    TEMPLATE_UNKNOWN = (Code.NOT_FOUND, "Name a template of notify's configuration, or send subject and body.")
+    TEMPLATE_INVALID = (Code.INVALID_ARGUMENT, "Correct the template or its values at the place the message names.")
+    RECIPIENT_INVALID = (Code.INVALID_ARGUMENT, "Give an address that fits a transport which notify has configured.")
+    DELIVERY_NOT_FOUND = (Code.NOT_FOUND, "Check the delivery's name; ended ones are kept for a time only.")
 
     @property
     def code(self) -> Code:

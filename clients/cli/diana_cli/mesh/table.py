@@ -6,15 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-MALLOC = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "MALLOC_TOP_PAD_": str(64 << 20),
-}
-"""Keeps the chunks of uploads on the heap instead of mapping and unmapping each; measured in bench/server_model."""
-
-
 @dataclass(frozen=True)
 class ServiceSpec:
     """One service of the mesh."""
@@ -38,7 +29,6 @@ class ServiceSpec:
             f"{prefix}_SERVER__LISTEN": listen,
             f"{prefix}_SERVER__PORT_FILE": str(port_file(state, self.name)),
             **{f"{prefix}_{need.upper()}__ADDRESS": addresses[need] for need in self.needs},
-            **MALLOC,
         }
 
 
@@ -46,6 +36,8 @@ SERVICES = (
     ServiceSpec("archive", "diana_archive", 50061, "diana.archive.v1.ArchiveService"),
     ServiceSpec("guid", "diana_guid", 50063, "diana.guid.v1.GuidService"),
     ServiceSpec("index", "diana_index", 50062, "diana.index.v1.IndexService", needs=("archive",)),
+    ServiceSpec("anon", "diana_anon", 50064, "diana.anon.v1.AnonService", needs=("archive", "guid")),
+    ServiceSpec("notify", "diana_notify", 50065, "diana.notify.v1.NotifyService", needs=("archive",)),
 )
 
 

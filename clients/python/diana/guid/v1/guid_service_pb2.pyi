@@ -499,3 +499,43 @@ class ListDomainsResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["domains", b"domains"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LeaseUidKeyRequest(message.Message):
+    """LeaseUidKeyRequest asks for a domain's UID subkey."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DOMAIN_FIELD_NUMBER: builtins.int
+    domain: builtins.str
+    """The domain; absent means "default"."""
+    def __init__(
+        self,
+        *,
+        domain: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LeaseUidKeyResponse(message.Message):
+    """LeaseUidKeyResponse carries it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    UID_KEY_FIELD_NUMBER: builtins.int
+    uid_key: builtins.bytes
+    """The subkey: 32 bytes. A secret."""
+    def __init__(
+        self,
+        *,
+        uid_key: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["uid_key", b"uid_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

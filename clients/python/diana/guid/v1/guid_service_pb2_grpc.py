@@ -68,6 +68,11 @@ class GuidServiceStub(object):
                 request_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersRequest.SerializeToString,
                 response_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersResponse.FromString,
                 _registered_method=True)
+        self.LeaseUidKey = channel.unary_unary(
+                '/diana.guid.v1.GuidService/LeaseUidKey',
+                request_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyRequest.SerializeToString,
+                response_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyResponse.FromString,
+                _registered_method=True)
         self.MintHierarchicalUid = channel.unary_unary(
                 '/diana.guid.v1.GuidService/MintHierarchicalUid',
                 request_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MintHierarchicalUidRequest.SerializeToString,
@@ -131,6 +136,26 @@ class GuidServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LeaseUidKey(self, request, context):
+        """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
+        so that a caller that maps many need not call for each. Keep it in
+        memory only, and for one piece of work. With it UIDs can be mapped and
+        guessed ones be confirmed, nothing else: it opens no identity. Who may
+        call it: services that de-identify. Idempotent.
+
+        A UID is mapped so: strip trailing NUL and spaces, take HMAC-SHA-256 of
+        its ASCII text under the subkey, make the first 16 bytes a UUID of
+        version 8 (RFC 9562), and write "2.25." and that UUID as an integer
+        (PS3.5 section B.2). MapIdentifiers answers the same.
+
+        Errors:
+        INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MintHierarchicalUid(self, request, context):
         """MintHierarchicalUid returns the UID that the older system (diana2)
         makes from names of patient, study, series and instance. It keeps four
@@ -166,6 +191,11 @@ def add_GuidServiceServicer_to_server(servicer, server):
                     servicer.MapIdentifiers,
                     request_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersRequest.FromString,
                     response_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersResponse.SerializeToString,
+            ),
+            'LeaseUidKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaseUidKey,
+                    request_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyRequest.FromString,
+                    response_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyResponse.SerializeToString,
             ),
             'MintHierarchicalUid': grpc.unary_unary_rpc_method_handler(
                     servicer.MintHierarchicalUid,
@@ -278,6 +308,33 @@ class GuidService(object):
             '/diana.guid.v1.GuidService/MapIdentifiers',
             diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersRequest.SerializeToString,
             diana_dot_guid_dot_v1_dot_guid__service__pb2.MapIdentifiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaseUidKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.guid.v1.GuidService/LeaseUidKey',
+            diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyRequest.SerializeToString,
+            diana_dot_guid_dot_v1_dot_guid__service__pb2.LeaseUidKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,22 @@ class GuidServiceStub:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
         which has no such mapping; use MintHierarchicalUid.
     """
+    LeaseUidKey: grpc.UnaryUnaryMultiCallable[guid_service_pb2.LeaseUidKeyRequest, guid_service_pb2.LeaseUidKeyResponse]
+    """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
+    so that a caller that maps many need not call for each. Keep it in
+    memory only, and for one piece of work. With it UIDs can be mapped and
+    guessed ones be confirmed, nothing else: it opens no identity. Who may
+    call it: services that de-identify. Idempotent.
+
+    A UID is mapped so: strip trailing NUL and spaces, take HMAC-SHA-256 of
+    its ASCII text under the subkey, make the first 16 bytes a UUID of
+    version 8 (RFC 9562), and write "2.25." and that UUID as an integer
+    (PS3.5 section B.2). MapIdentifiers answers the same.
+
+    Errors:
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping.
+    """
     MintHierarchicalUid: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]
     """MintHierarchicalUid returns the UID that the older system (diana2)
     makes from names of patient, study, series and instance. It keeps four
@@ -118,6 +134,22 @@ class GuidServiceAsyncStub(GuidServiceStub):
     Errors:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
         which has no such mapping; use MintHierarchicalUid.
+    """
+    LeaseUidKey: aio.UnaryUnaryMultiCallable[guid_service_pb2.LeaseUidKeyRequest, guid_service_pb2.LeaseUidKeyResponse]  # type: ignore[assignment]
+    """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
+    so that a caller that maps many need not call for each. Keep it in
+    memory only, and for one piece of work. With it UIDs can be mapped and
+    guessed ones be confirmed, nothing else: it opens no identity. Who may
+    call it: services that de-identify. Idempotent.
+
+    A UID is mapped so: strip trailing NUL and spaces, take HMAC-SHA-256 of
+    its ASCII text under the subkey, make the first 16 bytes a UUID of
+    version 8 (RFC 9562), and write "2.25." and that UUID as an integer
+    (PS3.5 section B.2). MapIdentifiers answers the same.
+
+    Errors:
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+        which has no such mapping.
     """
     MintHierarchicalUid: aio.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]  # type: ignore[assignment]
     """MintHierarchicalUid returns the UID that the older system (diana2)
@@ -184,6 +216,28 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         Errors:
           INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
             which has no such mapping; use MintHierarchicalUid.
+        """
+
+    @abc_1.abstractmethod
+    def LeaseUidKey(
+        self,
+        request: guid_service_pb2.LeaseUidKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[guid_service_pb2.LeaseUidKeyResponse, abc.Awaitable[guid_service_pb2.LeaseUidKeyResponse]]:
+        """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
+        so that a caller that maps many need not call for each. Keep it in
+        memory only, and for one piece of work. With it UIDs can be mapped and
+        guessed ones be confirmed, nothing else: it opens no identity. Who may
+        call it: services that de-identify. Idempotent.
+
+        A UID is mapped so: strip trailing NUL and spaces, take HMAC-SHA-256 of
+        its ASCII text under the subkey, make the first 16 bytes a UUID of
+        version 8 (RFC 9562), and write "2.25." and that UUID as an integer
+        (PS3.5 section B.2). MapIdentifiers answers the same.
+
+        Errors:
+          INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
+            which has no such mapping.
         """
 
     @abc_1.abstractmethod

@@ -174,6 +174,34 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """INTERNAL. Report the error id to whoever runs the server; its log has
     the details.
     """
+    ERROR_REASON_PROFILE_UNKNOWN: _ErrorReason.ValueType  # 43
+    """NOT_FOUND. Name a profile that ListProfiles lists, or add it to anon's
+    configuration.
+    """
+    ERROR_REASON_NOT_DEIDENTIFIABLE: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. The object cannot be de-identified for sure;
+    nothing of it was let out. Have its sender mend it.
+    """
+    ERROR_REASON_CHANNEL_UNKNOWN: _ErrorReason.ValueType  # 45
+    """NOT_FOUND. Name a channel that ListChannels lists, or add it to notify's
+    channels.
+    """
+    ERROR_REASON_TEMPLATE_UNKNOWN: _ErrorReason.ValueType  # 46
+    """NOT_FOUND. Name a template of notify's configuration, or send subject
+    and body.
+    """
+    ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 47
+    """INVALID_ARGUMENT. Correct the template or its values at the place the
+    message names.
+    """
+    ERROR_REASON_RECIPIENT_INVALID: _ErrorReason.ValueType  # 48
+    """INVALID_ARGUMENT. Give an address that fits a transport which notify has
+    configured.
+    """
+    ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 49
+    """NOT_FOUND. Check the delivery's name; ended ones are kept for a time
+    only.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -339,4 +367,32 @@ names.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 42
 """INTERNAL. Report the error id to whoever runs the server; its log has
 the details.
+"""
+ERROR_REASON_PROFILE_UNKNOWN: ErrorReason.ValueType  # 43
+"""NOT_FOUND. Name a profile that ListProfiles lists, or add it to anon's
+configuration.
+"""
+ERROR_REASON_NOT_DEIDENTIFIABLE: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. The object cannot be de-identified for sure;
+nothing of it was let out. Have its sender mend it.
+"""
+ERROR_REASON_CHANNEL_UNKNOWN: ErrorReason.ValueType  # 45
+"""NOT_FOUND. Name a channel that ListChannels lists, or add it to notify's
+channels.
+"""
+ERROR_REASON_TEMPLATE_UNKNOWN: ErrorReason.ValueType  # 46
+"""NOT_FOUND. Name a template of notify's configuration, or send subject
+and body.
+"""
+ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 47
+"""INVALID_ARGUMENT. Correct the template or its values at the place the
+message names.
+"""
+ERROR_REASON_RECIPIENT_INVALID: ErrorReason.ValueType  # 48
+"""INVALID_ARGUMENT. Give an address that fits a transport which notify has
+configured.
+"""
+ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 49
+"""NOT_FOUND. Check the delivery's name; ended ones are kept for a time
+only.
 """
