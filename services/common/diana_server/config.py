@@ -97,9 +97,16 @@ def read_config(cls: type[T], service: str, argv: Sequence[str] | None = None) -
 
 @contextmanager
 def exit_on_refusal(service: str) -> Iterator[None]:
-    """Have a DianaError end the process with its message and remedy on standard error, and exit status 4."""
+    """Have a DianaError end the process with its message and remedy on standard error, and exit status 4.
+
+    So does an OSError: a state directory that cannot be written, say.
+    """
     try:
         yield
     except DianaError as error:
         print(f"python -m diana_{service}: {error.message}\n{error.remedy}", file=sys.stderr)
+        raise SystemExit(4) from None
+    except OSError as error:
+        remedy = "Have the directories and files of the configuration be ones that this user may use."
+        print(f"python -m diana_{service}: {error.filename or 'a file'}: {error.strerror}\n{remedy}", file=sys.stderr)
         raise SystemExit(4) from None

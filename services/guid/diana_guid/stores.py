@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import make_directory, sync_directory
 from diana_guid.core.key_tree import MIN_KEY_BYTES
 
 _MAX_FILE_BYTES = 4096
@@ -125,10 +126,10 @@ def _ensure_key_file(path: Path) -> None:
 
     The directory is synced by losers too: an identity must not outlive the key that made it.
     """
-    _make_directory(path.parent)
+    make_directory(path.parent)
     if not path.exists():
         _link_new_key(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def _link_new_key(path: Path) -> None:
@@ -145,21 +146,6 @@ def _link_new_key(path: Path) -> None:
         pass
     finally:
         whole.unlink()
-
-
-def _make_directory(directory: Path) -> None:
-    if not directory.is_dir():
-        _make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_length(domain: str, key: bytes) -> None:

@@ -6,6 +6,7 @@ from diana.index.v1 import index_service_pb2
 from diana.index.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
+from diana_common.state_files import FolderLock
 from diana_index.adapters import PrometheusListener
 from diana_index.config import ArchiveConfig, IndexConfig
 from diana_index.core.follow import Follower
@@ -14,7 +15,6 @@ from diana_index.core.paging import PageTokens
 from diana_index.core.progress import Progress
 from diana_index.peers import ArchivePeer, tls_options
 from diana_index.servicer import REBUILD, IndexServicer, rebuild_handler
-from diana_index.stores.files import FolderLock
 from diana_index.stores.generations import SqliteGenerations, page_token_key
 from diana_server.config import read_config
 from diana_server.operations import OperationQueue, OperationServicer

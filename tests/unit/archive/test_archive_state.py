@@ -17,11 +17,11 @@ import pytest
 from diana_archive.core.model import Instance, Newcomer, Origin, Selector, State
 from diana_archive.stores import mark, schema
 from diana_archive.stores.catalogue import SqliteCatalogue
-from diana_archive.stores.durable import replace_file
 from diana_archive.stores.files import FileDraft
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import replace_file
 
 STORES = ["default", "trial"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import FolderLock
 from diana_index.core.attributes import Level
 from diana_index.core.store import Mark
 from diana_index.stores import generations as generations_module
 from diana_index.stores import sqlite
-from diana_index.stores.files import FolderLock
 from diana_index.stores.generations import SqliteGenerations, page_token_key
 from tests.unit.index.fake_archive import FakeArchive
 from tests.unit.index.index_bench import IndexBench
@@ -77,7 +77,7 @@ def test_a_generation_that_the_disk_does_not_take_leaves_the_old_one_answering(
     with closing(SqliteGenerations(tmp_path)) as generations:
         new = generations.create()
         with monkeypatch.context() as patch:
-            patch.setattr(generations_module, "write_durably", full)
+            patch.setattr(generations_module, "replace_file", full)
             with pytest.raises(OSError, match="space"):
                 generations.adopt(new)
         generations.discard(new)
@@ -97,7 +97,7 @@ def test_a_generation_that_cannot_be_removed_goes_at_the_next_start(
 
     with closing(SqliteGenerations(tmp_path)) as generations:
         with monkeypatch.context() as patch:
-            patch.setattr(generations_module, "remove_database", refused)
+            patch.setattr(generations_module, "_remove_database", refused)
             generations.adopt(generations.create())
         assert position(generations) == ""
         assert len(names(tmp_path)) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -15,6 +14,7 @@ from diana_archive.core.ports import Clock
 from diana_archive.stores import schema
 from diana_archive.stores.changes import SqliteChanges
 from diana_archive.stores.snapshot import SqliteSnapshot
+from diana_common.state_files import make_private_file
 
 _READERS = 8
 
@@ -34,7 +34,7 @@ class SqliteCatalogue:
         self._lock = threading.RLock()
         if path is not None:
             # Headers hold patient values: the file, and the log that takes its mode, are for us alone.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            make_private_file(path)
         self._writer = _connect(path)
         schema.prepare(self._writer)
         self._writer.executemany("INSERT OR IGNORE INTO store(name) VALUES(?)", ((name,) for name in stores))

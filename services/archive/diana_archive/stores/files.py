@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diana_archive.core.ports import Contents, Draft
-from diana_archive.stores.durable import make_directory, start_writing, sync_directory
+from diana_archive.stores.writeback import start_writing
+from diana_common.state_files import make_directory, sync_directory
 
 _A_DIRECTORY = 1000
 # A large file goes out while it comes in, so that its commit need not wait for all of it.

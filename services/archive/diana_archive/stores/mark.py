@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from diana_archive.stores.catalogue import SqliteCatalogue
-from diana_archive.stores.durable import replace_file
+from diana_common.state_files import replace_file
 
 
 class Mark:

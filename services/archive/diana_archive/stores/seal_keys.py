@@ -12,8 +12,8 @@ import secrets
 import threading
 from pathlib import Path
 
-from diana_archive.stores.durable import replace_file
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import replace_file
 
 _KEY_BYTES = 32
 

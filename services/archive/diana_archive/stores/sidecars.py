@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from diana_archive.stores.durable import replace_file, sync_directory
+from diana_common.state_files import replace_file, sync_directory
 
 
 class FileSidecars:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,11 +10,11 @@ from pathlib import Path
 from diana_archive.core.failures import from_open
 from diana_archive.core.ports import Clock
 from diana_archive.stores.catalogue import SqliteCatalogue, system_clock
-from diana_archive.stores.durable import make_directory, sync_directory
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.mark import Mark
 from diana_archive.stores.sidecars import FileSidecars
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import FolderLock, sync_directory
 
 
 class StateDirectory:
@@ -31,22 +29,18 @@ class StateDirectory:
         Raises DianaError CONFIG_INVALID when another process has it or it cannot be used, DISK_FULL, INTERNAL,
         STORE_DAMAGED when the catalogue is gone while its objects are there, or is no catalogue, STORE_SCHEMA_NEWER.
         """
-        try:
-            make_directory(directory)
-            self._lock = _lock(directory / "lock")
-        except OSError as error:
-            raise from_open(error) from None
+        self._lock = FolderLock(directory)
         try:
             self._open(directory, stores, clock)
         except BaseException as error:
-            os.close(self._lock)
+            self._lock.close()
             if isinstance(error, OSError | sqlite3.Error):
                 raise from_open(error) from error
             raise
 
     def close(self) -> None:
         """Let another process have it."""
-        os.close(self._lock)
+        self._lock.close()
 
     def _open(self, directory: Path, stores: Sequence[str], clock: Clock) -> None:
         self.objects = FileObjects(directory / "stores")
@@ -81,13 +75,3 @@ def _renew(mark: Mark) -> None:
 
 def _stores_on_disk(root: Path) -> list[str]:
     return [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-
-
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise DianaError(Reason.CONFIG_INVALID, "state_dir: the directory is in use by another process.") from None
-    return descriptor

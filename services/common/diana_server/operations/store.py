@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 import uuid
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import make_directory, make_private_file
 from diana_server.operations.model import Failure, Operation, Progress, State
 
 SCHEMA_VERSION = 1
@@ -65,7 +65,8 @@ class OperationStore:
     """Operations and their failed items. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        _create(path)
+        make_directory(path.parent)
+        make_private_file(path)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -239,10 +240,3 @@ class OperationStore:
 def _operation(row: tuple[Any, ...]) -> Operation:
     values: list[Any] = [*row[:4], State(row[4]), Progress(*row[5:9]), *row[9:-1], bool(row[-1])]
     return Operation(*values)
-
-
-def _create(path: Path) -> None:
-    """Make the file, for its owner only, and the folders it lacks; SQLite gives its side files the same mode."""
-    for folder in reversed(path.parents):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from diana_common.state_files import make_directory, replace_file
 from diana_index.core.paging import KEY_BYTES
 from diana_index.core.store import Generation
-from diana_index.stores.files import make_folder, remove_database, write_durably
 from diana_index.stores.sqlite import SqliteGeneration
 
 _POINTER = "active"
@@ -23,7 +23,7 @@ class SqliteGenerations:
 
     def __init__(self, folder: Path) -> None:
         """`folder` is made if absent. Raises DianaError STORE_SCHEMA_NEWER."""
-        make_folder(folder)
+        make_directory(folder)
         self._folder = folder
         self._lock = threading.Lock()
         self._users: dict[SqliteGeneration, int] = {}
@@ -31,7 +31,7 @@ class SqliteGenerations:
         self._active = self._opened() or self._fresh()
         for path in folder.glob(f"{_PREFIX}*.sqlite"):
             if path != self._active.path:
-                remove_database(path)
+                _remove_database(path)
 
     @contextmanager
     def active(self) -> Iterator[SqliteGeneration]:
@@ -98,7 +98,7 @@ class SqliteGenerations:
         return generation
 
     def _point(self, generation: SqliteGeneration) -> None:
-        write_durably(self._folder / _POINTER, generation.path.name.encode())
+        replace_file(self._folder / _POINTER, generation.path.name.encode())
 
     def _release(self, generation: SqliteGeneration) -> None:
         with self._lock:
@@ -108,12 +108,18 @@ class SqliteGenerations:
             del self._users[generation]
         generation.close()
         with suppress(OSError):  # the next start clears away what stays
-            remove_database(generation.path)
+            _remove_database(generation.path)
 
 
 def page_token_key(folder: Path) -> bytes:
     """The key that seals page tokens, made on first use; without its file, tokens given out are void."""
     path = folder / "page-token.key"
     if not path.exists():
-        write_durably(path, secrets.token_bytes(KEY_BYTES))
+        replace_file(path, secrets.token_bytes(KEY_BYTES))
     return path.read_bytes()
+
+
+def _remove_database(path: Path) -> None:
+    """Remove a file of SQLite's, with what lies beside it. Raises OSError."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

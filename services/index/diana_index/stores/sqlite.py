@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from diana_common.errors import DianaError, Reason
+from diana_common.state_files import make_private_file
 from diana_index.core.attributes import Level
 from diana_index.core.question import Question
 from diana_index.core.store import Alive, Change, Damaged, Mark, Row, SortKey, Totals, Unstorable, Wanted
-from diana_index.stores.files import make_database
 from diana_index.stores.schema import VERSION, fingerprint, statements
 from diana_index.stores.sql import Sql, count_sql, find_sql
 from diana_index.stores.writer import Application
@@ -37,7 +37,7 @@ class SqliteGeneration:
         self._places = threading.BoundedSemaphore(_READERS)
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
-        make_database(path)
+        make_private_file(path)
         self._writer = _connect(path, "rwc")
         self._writer.execute("PRAGMA journal_mode = WAL")
         # A commit lost in a power cut is read from the feed again; the file stays whole.

@@ -1,4 +1,4 @@
-"""The files of a state folder: for their owner alone, whole after a power cut, used by one process at a time."""
+"""A service's own files: for their owner alone, whole after a power cut, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from diana_common.settings import config_invalid
 
 
 class FolderLock:
-    """Keeps a folder from every other process until it is closed, or this process ends."""
+    """Keeps a state directory from every other process until it is closed, or this process ends."""
 
     def __init__(self, folder: Path) -> None:
         """The folder is made if absent. Raises DianaError CONFIG_INVALID if another has it or it cannot be used."""
         try:
-            make_folder(folder)
+            make_directory(folder)
             self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _unusable(f"the directory cannot be used ({error.strerror})") from None
@@ -31,38 +31,39 @@ class FolderLock:
         os.close(self._descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Make it, and those above, where they are missing. Raises OSError."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+def make_directory(directory: Path) -> None:
+    """Make a directory and its parents, durably, for nobody but us. Raises OSError."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)
 
 
-def make_database(path: Path) -> None:
-    """Make an empty file for SQLite where there is none; the log beside it takes its mode. Raises OSError."""
+def make_private_file(path: Path) -> None:
+    """Make an empty file where there is none. What SQLite writes beside one takes its mode. Raises OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def remove_database(path: Path) -> None:
-    """Remove a file of SQLite's, with what lies beside it. Raises OSError."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file so that a power cut leaves the old or the new content. Raises OSError."""
-    partial = path.with_name(path.name + ".partial")
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file's content, whole and durably. One writer at a time. Raises OSError."""
+    make_directory(path.parent)
+    partial = path.with_name(f"{path.name}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with open(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _unusable(description: str) -> DianaError:
