@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -11,6 +12,7 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub
 from diana.archive.v1.feed_pb2 import CompletionReason
 from diana.archive.v1.resources_pb2 import Instance, Series, Store, Study
+from diana.operation.v1.operation_service_pb2 import Operation
 from diana.type.v1.origin_pb2 import Origin
 from diana_client.archive_requests import ATTEMPTS, WINDOW, ReadCheck, digests, select
 from diana_client.calls import LARGEST_PAGE, AsyncCaller
@@ -229,6 +231,11 @@ class AsyncArchiveClient(AsyncCaller):
     async def statistics(self, *, store: str = "") -> pb.GetStatisticsResponse:
         """A store's counts and sizes."""
         return await self._ask(self.stub.GetStatistics, pb.GetStatisticsRequest(store=store))
+
+    async def verify(self, *, store: str = "", repair: bool = False, request_id: str = "") -> Operation:
+        """As `ArchiveClient.verify`."""
+        request = pb.VerifyStoreRequest(request_id=request_id or str(uuid.uuid4()), store=store, repair=repair)
+        return (await self._ask(self.stub.VerifyStore, request)).operation
 
     def watch_feed(
         self,

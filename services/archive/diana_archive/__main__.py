@@ -6,17 +6,20 @@ import resource
 
 from diana.archive.v1 import archive_service_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
+from diana.operation.v1 import operation_service_pb2
+from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
 from diana_archive.adapters import PrometheusMeter
 from diana_archive.config import ArchiveConfig
 from diana_archive.core.archive import Archive
 from diana_archive.core.model import ConflictPolicy, StorePolicy
 from diana_archive.core.policies import DEFAULT
-from diana_archive.servicer import ArchiveServicer
+from diana_archive.servicer import VERIFY, ArchiveServicer, verify_handler
 from diana_archive.stores.catalogue import system_clock
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_server.config import read_config
 from diana_server.logs import logger
+from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
 
 _SECOND = 1_000_000
@@ -57,15 +60,26 @@ def make_server(config: ArchiveConfig) -> Server:
     archive = build_archive(config, state)
     _raise_file_limit()
     archive.start()
+    queue = OperationQueue(config.state_dir / "operations.sqlite", "archive")
+    queue.register(VERIFY, verify_handler(archive))
     server.add(
         archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
         add_ArchiveServiceServicer_to_server,
-        ArchiveServicer(archive, server.stopping),
+        ArchiveServicer(archive, queue, server.stopping),
         ready=archive.check_ready,
     )
-    server.on_stopping(archive.feed.stop)
-    server.on_stop(state.close)
-    server.on_stop(archive.close)
+    server.add(
+        operation_service_pb2.DESCRIPTOR.services_by_name["OperationService"],
+        add_OperationServiceServicer_to_server,
+        OperationServicer(queue),
+        ready=archive.check_ready,
+    )
+    for end in (archive.feed.stop, queue.interrupt):
+        server.on_stopping(end)
+    # Closed in reverse: no operation runs any more when the archive ends.
+    for close in (state.close, archive.close, queue.stop):
+        server.on_stop(close)
+    queue.start()
     logger("archive").info("opened", swept=state.swept, restored=state.restored)
     return server
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import grpc
@@ -14,16 +14,22 @@ from diana_archive import wire
 from diana_archive.core.archive import Archive
 from diana_archive.core.pump import first_message
 from diana_archive.core.reading import PIECE
+from diana_archive.core.verifying import Verified
+from diana_common.errors import DianaError
 from diana_server.logs import logger
+from diana_server.operations import OperationQueue, Work
+from diana_server.operations.wire import operation_to_proto
 
+VERIFY = "archive.verify"
 _CHUNK_OVERHEAD = 512
 
 
 class ArchiveServicer(ArchiveServiceServicer):
-    """Serves one archive. `stopping` is set when the server begins to stop."""
+    """Serves one archive; its long work is `queue`'s. `stopping` is set when the server begins to stop."""
 
-    def __init__(self, archive: Archive, stopping: threading.Event) -> None:
+    def __init__(self, archive: Archive, queue: OperationQueue, stopping: threading.Event) -> None:
         self._archive = archive
+        self._queue = queue
         self._stopping = stopping
         self._log = logger("archive")
 
@@ -173,6 +179,12 @@ class ArchiveServicer(ArchiveServiceServicer):
             head_position=self._archive.feed.head_position(),
         )
 
+    def VerifyStore(self, request: pb.VerifyStoreRequest, context: grpc.ServicerContext) -> pb.VerifyStoreResponse:
+        store = self._archive.policies.find(request.store).name
+        payload = pb.VerifyStoreRequest(store=store, repair=request.repair).SerializeToString(deterministic=True)
+        operation = self._queue.submit_or_join(VERIFY, payload, store, request.request_id)
+        return pb.VerifyStoreResponse(operation=operation_to_proto(operation))
+
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
         feed = self._archive.feed
         follower = feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
@@ -182,6 +194,36 @@ class ArchiveServicer(ArchiveServiceServicer):
 
     def _position(self, sequence: int) -> str:
         return str(self._archive.feed.position(sequence))
+
+
+def verify_handler(archive: Archive) -> Callable[[Work], pb.VerifyStoreResult]:
+    """What does an operation of kind `archive.verify`; one that was cut short goes on where it was."""
+
+    def verify(work: Work) -> pb.VerifyStoreResult:
+        request = pb.VerifyStoreRequest.FromString(work.payload)
+        begun = wire.to_verified(work.last_checkpoint)
+        verified = archive.verifying.verify(request.store, request.repair, begun, _Watcher(work))
+        return wire.verify_result(verified)
+
+    return verify
+
+
+class _Watcher:
+    """core.verifying.Watcher over an operation."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def progress(self, done: int, total: int) -> None:
+        self._work.progress(done, total, "instance")
+        self._work.raise_if_cancelled()
+
+    def fail(self, item: str, error: DianaError) -> None:
+        self._work.fail_item(item, error)
+
+    def reached(self, verified: Verified) -> None:
+        self._work.checkpoint(wire.verified_to_bytes(verified))
+        self._work.raise_if_cancelled()
 
 
 def _caller(context: grpc.ServicerContext) -> str:

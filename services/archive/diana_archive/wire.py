@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -34,6 +36,7 @@ from diana_archive.core.model import (
 )
 from diana_archive.core.reading import Piece
 from diana_archive.core.uploads import Answer, Chunk
+from diana_archive.core.verifying import Verified
 from diana_common.errors import invalid_field
 from diana_common.position import Position
 from diana_server.errors import to_status
@@ -233,3 +236,23 @@ def _names(names: Sequence[InstanceName]) -> list[feed_pb2.InstanceName]:
         feed_pb2.InstanceName(series_uid=name.series_uid, sop_instance_uid=name.sop_instance_uid, version=name.version)
         for name in names
     ]
+
+
+def verify_result(verified: Verified) -> pb.VerifyStoreResult:
+    """The result of a verification."""
+    return pb.VerifyStoreResult(
+        instance_count=verified.instance_count,
+        size_bytes=verified.size_bytes,
+        damaged_count=verified.damaged_count,
+        orphan_count=verified.orphan_count,
+    )
+
+
+def verified_to_bytes(verified: Verified) -> bytes:
+    """How far a verification is, for its checkpoint."""
+    return json.dumps(asdict(verified)).encode()
+
+
+def to_verified(checkpoint: bytes) -> Verified:
+    """And back; the beginning from an empty one."""
+    return Verified(**json.loads(checkpoint)) if checkpoint else Verified()

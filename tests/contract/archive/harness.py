@@ -20,12 +20,13 @@ from diana_archive.adapters import PrometheusMeter
 from diana_archive.core.archive import Archive
 from diana_archive.core.model import ConflictPolicy, StorePolicy
 from diana_archive.core.ports import Draft, Objects, Sidecars
-from diana_archive.servicer import ArchiveServicer
+from diana_archive.servicer import VERIFY, ArchiveServicer, verify_handler
 from diana_archive.stores.catalogue import SqliteCatalogue
 from diana_archive.stores.memory import MemoryObjects, MemorySealKeys, MemorySidecars
 from diana_archive.stores.state import StateDirectory
 from diana_common.errors import DianaError, Reason
 from diana_server.config import ServerConfig
+from diana_server.operations import Operation, OperationQueue
 from diana_server.server import Server
 from tests.support.dicom_files import ROOT, make_small
 from tests.support.upload import reason_of
@@ -116,9 +117,13 @@ class Rig:
             max_instance_bytes=max_instance_bytes,
         )
         self.archive.start(with_upkeep=False)
+        self.queue = OperationQueue(directory / "operations.sqlite", "archive")
+        self.queue.register(VERIFY, verify_handler(self.archive))
+        self.queue.start()
 
     def close(self) -> None:
         """Stop it, as a server does."""
+        self.queue.stop()
         self.archive.close()
         if self.state:
             self.state.close()
@@ -127,8 +132,8 @@ class Rig:
 class DirectDoor:
     """Calls the servicer's methods in this process."""
 
-    def __init__(self, archive: Archive, stopping: threading.Event) -> None:
-        self._servicer = ArchiveServicer(archive, stopping)
+    def __init__(self, rig: Rig) -> None:
+        self._servicer = ArchiveServicer(rig.archive, rig.queue, threading.Event())
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = getattr(self._servicer, name)
@@ -190,13 +195,13 @@ def open_door(kind: str, rig: Rig) -> Iterator[Any]:
     """A door to the rig's archive: "direct" or "grpc"."""
     with ExitStack() as stack:
         if kind == "direct":
-            yield DirectDoor(rig.archive, threading.Event())
+            yield DirectDoor(rig)
             return
         server = Server("archive", ServerConfig(listen="127.0.0.1:0"))
         server.add(
             pb.DESCRIPTOR.services_by_name["ArchiveService"],
             add_ArchiveServiceServicer_to_server,
-            ArchiveServicer(rig.archive, server.stopping),
+            ArchiveServicer(rig.archive, rig.queue, server.stopping),
             ready=rig.archive.check_ready,
         )
         server.on_stopping(rig.archive.feed.stop)
@@ -260,3 +265,8 @@ def entries(door: Any, after: str = "", **fields: Any) -> list[Any]:
 def kinds(door: Any, after: str = "") -> list[str]:
     """Which events they are."""
     return [entry.WhichOneof("event") for entry in entries(door, after)]
+
+
+def ended(rig: Rig, name: str) -> Operation:
+    """An operation, once it has ended."""
+    return rig.queue.wait(name, 60, lambda: True)

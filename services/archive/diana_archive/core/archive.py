@@ -17,10 +17,12 @@ from diana_archive.core.pump import Lanes, Pump
 from diana_archive.core.reading import Reading
 from diana_archive.core.upkeep import Upkeep
 from diana_archive.core.uploads import Chunk, Upload
+from diana_archive.core.verifying import Verifying
 
 
 class Archive:
-    """Its parts are its interface: `reading`, `listing`, `deleting`, `attributes`, `feed`, `upkeep`, and uploads."""
+    """Its parts are its interface: `reading`, `listing`, `deleting`, `attributes`, `feed`, `verifying`, `upkeep`,
+    and uploads."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Archive:
         self.listing = Listing(catalogue, self.policies)
         self.deleting = Deleting(self._committer, catalogue, self.policies, objects, sidecars)
         self.attributes = Attributes(self._committer, catalogue, self.policies, sidecars, seal_keys)
+        self.verifying = Verifying(catalogue, objects, self._committer, self.policies)
         self.upkeep = Upkeep(catalogue, objects, self._committer, self.deleting, self.policies, clock, meter)
 
     def start(self, with_upkeep: bool = True) -> None:

@@ -45,9 +45,9 @@ def from_commit(error: Exception) -> DianaError:
 
 
 def damaged(sop_instance_uid: str) -> DianaError:
-    """STORE_DAMAGED: the catalogue lists an instance and its bytes are gone or short."""
+    """STORE_DAMAGED: the catalogue lists an instance and its bytes are not what they were."""
     return DianaError(
         Reason.STORE_DAMAGED,
-        "The instance's bytes are missing or short.",
+        "The instance's bytes are missing, short or altered.",
         metadata={"sop_instance_uid": sop_instance_uid},
     )

@@ -48,7 +48,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One stored data set. `sequence` is its place in the feed, `object_id` its bytes' name in the object store."""
+    """One stored data set. `sequence` is its place in the feed, `object_id` its bytes' name in the object store.
+
+    `damaged`: a verification found its bytes other than they were, and was told to mend.
+    """
 
     object_id: int
     store: str
@@ -66,6 +69,7 @@ class Instance:
     store_us: int
     delete_us: int | None
     sequence: int
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Known:
     transfer_syntax_uid: str
     data_set_sha256: bytes
     current: bool
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,12 @@ class Objects(Protocol):
     def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
         """Remove objects, by store and id, durably together; one answer each, None when it is gone."""
 
+    def settled(self, store: str, after_id: int, limit: int) -> list[int]:
+        """Ids of objects after that one, in order, that no draft of this run can have."""
+
+    def set_aside(self, store: str, object_ids: Sequence[int]) -> None:
+        """Move objects out of the way, durably. Raises OSError."""
+
     def drop_orphans(self, before_us: int) -> int:
         """Remove what was set aside at a start before that time, as far as it can be; how many."""
 
@@ -185,6 +191,12 @@ class Snapshot(Protocol):
     def unlinkable(self, after_id: int, limit: int) -> list[tuple[str, int]]:
         """Store and object id of purged instances whose bytes may still be there, by object id after that one."""
 
+    def kept(self, store: str, after_id: int, limit: int) -> list[Instance]:
+        """Instances that are not purged, by object id, after that one."""
+
+    def bearing(self, object_ids: Sequence[int]) -> set[int]:
+        """Which of the ids belong to an instance whose bytes should be there, or are about to be removed."""
+
     def emptied(self, object_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
         """Of these instances, those whose study has nothing left that is not purged: its store and UID."""
 
@@ -220,6 +232,9 @@ class Changes(Snapshot, Protocol):
 
     def complete(self, store: str, study_uid: str, reason: CompletionReason, origin: Origin) -> None:
         """Mark a study complete and append StudyCompleted."""
+
+    def mark_damaged(self, object_ids: Sequence[int]) -> None:
+        """These can no longer be read as they were; the same ones may take their place."""
 
     def purge(self, object_ids: Sequence[int]) -> None:
         """Forget headers, note the bytes for removal."""

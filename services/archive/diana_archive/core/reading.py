@@ -116,6 +116,8 @@ class Reading:
 
     def _open(self, instance: Instance) -> ObjectReader | None:
         """Its bytes; None when it was deleted and purged since it was found."""
+        if instance.damaged:
+            raise damaged(instance.sop_instance_uid)
         try:
             return self._objects.open(instance.store, instance.object_id)
         except OSError as error:

@@ -12,16 +12,17 @@ Answer = Callable[[Stored | DianaError], None]
 
 
 def find_same(known: Sequence[Known], transfer_syntax_uid: str, data_set_sha256: bytes) -> Known | None:
-    """The instance, current or older, that is the same: equal in UID, Transfer Syntax and data set."""
+    """The instance, current or older, that is the same: equal in UID, Transfer Syntax and data set, and whole."""
     for one in known:
-        if one.data_set_sha256 == data_set_sha256 and one.transfer_syntax_uid == transfer_syntax_uid:
+        same = one.data_set_sha256 == data_set_sha256 and one.transfer_syntax_uid == transfer_syntax_uid
+        if same and not one.damaged:
             return one
     return None
 
 
 def check_conflict(known: Sequence[Known], policy: ConflictPolicy, sop_instance_uid: str) -> None:
     """Raises DianaError INSTANCE_CONFLICT when others are there and the policy keeps only them."""
-    if known and policy == ConflictPolicy.REFUSE:
+    if policy == ConflictPolicy.REFUSE and not all(one.damaged for one in known):
         raise DianaError(
             Reason.INSTANCE_CONFLICT,
             "Another data set is stored under this SOP Instance UID.",
@@ -62,9 +63,16 @@ class Storing:
         check_conflict(known, self._policy, one.sop_instance_uid)
         current = next((other for other in known if other.current), None)
         if current:
-            changes.set_state([current.object_id], State.OLDER)
+            self._step_down(changes, current)
         instance = changes.add(one, self._bytes.object_id, current.version if current else "")
         self._stored = Stored(Outcome.STORED_AS_CURRENT if current else Outcome.STORED, instance)
+
+    def _step_down(self, changes: Changes, current: Known) -> None:
+        """What was current becomes an older version; what a verification found damaged goes for good."""
+        if current.damaged:
+            changes.purge([current.object_id])
+        else:
+            changes.set_state([current.object_id], State.OLDER)
 
     def done(self, error: DianaError | None) -> None:
         """See core.committer.Change."""

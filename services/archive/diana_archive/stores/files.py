@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
 from diana_archive.core.ports import Contents, Draft
@@ -111,12 +112,12 @@ class FileObjects:
         self._root = root
         self._cache = CacheWindow(cached_bytes)
         self._lock = threading.Lock()
-        self._next_id = 1
+        self._next_id = self._first_id = 1
         self._made: set[Path] = set()
 
     def start(self, first_id: int) -> None:
         """Ids are given from this one on. Before the first create."""
-        self._next_id = first_id
+        self._next_id = self._first_id = first_id
 
     def highest_id(self, stores: Iterable[str]) -> int:
         """The highest object id that a file bears; 0 without any."""
@@ -179,6 +180,22 @@ class FileObjects:
                     _move(orphans, self._orphans(store))
                 swept += len(orphans)
         return swept
+
+    def settled(self, store: str, after_id: int, limit: int) -> list[int]:
+        """See core.ports.Objects."""
+        ids: list[int] = []
+        for directory in self._directories(store):
+            if int(directory.name) < after_id // _A_DIRECTORY:
+                continue
+            ids += sorted(one for path in _objects(directory) if after_id < (one := int(path.stem)) < self._first_id)
+            if len(ids) >= limit:
+                break
+        return ids[:limit]
+
+    def set_aside(self, store: str, object_ids: Sequence[int]) -> None:
+        """See core.ports.Objects."""
+        for _, group in groupby(object_ids, key=lambda one: one // _A_DIRECTORY):
+            _move([self._path(store, one) for one in group], self._orphans(store))
 
     def drop_orphans(self, before_us: int) -> int:
         """See core.ports.Objects. What is renamed changes its status, and that is when it was set aside."""

@@ -88,6 +88,15 @@ class MemoryObjects:
             self.content.pop(one, None)
         return [None] * len(objects)
 
+    def settled(self, store: str, after_id: int, limit: int) -> list[int]:
+        """See core.ports.Objects. Only what was put there from outside: ids above those given."""
+        ids = sorted(one for where, one in self.content if where == store and one > max(after_id, self._last_id))
+        return ids[:limit]
+
+    def set_aside(self, store: str, object_ids: Sequence[int]) -> None:
+        """See core.ports.Objects."""
+        self.remove([(store, one) for one in object_ids])
+
     def drop_orphans(self, before_us: int) -> int:
         """See core.ports.Objects. Nothing outlives the process that would be one."""
         return 0

@@ -36,7 +36,7 @@ CREATE TABLE instance(
   transfer_syntax_uid TEXT NOT NULL, size_bytes INTEGER NOT NULL, data_set_offset INTEGER NOT NULL,
   data_set_sha256 BLOB NOT NULL, prefix_sha256 BLOB NOT NULL, version TEXT NOT NULL,
   state INTEGER NOT NULL DEFAULT 0, store_us INTEGER NOT NULL, delete_us INTEGER,
-  sequence INTEGER NOT NULL, header_bytes INTEGER NOT NULL);
+  sequence INTEGER NOT NULL, header_bytes INTEGER NOT NULL, damaged INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX instance_by_uid ON instance(store_id, sop_uid);
 CREATE INDEX instance_by_series ON instance(series_id, sop_uid);
 CREATE INDEX instance_deleted ON instance(store_id, delete_us) WHERE state = 2;

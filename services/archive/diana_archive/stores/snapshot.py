@@ -11,7 +11,8 @@ from diana_archive.core.model import Instance, Known, Selector, Series, State, S
 from diana_archive.stores.entries import FeedPages
 
 _COLUMNS = """i.id, o.name, t.study_uid, s.series_uid, i.sop_uid, i.sop_class_uid, i.transfer_syntax_uid, i.size_bytes,
-  i.data_set_offset, i.data_set_sha256, i.prefix_sha256, i.version, i.state, i.store_us, i.delete_us, i.sequence"""
+  i.data_set_offset, i.data_set_sha256, i.prefix_sha256, i.version, i.state, i.store_us, i.delete_us, i.sequence,
+  i.damaged"""
 _JOINED = """instance i JOIN series s ON s.id = i.series_id JOIN study t ON t.id = s.study_id
   JOIN store o ON o.id = i.store_id"""
 # The order is forced: from a study down, never from all instances of the store up.
@@ -35,7 +36,7 @@ class SqliteSnapshot(FeedPages):
 
     def known(self, store: str, sop_instance_uid: str) -> list[Known]:
         rows = self._db.execute(
-            f"""SELECT id, version, transfer_syntax_uid, data_set_sha256, state = 0 FROM instance
+            f"""SELECT id, version, transfer_syntax_uid, data_set_sha256, state = 0, damaged FROM instance
                 WHERE store_id = ? AND sop_uid = ? AND state IN {among(_UNDELETED)}""",
             (self._stores[store], sop_instance_uid),
         )
@@ -62,10 +63,12 @@ class SqliteSnapshot(FeedPages):
         return row[0] if row else None
 
     def digests(self, store: str, sop_instance_uids: Sequence[str]) -> set[tuple[str, bytes]]:
-        return set(self._undeleted("sop_uid, data_set_sha256", _UNDELETED, store, sop_instance_uids))
+        rows = self._undeleted("sop_uid, data_set_sha256, damaged", _UNDELETED, store, sop_instance_uids)
+        return {row[:2] for row in rows if not row[2]}
 
     def current_uids(self, store: str, sop_instance_uids: Sequence[str]) -> set[str]:
-        return {row[0] for row in self._undeleted("sop_uid", (State.CURRENT,), store, sop_instance_uids)}
+        rows = self._undeleted("sop_uid, damaged", (State.CURRENT,), store, sop_instance_uids)
+        return {row[0] for row in rows if not row[1]}
 
     def select(self, store: str, selector: Selector, states: Sequence[State]) -> list[int]:
         where, values = self._selected(store, selector, states)
@@ -193,6 +196,22 @@ class SqliteSnapshot(FeedPages):
         )
         return {object_id: (store, study_uid) for object_id, store, study_uid in rows}
 
+    def kept(self, store: str, after_id: int, limit: int) -> list[Instance]:
+        rows = self._db.execute(
+            f"""SELECT {_COLUMNS} FROM {_JOINED} WHERE i.id > ? AND i.store_id = ? AND i.state < 3
+                ORDER BY i.id LIMIT ?""",
+            (after_id, self._stores[store], limit),
+        )
+        return [to_instance(row) for row in rows]
+
+    def bearing(self, object_ids: Sequence[int]) -> set[int]:
+        rows = self._db.execute(
+            """SELECT i.id FROM instance i WHERE i.id IN (SELECT value FROM json_each(?1)) AND (i.state < 3
+               OR EXISTS (SELECT 1 FROM unlinkable u WHERE u.instance_id = i.id))""",
+            (json.dumps(list(object_ids)),),
+        )
+        return {row[0] for row in rows}
+
     def _one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._db.execute(sql, values).fetchone()
         return row
@@ -230,7 +249,7 @@ def among(states: Sequence[State]) -> str:
 
 def to_instance(row: Sequence[Any]) -> Instance:
     """From the columns in their order."""
-    values = [*row[:12], State(row[12]), *row[13:]]
+    values = [*row[:12], State(row[12]), *row[13:16], bool(row[16])]
     return Instance(*values)
 
 

@@ -8,6 +8,7 @@ else what changed.
 from collections import abc as abc
 from diana.archive.v1 import feed_pb2 as feed_pb2
 from diana.archive.v1 import resources_pb2 as resources_pb2
+from diana.operation.v1 import operation_service_pb2 as operation_service_pb2
 from diana.type.v1 import origin_pb2 as origin_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
@@ -1340,5 +1341,95 @@ class WatchFeedResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "entries_behind", b"entries_behind", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VerifyStoreRequest(message.Message):
+    """VerifyStoreRequest starts a verification."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    STORE_FIELD_NUMBER: builtins.int
+    REPAIR_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """A name for this request that the caller makes up (a UUID serves): the
+    same id returns the same operation again. At most 128 characters.
+    Empty: no such protection.
+    """
+    store: builtins.str
+    """The store; empty means "default"."""
+    repair: builtins.bool
+    """Whether to mend what can be mended; otherwise nothing is changed."""
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+        store: builtins.str = ...,
+        repair: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["repair", b"repair", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VerifyStoreResponse(message.Message):
+    """VerifyStoreResponse carries the operation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def operation(self) -> operation_service_pb2.Operation:
+        """The operation; follow it with OperationService at this same server. Its
+        progress counts instances.
+        """
+
+    def __init__(
+        self,
+        *,
+        operation: operation_service_pb2.Operation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VerifyStoreResult(message.Message):
+    """VerifyStoreResult is the result of an operation of kind "archive.verify"."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCE_COUNT_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: builtins.int
+    ORPHAN_COUNT_FIELD_NUMBER: builtins.int
+    instance_count: builtins.int
+    """How many instances were read."""
+    size_bytes: builtins.int
+    """How many bytes they have."""
+    damaged_count: builtins.int
+    """How many of them are damaged: their bytes are gone, short, long or
+    other than those that were acknowledged. Those included that were
+    marked before.
+    """
+    orphan_count: builtins.int
+    """How many objects lie in the store that no instance has."""
+    def __init__(
+        self,
+        *,
+        instance_count: builtins.int = ...,
+        size_bytes: builtins.int = ...,
+        damaged_count: builtins.int = ...,
+        orphan_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["damaged_count", b"damaged_count", "instance_count", b"instance_count", "orphan_count", b"orphan_count", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -127,6 +127,11 @@ class ArchiveServiceStub(object):
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.SerializeToString,
                 response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.FromString,
                 _registered_method=True)
+        self.VerifyStore = channel.unary_unary(
+                '/diana.archive.v1.ArchiveService/VerifyStore',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.FromString,
+                _registered_method=True)
         self.GetStatistics = channel.unary_unary(
                 '/diana.archive.v1.ArchiveService/GetStatistics',
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetStatisticsRequest.SerializeToString,
@@ -382,6 +387,29 @@ class ArchiveServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyStore(self, request, context):
+        """VerifyStore starts an operation of kind "archive.verify": it reads
+        every instance that a store keeps, deleted ones in their grace period
+        included, holds its bytes against their digests, and looks for bytes
+        that no instance has. Everything goes on meanwhile. While one of a store
+        has not ended, another call for that store returns that one. Its result
+        is a VerifyStoreResult; its failures name the instances that are
+        damaged, with STORE_DAMAGED. It resumes after a restart. Who may call
+        it: administrators.
+
+        With `repair`, damaged instances are marked: reads of them answer
+        DATA_LOSS (STORE_DAMAGED) from then on, FindMissingInstances reports
+        them as missing, and an upload of the same instance takes their place.
+        Bytes without an instance are set aside for seven days, then removed.
+
+        Errors:
+        ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatistics(self, request, context):
         """GetStatistics returns counts and sizes of a store. Read only; costs the
         same at any size.
@@ -487,6 +515,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.CompleteStudy,
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.FromString,
                     response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.SerializeToString,
+            ),
+            'VerifyStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyStore,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.SerializeToString,
             ),
             'GetStatistics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatistics,
@@ -944,6 +977,33 @@ class ArchiveService(object):
             '/diana.archive.v1.ArchiveService/CompleteStudy',
             diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.SerializeToString,
             diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.archive.v1.ArchiveService/VerifyStore',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -211,6 +211,25 @@ class ArchiveServiceStub:
       FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
         not what is there.
     """
+    VerifyStore: grpc.UnaryUnaryMultiCallable[archive_service_pb2.VerifyStoreRequest, archive_service_pb2.VerifyStoreResponse]
+    """VerifyStore starts an operation of kind "archive.verify": it reads
+    every instance that a store keeps, deleted ones in their grace period
+    included, holds its bytes against their digests, and looks for bytes
+    that no instance has. Everything goes on meanwhile. While one of a store
+    has not ended, another call for that store returns that one. Its result
+    is a VerifyStoreResult; its failures name the instances that are
+    damaged, with STORE_DAMAGED. It resumes after a restart. Who may call
+    it: administrators.
+
+    With `repair`, damaged instances are marked: reads of them answer
+    DATA_LOSS (STORE_DAMAGED) from then on, FindMissingInstances reports
+    them as missing, and an upload of the same instance takes their place.
+    Bytes without an instance are set aside for seven days, then removed.
+
+    Errors:
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+    """
     GetStatistics: grpc.UnaryUnaryMultiCallable[archive_service_pb2.GetStatisticsRequest, archive_service_pb2.GetStatisticsResponse]
     """GetStatistics returns counts and sizes of a store. Read only; costs the
     same at any size.
@@ -407,6 +426,25 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
         it.
       FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
         not what is there.
+    """
+    VerifyStore: aio.UnaryUnaryMultiCallable[archive_service_pb2.VerifyStoreRequest, archive_service_pb2.VerifyStoreResponse]  # type: ignore[assignment]
+    """VerifyStore starts an operation of kind "archive.verify": it reads
+    every instance that a store keeps, deleted ones in their grace period
+    included, holds its bytes against their digests, and looks for bytes
+    that no instance has. Everything goes on meanwhile. While one of a store
+    has not ended, another call for that store returns that one. Its result
+    is a VerifyStoreResult; its failures name the instances that are
+    damaged, with STORE_DAMAGED. It resumes after a restart. Who may call
+    it: administrators.
+
+    With `repair`, damaged instances are marked: reads of them answer
+    DATA_LOSS (STORE_DAMAGED) from then on, FindMissingInstances reports
+    them as missing, and an upload of the same instance takes their place.
+    Bytes without an instance are set aside for seven days, then removed.
+
+    Errors:
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
     """
     GetStatistics: aio.UnaryUnaryMultiCallable[archive_service_pb2.GetStatisticsRequest, archive_service_pb2.GetStatisticsResponse]  # type: ignore[assignment]
     """GetStatistics returns counts and sizes of a store. Read only; costs the
@@ -697,6 +735,31 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
             it.
           FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
             not what is there.
+        """
+
+    @abc_1.abstractmethod
+    def VerifyStore(
+        self,
+        request: archive_service_pb2.VerifyStoreRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[archive_service_pb2.VerifyStoreResponse, abc.Awaitable[archive_service_pb2.VerifyStoreResponse]]:
+        """VerifyStore starts an operation of kind "archive.verify": it reads
+        every instance that a store keeps, deleted ones in their grace period
+        included, holds its bytes against their digests, and looks for bytes
+        that no instance has. Everything goes on meanwhile. While one of a store
+        has not ended, another call for that store returns that one. Its result
+        is a VerifyStoreResult; its failures name the instances that are
+        damaged, with STORE_DAMAGED. It resumes after a restart. Who may call
+        it: administrators.
+
+        With `repair`, damaged instances are marked: reads of them answer
+        DATA_LOSS (STORE_DAMAGED) from then on, FindMissingInstances reports
+        them as missing, and an upload of the same instance takes their place.
+        Bytes without an instance are set aside for seven days, then removed.
+
+        Errors:
+          ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+            request.
         """
 
     @abc_1.abstractmethod
