@@ -233,6 +233,14 @@ class ArchiveClient(Caller):
         request = pb.VerifyStoreRequest(request_id=request_id or str(uuid.uuid4()), store=store, repair=repair)
         return self._ask(self.stub.VerifyStore, request).operation
 
+    def back_up(self, *, request_id: str = "") -> Operation:
+        """Start to bring the archive's backup up to date; follow it with `OperationClient` on the same channel.
+
+        The result is a `BackUpArchiveResult`.
+        """
+        request = pb.BackUpArchiveRequest(request_id=request_id or str(uuid.uuid4()))
+        return self._ask(self.stub.BackUpArchive, request).operation
+
     def watch_feed(
         self,
         after_position: str = "",

@@ -237,6 +237,11 @@ class AsyncArchiveClient(AsyncCaller):
         request = pb.VerifyStoreRequest(request_id=request_id or str(uuid.uuid4()), store=store, repair=repair)
         return (await self._ask(self.stub.VerifyStore, request)).operation
 
+    async def back_up(self, *, request_id: str = "") -> Operation:
+        """As `ArchiveClient.back_up`."""
+        request = pb.BackUpArchiveRequest(request_id=request_id or str(uuid.uuid4()))
+        return (await self._ask(self.stub.BackUpArchive, request)).operation
+
     def watch_feed(
         self,
         after_position: str = "",

@@ -1,8 +1,15 @@
-"""Serve the archive: `python -m diana_archive --config FILE`."""
+"""Serve the archive: `python -m diana_archive --config FILE`.
+
+`python -m diana_archive rebuild --config FILE` makes a new catalogue from the stores, after the old one was lost.
+"""
 
 from __future__ import annotations
 
 import resource
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from diana.archive.v1 import archive_service_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
@@ -13,11 +20,14 @@ from diana_archive.config import ArchiveConfig
 from diana_archive.core.archive import Archive
 from diana_archive.core.model import ConflictPolicy, StorePolicy
 from diana_archive.core.policies import DEFAULT
-from diana_archive.servicer import VERIFY, ArchiveServicer, verify_handler
+from diana_archive.core.rebuilding import Rebuilding
+from diana_archive.servicer import ArchiveServicer
+from diana_archive.stores.anew import LostCatalogue
+from diana_archive.stores.backup import DirectoryBackup
 from diana_archive.stores.catalogue import system_clock
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
-from diana_server.config import read_config
+from diana_server.config import exit_on_refusal, read_config
 from diana_server.logs import logger
 from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
@@ -33,7 +43,7 @@ def build_archive(config: ArchiveConfig, state: StateDirectory) -> Archive:
         catalogue=state.catalogue,
         objects=state.objects,
         sidecars=state.sidecars,
-        seal_keys=FileSealKeys(config.seal_key_file or config.state_dir / "seal_keys.json"),
+        seal_keys=_seal_keys(config),
         clock=system_clock,
         meter=PrometheusMeter(),
         max_instance_bytes=config.max_instance_bytes,
@@ -61,11 +71,10 @@ def make_server(config: ArchiveConfig) -> Server:
     _raise_file_limit()
     archive.start()
     queue = OperationQueue(config.state_dir / "operations.sqlite", "archive")
-    queue.register(VERIFY, verify_handler(archive))
     server.add(
         archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
         add_ArchiveServiceServicer_to_server,
-        ArchiveServicer(archive, queue, server.stopping),
+        ArchiveServicer(archive, queue, server.stopping, _backup(config.backup_dir, state)),
         ready=archive.check_ready,
     )
     server.add(
@@ -84,9 +93,34 @@ def make_server(config: ArchiveConfig) -> Server:
     return server
 
 
+def rebuild(config: ArchiveConfig) -> None:
+    """Make the catalogue anew, and print how far it is and what came of it."""
+    lost = LostCatalogue(config.state_dir, sorted({DEFAULT, *config.stores}))
+    with closing(lost):
+        rebuilding = Rebuilding(lost.catalogue, lost.objects, lost.sidecars, _seal_keys(config))
+        rebuilt = rebuilding.rebuild(lost.stores, lambda count: print(f"{count} instances", flush=True))
+        lost.adopt()
+    print(f"The catalogue has {rebuilt.instance_count} instances of {rebuilt.study_count} studies.")
+    print(f"Set aside, being no whole instance or a double: {rebuilt.set_aside_count}.")
+    print(f"Studies whose attributes could not be read in full: {rebuilt.unopened_count}.")
+
+
 def main() -> None:
-    """Serve until told to stop."""
-    run_service("archive", lambda: make_server(read_config(ArchiveConfig, "archive")))
+    """Serve until told to stop, or rebuild."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["rebuild"]:
+        with exit_on_refusal("archive"):
+            rebuild(read_config(ArchiveConfig, "archive", arguments[1:]))
+    else:
+        run_service("archive", lambda: make_server(read_config(ArchiveConfig, "archive", arguments)))
+
+
+def _backup(root: Path | None, state: StateDirectory) -> Callable[[], DirectoryBackup] | None:
+    return None if root is None else lambda: DirectoryBackup(root, state.catalogue)
+
+
+def _seal_keys(config: ArchiveConfig) -> FileSealKeys:
+    return FileSealKeys(config.seal_key_file or config.state_dir / "seal_keys.json")
 
 
 def _raise_file_limit() -> None:

@@ -51,6 +51,9 @@ class ArchiveConfig:
     max_instance_bytes: int = 4 * GIB
     """The largest instance taken, as a Part 10 file."""
 
+    backup_dir: Path | None = None
+    """Where BackUpArchive keeps a copy of everything but the seal keys, on another disk; no backups when absent."""
+
     seal_key_file: Path | None = None
     """The keys of sealed attributes, made on first use; `state_dir`/seal_keys.json when absent. Keep a copy
     elsewhere: without it, nobody opens what is sealed."""

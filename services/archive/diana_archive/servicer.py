@@ -12,24 +12,37 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceServicer
 from diana_archive import wire
 from diana_archive.core.archive import Archive
+from diana_archive.core.ports import Backup
 from diana_archive.core.pump import first_message
 from diana_archive.core.reading import PIECE
 from diana_archive.core.verifying import Verified
 from diana_common.errors import DianaError
+from diana_common.settings import config_invalid
 from diana_server.logs import logger
 from diana_server.operations import OperationQueue, Work
 from diana_server.operations.wire import operation_to_proto
 
 VERIFY = "archive.verify"
+BACKUP = "archive.backup"
 _CHUNK_OVERHEAD = 512
 
 
 class ArchiveServicer(ArchiveServiceServicer):
     """Serves one archive; its long work is `queue`'s. `stopping` is set when the server begins to stop."""
 
-    def __init__(self, archive: Archive, queue: OperationQueue, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        queue: OperationQueue,
+        stopping: threading.Event,
+        backup: Callable[[], Backup] | None = None,
+    ) -> None:
+        """`backup` opens the place of backups, where there is one."""
         self._archive = archive
         self._queue = queue
+        self._backup = backup
+        queue.register(VERIFY, self._verify)
+        queue.register(BACKUP, self._back_up)
         self._stopping = stopping
         self._log = logger("archive")
 
@@ -185,6 +198,14 @@ class ArchiveServicer(ArchiveServiceServicer):
         operation = self._queue.submit_or_join(VERIFY, payload, store, request.request_id)
         return pb.VerifyStoreResponse(operation=operation_to_proto(operation))
 
+    def BackUpArchive(
+        self, request: pb.BackUpArchiveRequest, context: grpc.ServicerContext
+    ) -> pb.BackUpArchiveResponse:
+        if self._backup is None:
+            raise config_invalid("backup_dir", "is not configured")
+        operation = self._queue.submit_or_join(BACKUP, request_id=request.request_id)
+        return pb.BackUpArchiveResponse(operation=operation_to_proto(operation))
+
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
         feed = self._archive.feed
         follower = feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
@@ -192,20 +213,20 @@ class ArchiveServicer(ArchiveServiceServicer):
         for page in follower.pages(request.stop_at_head):
             yield wire.feed_page(page, feed.position)
 
-    def _position(self, sequence: int) -> str:
-        return str(self._archive.feed.position(sequence))
-
-
-def verify_handler(archive: Archive) -> Callable[[Work], pb.VerifyStoreResult]:
-    """What does an operation of kind `archive.verify`; one that was cut short goes on where it was."""
-
-    def verify(work: Work) -> pb.VerifyStoreResult:
+    def _verify(self, work: Work) -> pb.VerifyStoreResult:
+        """An operation of kind `archive.verify`; one that was cut short goes on where it was."""
         request = pb.VerifyStoreRequest.FromString(work.payload)
         begun = wire.to_verified(work.last_checkpoint)
-        verified = archive.verifying.verify(request.store, request.repair, begun, _Watcher(work))
-        return wire.verify_result(verified)
+        return wire.verify_result(self._archive.verifying.verify(request.store, request.repair, begun, _Watcher(work)))
 
-    return verify
+    def _back_up(self, work: Work) -> pb.BackUpArchiveResult:
+        """An operation of kind `archive.backup`; one that was cut short begins anew and finds most of it there."""
+        if self._backup is None:
+            raise config_invalid("backup_dir", "is not configured")
+        return wire.backup_result(self._archive.backing_up.back_up(self._backup(), _Watcher(work)))
+
+    def _position(self, sequence: int) -> str:
+        return str(self._archive.feed.position(sequence))
 
 
 class _Watcher:

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import feed_pb2, resources_pb2
 from diana.type.v1 import origin_pb2
+from diana_archive.core.backing_up import BackedUp
 from diana_archive.core.feed import FeedPage
 from diana_archive.core.model import (
     CompletionReason,
@@ -256,3 +257,10 @@ def verified_to_bytes(verified: Verified) -> bytes:
 def to_verified(checkpoint: bytes) -> Verified:
     """And back; the beginning from an empty one."""
     return Verified(**json.loads(checkpoint)) if checkpoint else Verified()
+
+
+def backup_result(done: BackedUp) -> pb.BackUpArchiveResult:
+    """The result of a backup."""
+    return pb.BackUpArchiveResult(
+        instance_count=done.instance_count, copied_count=done.copied_count, copied_bytes=done.copied_bytes
+    )

@@ -6,6 +6,7 @@ import errno
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from diana_archive.adapters import PrometheusMeter
 from diana_archive.core.archive import Archive
 from diana_archive.core.model import ConflictPolicy, StorePolicy
 from diana_archive.core.ports import Draft, Objects, Sidecars
-from diana_archive.servicer import VERIFY, ArchiveServicer, verify_handler
+from diana_archive.servicer import ArchiveServicer
+from diana_archive.stores.backup import DirectoryBackup
 from diana_archive.stores.catalogue import SqliteCatalogue
 from diana_archive.stores.memory import MemoryObjects, MemorySealKeys, MemorySidecars
 from diana_archive.stores.state import StateDirectory
@@ -117,8 +119,8 @@ class Rig:
             max_instance_bytes=max_instance_bytes,
         )
         self.archive.start(with_upkeep=False)
+        self.backup = partial(DirectoryBackup, directory.with_name("backup"), catalogue)
         self.queue = OperationQueue(directory / "operations.sqlite", "archive")
-        self.queue.register(VERIFY, verify_handler(self.archive))
         self.queue.start()
 
     def close(self) -> None:
@@ -133,7 +135,7 @@ class DirectDoor:
     """Calls the servicer's methods in this process."""
 
     def __init__(self, rig: Rig) -> None:
-        self._servicer = ArchiveServicer(rig.archive, rig.queue, threading.Event())
+        self._servicer = ArchiveServicer(rig.archive, rig.queue, threading.Event(), rig.backup)
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = getattr(self._servicer, name)
@@ -201,7 +203,7 @@ def open_door(kind: str, rig: Rig) -> Iterator[Any]:
         server.add(
             pb.DESCRIPTOR.services_by_name["ArchiveService"],
             add_ArchiveServiceServicer_to_server,
-            ArchiveServicer(rig.archive, rig.queue, server.stopping),
+            ArchiveServicer(rig.archive, rig.queue, server.stopping, rig.backup),
             ready=rig.archive.check_ready,
         )
         server.on_stopping(rig.archive.feed.stop)

@@ -71,7 +71,7 @@ class Vandal:
 
     def _path(self, object_id: int) -> Any:
         assert isinstance(self._objects, FileObjects)
-        return self._objects._path("default", object_id)
+        return self._objects.path("default", object_id)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from diana_archive.core.attributes import Attributes
+from diana_archive.core.backing_up import BackingUp
 from diana_archive.core.committer import Committer
 from diana_archive.core.deleting import Deleting
 from diana_archive.core.feed import Feed
@@ -21,8 +22,8 @@ from diana_archive.core.verifying import Verifying
 
 
 class Archive:
-    """Its parts are its interface: `reading`, `listing`, `deleting`, `attributes`, `feed`, `verifying`, `upkeep`,
-    and uploads."""
+    """Its parts are its interface: `reading`, `listing`, `deleting`, `attributes`, `feed`, `verifying`,
+    `backing_up`, `upkeep`, and uploads."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Archive:
         self.listing = Listing(catalogue, self.policies)
         self.deleting = Deleting(self._committer, catalogue, self.policies, objects, sidecars)
         self.attributes = Attributes(self._committer, catalogue, self.policies, sidecars, seal_keys)
+        self.backing_up = BackingUp(catalogue, objects, sidecars, self.policies)
         self.verifying = Verifying(catalogue, objects, self._committer, self.policies)
         self.upkeep = Upkeep(catalogue, objects, self._committer, self.deleting, self.policies, clock, meter)
 

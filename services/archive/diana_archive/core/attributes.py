@@ -103,8 +103,8 @@ class Attributes:
         if not study.sealed_keys:
             return None
         try:
-            return json.loads(self._sidecars.read(study.store, study.study_uid) or b"")["sealed"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return read_sidecar(self._sidecars.read(study.store, study.study_uid) or b"")[1]
+        except (OSError, ValueError):
             raise seal_broken() from None
 
     def _keep(
@@ -126,6 +126,16 @@ class Attributes:
         self._sidecars.write(study.store, study.study_uid, json.dumps(sidecar, indent=1).encode())
         changes.set_attributes(study.store, study.study_uid, plain, sealed_keys)
         changes.tell_attributes(study.store, study.study_uid, origin)
+
+
+def read_sidecar(document: bytes) -> tuple[dict[str, str], object]:
+    """A sidecar's plain attributes, and its seal. Raises ValueError for what is no sidecar of ours."""
+    try:
+        sidecar = json.loads(document)
+        plain = {str(key): str(value) for key, value in sidecar["attributes"].items()}
+        return plain, sidecar["sealed"]
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError("not a sidecar") from error
 
 
 def _check_count(field: str, attributes: Mapping[str, str]) -> None:

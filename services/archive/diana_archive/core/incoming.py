@@ -115,7 +115,7 @@ class Incoming:
             digests = Digests(header.data_set_offset)
             digests.update(contents)
         prefix, data_set = digests.results()
-        return self._stored_before(header, data_set) or _newcomer(
+        return self._stored_before(header, data_set) or make_newcomer(
             header, self._policy.name, self._origin, self.size_bytes, prefix, data_set
         )
 
@@ -185,9 +185,10 @@ def guess_data_set_offset(head: bytes) -> int | None:
     return int(144 + struct.unpack_from("<I", head, 140)[0])
 
 
-def _newcomer(
+def make_newcomer(
     header: Header, store: str, origin: Origin, size_bytes: int, prefix_sha256: bytes, data_set_sha256: bytes
 ) -> Newcomer:
+    """What the catalogue is told of an instance whose bytes are written."""
     dicom_json = fit_header(header.dicom_json)
     return Newcomer(
         store=store,

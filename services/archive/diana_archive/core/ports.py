@@ -60,6 +60,9 @@ class ObjectReader(Protocol):
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`; none past the end. Raises OSError."""
 
+    def contents(self) -> AbstractContextManager[Contents]:
+        """All of it, mapped, not copied. Raises OSError."""
+
     def close(self) -> None:
         """Let go of it."""
 
@@ -236,6 +239,9 @@ class Changes(Snapshot, Protocol):
     def mark_damaged(self, object_ids: Sequence[int]) -> None:
         """These can no longer be read as they were; the same ones may take their place."""
 
+    def assume_complete(self) -> None:
+        """Take all studies for complete, and tell nobody."""
+
     def purge(self, object_ids: Sequence[int]) -> None:
         """Forget headers, note the bytes for removal."""
 
@@ -259,6 +265,25 @@ class Catalogue(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+class Backup(Protocol):
+    """Another place that is brought up to date. `begin` first, `adopt` at the end: until then it is what it was."""
+
+    def begin(self) -> Catalogue:
+        """A copy of the catalogue as it is now, for this backup. Raises OSError, sqlite3.Error."""
+
+    def has(self, store: str, object_id: int, size_bytes: int) -> bool:
+        """Whether it has an object, whole."""
+
+    def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
+        """Take an object. It is durable after `adopt`. Raises OSError."""
+
+    def add_sidecar(self, store: str, study_uid: str, document: bytes | None) -> None:
+        """Take what stands beside a study; None: nothing does. Raises OSError."""
+
+    def adopt(self, stores: Sequence[str]) -> None:
+        """The copy of the catalogue takes its place, and what it does not know is removed. Raises OSError."""
 
 
 class Meter(Protocol):

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from diana_archive.core.model import Known
@@ -75,6 +75,12 @@ class SqliteCatalogue:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    def copy_to(self, path: Path) -> None:
+        """Copy it as it is now into a new file; changes go on meanwhile. Raises OSError, sqlite3.Error."""
+        make_private_file(path)
+        with closing(sqlite3.connect(path)) as copy, self._reading() as connection:
+            connection.backup(copy)
 
     def reserve_object_ids(self, at_least: int) -> int:
         """The first id for this run: above all that rows or files bear. Durable when it returns."""

@@ -130,6 +130,9 @@ class SqliteChanges(SqliteSnapshot):
         detail = json.dumps([study_uid, int(reason), count, json.loads(attributes)])
         self._append(store, Kind.COMPLETED, origin, detail)
 
+    def assume_complete(self) -> None:
+        self._db.execute("UPDATE study SET complete = 1")
+
     def mark_damaged(self, object_ids: Sequence[int]) -> None:
         self._db.execute(f"UPDATE instance SET damaged = 1 WHERE {_CHOSEN}", (json.dumps(list(object_ids)),))
 

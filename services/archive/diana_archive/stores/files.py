@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -40,14 +40,9 @@ class FileDraft:
         if before // _WRITE_OUT < self.size_bytes // _WRITE_OUT:
             start_writing(self.descriptor)
 
-    @contextmanager
-    def contents(self) -> Iterator[Contents]:
+    def contents(self) -> AbstractContextManager[Contents]:
         """See core.ports.Draft."""
-        if not self.size_bytes:
-            yield b""
-            return
-        with mmap.mmap(self.descriptor, self.size_bytes, prot=mmap.PROT_READ) as mapped:
-            yield mapped
+        return _mapped(self.descriptor, self.size_bytes)
 
     def close(self) -> None:
         """See core.ports.Draft."""
@@ -73,6 +68,10 @@ class FileReader:
     def read(self, offset: int, size: int) -> bytes:
         """See core.ports.ObjectReader."""
         return os.pread(self._descriptor, size, offset)
+
+    def contents(self) -> AbstractContextManager[Contents]:
+        """See core.ports.ObjectReader."""
+        return _mapped(self._descriptor, os.fstat(self._descriptor).st_size)
 
     def close(self) -> None:
         """See core.ports.ObjectReader."""
@@ -129,7 +128,7 @@ class FileObjects:
         with self._lock:
             object_id = self._next_id
             self._next_id += 1
-            path = self._path(store, object_id)
+            path = self.path(store, object_id)
             if path.parent not in self._made:
                 # Synced even if it is there: the process that made it may have died before it could.
                 make_directory(path.parent)
@@ -152,11 +151,11 @@ class FileObjects:
 
     def open(self, store: str, object_id: int) -> FileReader:
         """See core.ports.Objects."""
-        return FileReader(self._path(store, object_id))
+        return FileReader(self.path(store, object_id))
 
     def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
         """See core.ports.Objects."""
-        paths = [self._path(store, object_id) for store, object_id in objects]
+        paths = [self.path(store, object_id) for store, object_id in objects]
         failures = [_attempt(lambda path=path: path.unlink(missing_ok=True)) for path in paths]  # type: ignore[misc]
         directories = {path.parent for path in paths if path.parent.is_dir()}
         failed = {one: _attempt(lambda one=one: sync_directory(one)) for one in directories}  # type: ignore[misc]
@@ -195,7 +194,7 @@ class FileObjects:
     def set_aside(self, store: str, object_ids: Sequence[int]) -> None:
         """See core.ports.Objects."""
         for _, group in groupby(object_ids, key=lambda one: one // _A_DIRECTORY):
-            _move([self._path(store, one) for one in group], self._orphans(store))
+            _move([self.path(store, one) for one in group], self._orphans(store))
 
     def drop_orphans(self, before_us: int) -> int:
         """See core.ports.Objects. What is renamed changes its status, and that is when it was set aside."""
@@ -220,8 +219,18 @@ class FileObjects:
     def _orphans(self, store: str) -> Path:
         return self._root / store / "orphans"
 
-    def _path(self, store: str, object_id: int) -> Path:
+    def path(self, store: str, object_id: int) -> Path:
+        """Where an object lies."""
         return self._root / store / "objects" / f"{object_id // _A_DIRECTORY:09d}" / f"{object_id:012d}.dcm"
+
+
+@contextmanager
+def _mapped(descriptor: int, size: int) -> Iterator[Contents]:
+    if not size:
+        yield b""
+        return
+    with mmap.mmap(descriptor, size, prot=mmap.PROT_READ) as mapped:
+        yield mapped
 
 
 def _objects(directory: Path) -> list[Path]:

@@ -51,6 +51,11 @@ class MemoryReader:
         """See core.ports.ObjectReader."""
         return self._content[offset : offset + size]
 
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """See core.ports.ObjectReader."""
+        yield self._content
+
     def close(self) -> None:
         """See core.ports.ObjectReader."""
 

@@ -17,21 +17,22 @@ class FileSidecars:
     def read(self, store: str, study_uid: str) -> bytes | None:
         """See core.ports.Sidecars. Raises OSError."""
         try:
-            return self._path(store, study_uid).read_bytes()
+            return self.path(store, study_uid).read_bytes()
         except FileNotFoundError:
             return None
 
     def write(self, store: str, study_uid: str, document: bytes) -> None:
         """See core.ports.Sidecars."""
-        replace_file(self._path(store, study_uid), document)
+        replace_file(self.path(store, study_uid), document)
 
     def remove(self, store: str, study_uid: str) -> None:
         """See core.ports.Sidecars."""
-        path = self._path(store, study_uid)
+        path = self.path(store, study_uid)
         if path.exists():
             path.unlink()
             sync_directory(path.parent)
 
-    def _path(self, store: str, study_uid: str) -> Path:
+    def path(self, store: str, study_uid: str) -> Path:
+        """Where a study's sidecar lies."""
         name = hashlib.sha256(study_uid.encode()).hexdigest()[:32]
         return self._root / store / "attributes" / name[:2] / f"{name}.json"

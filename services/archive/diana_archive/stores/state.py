@@ -50,7 +50,10 @@ class StateDirectory:
         highest = self.objects.highest_id(on_disk)
         existed = file.exists()
         if highest and not existed:
-            raise DianaError(Reason.STORE_DAMAGED, "state_dir: objects are there, and their catalogue is not.")
+            raise DianaError(
+                Reason.STORE_DAMAGED,
+                "state_dir: objects are there, and their catalogue is not; put it back, or have it rebuilt.",
+            )
         self.catalogue = SqliteCatalogue(file, stores, clock)
         sync_directory(directory)
         mark = Mark(file.with_suffix(".mark"), self.catalogue)

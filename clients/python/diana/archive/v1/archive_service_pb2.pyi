@@ -1433,3 +1433,80 @@ class VerifyStoreResult(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["damaged_count", b"damaged_count", "instance_count", b"instance_count", "orphan_count", b"orphan_count", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackUpArchiveRequest(message.Message):
+    """BackUpArchiveRequest starts a backup."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """A name for this request that the caller makes up (a UUID serves): the
+    same id returns the same operation again. At most 128 characters.
+    Empty: no such protection.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackUpArchiveResponse(message.Message):
+    """BackUpArchiveResponse carries the operation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def operation(self) -> operation_service_pb2.Operation:
+        """The operation; follow it with OperationService at this same server. Its
+        progress counts instances.
+        """
+
+    def __init__(
+        self,
+        *,
+        operation: operation_service_pb2.Operation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackUpArchiveResult(message.Message):
+    """BackUpArchiveResult is the result of an operation of kind
+    "archive.backup".
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCE_COUNT_FIELD_NUMBER: builtins.int
+    COPIED_COUNT_FIELD_NUMBER: builtins.int
+    COPIED_BYTES_FIELD_NUMBER: builtins.int
+    instance_count: builtins.int
+    """How many instances the backup holds."""
+    copied_count: builtins.int
+    """How many of them were copied by this operation; the others were there."""
+    copied_bytes: builtins.int
+    """How many bytes were copied."""
+    def __init__(
+        self,
+        *,
+        instance_count: builtins.int = ...,
+        copied_count: builtins.int = ...,
+        copied_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["copied_bytes", b"copied_bytes", "copied_count", b"copied_count", "instance_count", b"instance_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

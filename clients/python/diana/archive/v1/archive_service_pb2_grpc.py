@@ -132,6 +132,11 @@ class ArchiveServiceStub(object):
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.SerializeToString,
                 response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.FromString,
                 _registered_method=True)
+        self.BackUpArchive = channel.unary_unary(
+                '/diana.archive.v1.ArchiveService/BackUpArchive',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveResponse.FromString,
+                _registered_method=True)
         self.GetStatistics = channel.unary_unary(
                 '/diana.archive.v1.ArchiveService/GetStatistics',
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetStatisticsRequest.SerializeToString,
@@ -410,6 +415,28 @@ class ArchiveServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BackUpArchive(self, request, context):
+        """BackUpArchive starts an operation of kind "archive.backup": it brings
+        the configured backup directory up to date, all stores of it, while
+        everything goes on. Only what is not there yet is copied; what was
+        purged since is removed there. The backup is whole at every moment: as
+        it was until this one is complete, then as it was when this one began.
+        While one has not ended, another call returns that one. Its result is a
+        BackUpArchiveResult. Keys of sealed attributes are not in it. Who may
+        call it: administrators.
+
+        To put it back, stop the archive, put the backup's files in the place
+        of the state directory's, and start it: the feed opens a new epoch.
+
+        Errors:
+        FAILED_PRECONDITION (CONFIG_INVALID): no backup_dir is configured.
+        ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatistics(self, request, context):
         """GetStatistics returns counts and sizes of a store. Read only; costs the
         same at any size.
@@ -520,6 +547,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.VerifyStore,
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.FromString,
                     response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.SerializeToString,
+            ),
+            'BackUpArchive': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackUpArchive,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveResponse.SerializeToString,
             ),
             'GetStatistics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatistics,
@@ -1004,6 +1036,33 @@ class ArchiveService(object):
             '/diana.archive.v1.ArchiveService/VerifyStore',
             diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.SerializeToString,
             diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackUpArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.archive.v1.ArchiveService/BackUpArchive',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.BackUpArchiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

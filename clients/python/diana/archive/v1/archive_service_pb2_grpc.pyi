@@ -230,6 +230,24 @@ class ArchiveServiceStub:
       ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
         request.
     """
+    BackUpArchive: grpc.UnaryUnaryMultiCallable[archive_service_pb2.BackUpArchiveRequest, archive_service_pb2.BackUpArchiveResponse]
+    """BackUpArchive starts an operation of kind "archive.backup": it brings
+    the configured backup directory up to date, all stores of it, while
+    everything goes on. Only what is not there yet is copied; what was
+    purged since is removed there. The backup is whole at every moment: as
+    it was until this one is complete, then as it was when this one began.
+    While one has not ended, another call returns that one. Its result is a
+    BackUpArchiveResult. Keys of sealed attributes are not in it. Who may
+    call it: administrators.
+
+    To put it back, stop the archive, put the backup's files in the place
+    of the state directory's, and start it: the feed opens a new epoch.
+
+    Errors:
+      FAILED_PRECONDITION (CONFIG_INVALID): no backup_dir is configured.
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+    """
     GetStatistics: grpc.UnaryUnaryMultiCallable[archive_service_pb2.GetStatisticsRequest, archive_service_pb2.GetStatisticsResponse]
     """GetStatistics returns counts and sizes of a store. Read only; costs the
     same at any size.
@@ -443,6 +461,24 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     Bytes without an instance are set aside for seven days, then removed.
 
     Errors:
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+    """
+    BackUpArchive: aio.UnaryUnaryMultiCallable[archive_service_pb2.BackUpArchiveRequest, archive_service_pb2.BackUpArchiveResponse]  # type: ignore[assignment]
+    """BackUpArchive starts an operation of kind "archive.backup": it brings
+    the configured backup directory up to date, all stores of it, while
+    everything goes on. Only what is not there yet is copied; what was
+    purged since is removed there. The backup is whole at every moment: as
+    it was until this one is complete, then as it was when this one began.
+    While one has not ended, another call returns that one. Its result is a
+    BackUpArchiveResult. Keys of sealed attributes are not in it. Who may
+    call it: administrators.
+
+    To put it back, stop the archive, put the backup's files in the place
+    of the state directory's, and start it: the feed opens a new epoch.
+
+    Errors:
+      FAILED_PRECONDITION (CONFIG_INVALID): no backup_dir is configured.
       ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
         request.
     """
@@ -758,6 +794,30 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
         Bytes without an instance are set aside for seven days, then removed.
 
         Errors:
+          ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+            request.
+        """
+
+    @abc_1.abstractmethod
+    def BackUpArchive(
+        self,
+        request: archive_service_pb2.BackUpArchiveRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[archive_service_pb2.BackUpArchiveResponse, abc.Awaitable[archive_service_pb2.BackUpArchiveResponse]]:
+        """BackUpArchive starts an operation of kind "archive.backup": it brings
+        the configured backup directory up to date, all stores of it, while
+        everything goes on. Only what is not there yet is copied; what was
+        purged since is removed there. The backup is whole at every moment: as
+        it was until this one is complete, then as it was when this one began.
+        While one has not ended, another call returns that one. Its result is a
+        BackUpArchiveResult. Keys of sealed attributes are not in it. Who may
+        call it: administrators.
+
+        To put it back, stop the archive, put the backup's files in the place
+        of the state directory's, and start it: the feed opens a new epoch.
+
+        Errors:
+          FAILED_PRECONDITION (CONFIG_INVALID): no backup_dir is configured.
           ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
             request.
         """

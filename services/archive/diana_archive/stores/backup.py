@@ -1,0 +1,94 @@
+"""A backup in a directory, laid out as a state directory is, so that it can be put in the place of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from diana_archive.core.ports import ObjectReader
+from diana_archive.stores.catalogue import SqliteCatalogue
+from diana_archive.stores.files import FileObjects
+from diana_archive.stores.sidecars import FileSidecars
+from diana_common.state_files import make_directory, sync_directory
+
+_PIECE = 1024 * 1024
+_A_PAGE = 1000
+_SUFFIXES = ("", "-wal", "-shm")
+
+
+class DirectoryBackup:
+    """core.ports.Backup under `root`."""
+
+    def __init__(self, root: Path, catalogue: SqliteCatalogue) -> None:
+        self._root = root
+        self._catalogue = catalogue
+        self._copy = root / "catalogue.partial.sqlite"
+        self._objects = FileObjects(root / "stores")
+        self._sidecars = FileSidecars(root / "stores")
+        self._noted: set[Path] = set()
+
+    def begin(self) -> SqliteCatalogue:
+        """See core.ports.Backup."""
+        make_directory(self._root)
+        self._remove(self._copy)
+        self._catalogue.copy_to(self._copy)
+        return SqliteCatalogue(self._copy, ())
+
+    def has(self, store: str, object_id: int, size_bytes: int) -> bool:
+        """See core.ports.Backup. A file has its name only once it is whole."""
+        try:
+            return self._objects.path(store, object_id).stat().st_size == size_bytes
+        except FileNotFoundError:
+            return False
+
+    def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
+        """See core.ports.Backup."""
+        path = self._objects.path(store, object_id)
+        make_directory(path.parent)
+        partial = path.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            while piece := reader.read(file.tell(), _PIECE):
+                file.write(piece)
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+
+    def add_sidecar(self, store: str, study_uid: str, document: bytes | None) -> None:
+        """See core.ports.Backup."""
+        if document is None:
+            return
+        self._noted.add(self._sidecars.path(store, study_uid))
+        if self._sidecars.read(store, study_uid) != document:
+            self._sidecars.write(store, study_uid, document)
+
+    def adopt(self, stores: Sequence[str]) -> None:
+        """See core.ports.Backup."""
+        for directory in self._root.glob("stores/*/objects/*"):
+            sync_directory(directory)
+        place = self._root / "catalogue.sqlite"
+        for suffix in _SUFFIXES[1:]:
+            place.with_name(place.name + suffix).unlink(missing_ok=True)
+        self._copy.replace(place)
+        sync_directory(self._root)
+        self._remove_unknown(place, stores)
+
+    def _remove_unknown(self, place: Path, stores: Sequence[str]) -> None:
+        catalogue = SqliteCatalogue(place, ())
+        self._objects.start(catalogue.reserve_object_ids(self._objects.highest_id(stores) + 1))
+        for store in stores:
+            after = 0
+            while ids := self._objects.settled(store, after, _A_PAGE):
+                after = ids[-1]
+                with catalogue.snapshot() as snapshot:
+                    bearing = snapshot.bearing(ids)
+                self._objects.remove([(store, one) for one in ids if one not in bearing])
+        catalogue.close()
+        for path in self._root.glob("stores/*/attributes/*/*.json"):
+            if path not in self._noted:
+                path.unlink()
+
+    def _remove(self, database: Path) -> None:
+        for suffix in _SUFFIXES:
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
