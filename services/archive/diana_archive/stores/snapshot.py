@@ -186,12 +186,17 @@ class SqliteSnapshot(FeedPages):
         ).fetchall()
 
     def emptied(self, object_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        # Each study is asked about once, not each instance.
         rows = self._db.execute(
-            """SELECT i.id, o.name, t.study_uid FROM instance i JOIN series s ON s.id = i.series_id
-               JOIN study t ON t.id = s.study_id JOIN store o ON o.id = i.store_id
-               WHERE i.id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
-                 SELECT 1 FROM series s2 JOIN instance v ON v.series_id = s2.id
-                 WHERE s2.study_id = t.id AND v.state < 3)""",
+            """WITH chosen AS MATERIALIZED (
+                 SELECT i.id, i.store_id, s.study_id FROM instance i JOIN series s ON s.id = i.series_id
+                 WHERE i.id IN (SELECT value FROM json_each(?))),
+               empty AS MATERIALIZED (
+                 SELECT study_id FROM (SELECT DISTINCT study_id FROM chosen) c WHERE NOT EXISTS (
+                   SELECT 1 FROM series s JOIN instance v ON v.series_id = s.id
+                   WHERE s.study_id = c.study_id AND v.state < 3))
+               SELECT c.id, o.name, t.study_uid FROM chosen c JOIN empty e ON e.study_id = c.study_id
+               JOIN study t ON t.id = c.study_id JOIN store o ON o.id = c.store_id""",
             (json.dumps(list(object_ids)),),
         )
         return {object_id: (store, study_uid) for object_id, store, study_uid in rows}
