@@ -51,6 +51,8 @@ bench: $(VENV)/.dev  ## measure against peers, side by side (ONLY=group)
 
 proto: $(VENV)/.dev $(PROTO_BIN)/protoc-gen-mypy  ## generate the stubs from protos/
 	tools/generate_stubs.sh clients/python
+	@if command -v go >/dev/null; then PATH="$(CURDIR)/$(BIN):$$PATH" clients/go/generate.sh clients/go; \
+	else echo "go is not installed: clients/go is not generated"; fi
 
 docs: $(VENV)/.dev  ## generate the reference pages from the code
 	$(BIN)/python tools/make_reference.py docs/reference
@@ -59,4 +61,4 @@ lock: $(BIN)/uv  ## resolve the locks anew
 	tools/lock.sh
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .venv-proto .mypy_cache .ruff_cache .pytest_cache bench/out
+	rm -rf $(VENV) .venv-proto .venv-go .mypy_cache .ruff_cache .pytest_cache bench/out

@@ -12,6 +12,7 @@ step lint-imports
 step python tools/check_rooms.py
 step buf lint protos
 step buf breaking protos --against protos/baseline.binpb
+step clients/go/check.sh
 
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT

@@ -1,51 +1,19 @@
-"""The Node program, as its users run it: npm ci, then node, against a live mesh."""
+"""The Node tour, as its users run it: npm ci, then node, against a live mesh."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from diana_common.errors import Reason
+from tests.polyglot.toolchain import needs
 from tests.support.dicom_files import ROOT as UID_ROOT
 from tests.support.dicom_files import make_ct, make_small
 from tests.support.mesh import Mesh
 
-PROJECT = Path(__file__).parents[2]
 SMALL, LARGE = 20, 3
-
-
-def needs(program: str) -> str:
-    """The program's path. On a machine without it the tests are skipped, save in CI, where they fail."""
-    found = shutil.which(program)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail(f"{program} is not installed: CI needs it to prove the Node client")
-    if found is None:
-        pytest.skip(f"{program} is not installed: the Node client is not tested on this machine")
-    return found
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Node client in a fresh copy of the checkout, with what its lock names installed."""
-    needs("node")
-    npm = needs("npm")
-    checkout = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(PROJECT / "protos", checkout / "protos")
-    client = checkout / "clients" / "node"
-    shutil.copytree(PROJECT / "clients" / "node", client, ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=client, check=True, timeout=120)
-    return client
-
-
-@pytest.fixture(scope="module")
-def mesh(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    with Mesh(tmp_path_factory.mktemp("mesh")) as mesh:
-        yield mesh
 
 
 @pytest.fixture
@@ -93,13 +61,3 @@ def test_a_refused_file_is_told_with_its_remedy_and_the_rest_is_stored(client: P
     assert ended.returncode == 1
     assert f"refused 1: NOT_PART10: {Reason.NOT_PART10.remedy}\n" == ended.stderr
     assert f"stored {SMALL + LARGE} of {SMALL + LARGE + 1} files in 2 studies" in ended.stdout
-
-
-def test_a_mesh_that_is_not_there_is_a_failure(client: Path, mesh: Mesh, scans: Path) -> None:
-    mesh.processes["index"].stop()
-    try:
-        ended = run(client, mesh, scans)
-    finally:
-        mesh.processes["index"].start()
-    assert ended.returncode == 1
-    assert "UNAVAILABLE" in ended.stderr or "DEADLINE_EXCEEDED" in ended.stderr

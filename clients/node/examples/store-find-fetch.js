@@ -7,17 +7,10 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { MeshError, connect } from '../mesh.js';
-import { download, upload } from '../transfer.js';
-
-async function filesIn(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
-}
+import { connect, download, upload } from '../lib/index.js';
+import { filesIn, tell } from './cli.js';
 
 /** Stores the files; returns the studies they belong to, each with its instances' source files. */
 async function store(archive, paths) {
@@ -79,12 +72,12 @@ async function compare(archive, studyUid, sources) {
 }
 
 async function run({ archive, index, guid }, folder) {
-  const studies = await store(archive, await filesIn(folder));
+  const studies = await store(archive, await filesIn([folder]));
   if (studies.size === 0) throw new Error('there is nothing to find: no file was stored');
   // The newest position covers files that were there before this run too.
-  const { position } = await archive.getStatistics();
+  const { headPosition } = await archive.getStatistics();
   const records = [];
-  for (const studyUid of studies.keys()) records.push(await find(index, studyUid, position));
+  for (const studyUid of studies.keys()) records.push(await find(index, studyUid, headPosition));
   console.log(`found ${records.length} studies in the index`);
 
   const [[studyUid, sources]] = [...studies].sort(([, one], [, other]) => other.size - one.size);
@@ -113,7 +106,5 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  const reason = error instanceof MeshError ? `${error.reason || error.code}: ` : '';
-  console.error(reason + [error.message, error.remedy].join(' ').trim());
-  process.exitCode = 1;
+  tell(error);
 }

@@ -22,11 +22,14 @@ _SERVICES = (
     _ARCHIVE,
     "diana.index.v1.IndexService",
     "diana.guid.v1.GuidService",
+    "diana.anon.v1.AnonService",
+    "diana.notify.v1.NotifyService",
     "diana.operation.v1.OperationService",
     "grpc.health.v1.Health",
 )
 
-# Every RPC of the mesh is idempotent by contract, so that all may be repeated, except the upload
+# Every RPC of the mesh is idempotent by contract (some with the request_id that our clients make up), so that all may
+# be repeated, except the upload
 # stream: it resumes by itself with what was not answered. The entry for a method wins over its service's.
 _SERVICE_CONFIG = json.dumps(
     {
