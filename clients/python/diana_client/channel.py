@@ -29,8 +29,8 @@ _SERVICES = (
 )
 
 # Every RPC of the mesh is idempotent by contract (some with the request_id that our clients make up), so that all may
-# be repeated, except the upload
-# stream: it resumes by itself with what was not answered. The entry for a method wins over its service's.
+# be repeated, except the upload stream: it resumes by itself with what was not answered. The entry for a method wins
+# over its service's.
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
