@@ -208,9 +208,11 @@ def test_a_follower_sees_what_happens_and_ends_cleanly_on_ctrl_c(mesh: LocalMesh
 
 def test_all_services_are_listed_as_well(mesh: LocalMesh) -> None:
     assert {item["endpoint"]: item["health"] for item in mesh.items("ls")} == {
+        "anon": "ok",
         "archive": "ok",
         "guid": "ok",
         "index": "ok",
+        "notify": "ok",
     }
     assert "archive" in mesh.run("check", "archive:")
 

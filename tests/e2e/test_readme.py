@@ -14,18 +14,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-# A person is slower than the index; a script between two commands waits for it instead.
+_SETTINGS = re.compile(r"```sh\n(mkdir -p diana-state/config\n.*?)```", re.DOTALL)
+# A person is slower than index and notifier; a script between two commands waits for them instead.
 _SETTLE = """
-import json
-from diana_client import ArchiveClient, IndexClient, connect
+import json, time
+from diana_client import ArchiveClient, IndexClient, NotifyClient, connect
 services = json.load(open("diana-state/mesh.json"))["services"]
-with connect(services["archive"]["address"]) as archive, connect(services["index"]["address"]) as index:
-    if head := ArchiveClient(archive).statistics().head_position:
-        IndexClient(index).count("instance", at_least_position=head)
+archive, index, notify = (connect(services[name]["address"]) for name in ("archive", "index", "notify"))
+if head := ArchiveClient(archive).statistics().head_position:
+    IndexClient(index).count("instance", at_least_position=head)
+told = ArchiveClient(archive).statistics(store="deid").study_count
+end = time.monotonic() + 60
+while sum(one.attempt_count > 0 for one in NotifyClient(notify).deliveries()) < told and time.monotonic() < end:
+    time.sleep(0.05)
 """
-_MINTED = re.compile(r"[A-Z2-7]{32}  [A-Z'^ ]+ {2,}-?\d+")
+_DIFFERING = (
+    (r"127\.0\.0\.1:\d+ *", "ADDRESS  "),
+    (r"\b[A-Z2-7]{32}\b", "ID"),
+    (r"\b[A-Z']+( [A-Z']+)*\^[A-Z']+( [A-Z']+)*\^[A-Z]?\b", "NAME"),
+    (r"(ID +NAME +)-?\d+", r"\1OFFSET"),
+    (r"\b2\.25\.\d+", "UID"),
+    (r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+    (r"\bdeliveries/[0-9a-f]{32}", "DELIVERY"),
+)
 
 
 def blocks() -> list[list[tuple[str, str]]]:
@@ -37,9 +52,10 @@ def blocks() -> list[list[tuple[str, str]]]:
 
 
 def plain(text: str) -> list[str]:
-    """Lines without ports, what a key decides, and the widths of columns that these decide."""
-    text = re.sub(r" {2,}", "  ", re.sub(r"127\.0\.0\.1:\d+ *", "ADDRESS  ", text))
-    return [_MINTED.sub("MINTED", line.rstrip()) for line in text.splitlines() if line.strip()]
+    """Lines without ports, times, what a key or chance decides, and the widths of columns that these decide."""
+    for pattern, name in _DIFFERING:
+        text = re.sub(pattern, name, text)
+    return [re.sub(r" {2,}", "  ", line.rstrip()) for line in text.splitlines() if line.strip()]
 
 
 @contextmanager
@@ -58,6 +74,7 @@ def up(folder: Path, environment: dict[str, str], expected: str) -> Iterator[Non
         process.communicate(timeout=60)
 
 
+@pytest.mark.timeout(300)  # some forty processes, one after another
 def test_the_tour_prints_what_it_says(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     first, *rest = blocks()
@@ -65,11 +82,14 @@ def test_the_tour_prints_what_it_says(tmp_path: Path) -> None:
     typed = [one for block in rest for one in block if one[0] != ". .venv/bin/activate"]
     # One shell for all, as a person has; a line between the commands parts what they print.
     script = "\n".join(f"{command}\necho =====\npython -c '{_SETTLE}'" for command, _ in typed)
+    [settings] = _SETTINGS.findall(README.read_text(encoding="utf-8"))
+    subprocess.run(["bash", "-ec", settings], cwd=tmp_path, check=True)
     with up(tmp_path, environment, first[1][1]):
         done = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
         )
     printed = done.stdout.split("=====\n")
     for (command, expected), output in zip(typed, printed, strict=False):
         assert plain(output) == plain(expected), f"{command}\n{output}\n{done.stderr}"
     assert len(list((tmp_path / "fetched").rglob("*.dcm"))) == 4
+    assert len(list((tmp_path / "clean").rglob("*.dcm"))) == 17

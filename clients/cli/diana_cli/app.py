@@ -9,7 +9,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from diana_cli.chain import Stage, run_chain
-from diana_cli.commands import feed, health, identity, mesh, output, query, removal, transfer
+from diana_cli.commands import anonymize, feed, health, identity, mesh, notify, output, query, removal, transfer
 from diana_cli.exits import MEANINGS, Guarded, Status
 from diana_cli.mesh.state import DEFAULT_STATE
 from diana_cli.session import Session
@@ -55,7 +55,7 @@ def cli(
 
     Commands stand one after another on a line; items flow through them from left to right, one at a time.
     An ENDPOINT is a service's name in services YAML, or a URL: path:DIR, zip:FILE, archive:, archive:STORE,
-    index:, guid:DOMAIN.
+    index:, guid:DOMAIN, anon:PROFILE, notify:.
 
     Example: diana-cli dgetall path:/scans put archive: print
     """
@@ -72,6 +72,6 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
         raise Exit(Status.ITEM_FAILED)
 
 
-for group in (mesh, health, transfer, query, removal, identity, feed, output):
+for group in (mesh, health, transfer, query, removal, identity, anonymize, notify, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

@@ -34,7 +34,7 @@ def show_table(columns: Sequence[Column]) -> Callable[[Session, Flow], None]:
         while rows := list(islice(flow, _ROWS)):
             total += len(rows)
             session.out.print(_table(columns, rows))
-        if total == 0:
+        if total == 0 and not session.failed:
             session.note("nothing found")
 
     return show

@@ -50,7 +50,7 @@ class Index:
             at_least_position=query.at_least_position,
         )
         for number, record in enumerate(records, 1):
-            yield _item(record, number)
+            yield _item(record, number, self._settings.store)
 
     def count(self, query: Query) -> int:
         """How many records match."""
@@ -67,11 +67,12 @@ class Index:
         )
 
 
-def _item(record: Record, number: int) -> Item:
-    uids = {
+def _item(record: Record, number: int, store: str) -> Item:
+    named = {
+        "store": store,
         "study_uid": record.study_uid,
         "series_uid": record.series_uid,
         "sop_instance_uid": record.sop_instance_uid,
     }
-    meta = {key: uid for key, uid in uids.items() if uid} | {"instances": record.instance_count}
+    meta = {key: name for key, name in named.items() if name} | {"instances": record.instance_count}
     return Item(meta, json.loads(record.dicom_json or b"{}"), number=number)

@@ -7,8 +7,8 @@ the whole cannot go on; what is wrong with one item is that item's `failure`, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from diana_endpoints.items import Item
@@ -35,6 +35,35 @@ class Query:
     order_by: Sequence[str] = ()
     """Keywords or tags; one that begins with "-" sorts from the greatest down."""
     at_least_position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOrder:
+    """A study to de-identify, and where the new one goes. Empty fields mean the service's defaults."""
+
+    study_uid: str
+    target_store: str
+    source_store: str = ""
+    profile: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Plain attributes to set on the new study."""
+    copied_attributes: Sequence[str] = ()
+    """Keys of plain attributes that the new study takes over from the old one."""
+
+
+OnProgress = Callable[[int, int], None]
+"""Told of how many are done, and how many there are; 0 while that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to tell: a template of the service's by name, or a subject and a text, which are templates as well."""
+
+    template: str = ""
+    subject: str = ""
+    body: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What templates may name."""
 
 
 @runtime_checkable
@@ -119,3 +148,31 @@ class Watcher(Endpoint, Protocol):
 
     def watch(self, after: str | None, stop_at_head: bool) -> Iterator[Item]:
         """Changes after a position: "" is the beginning, None is now. Ends at the head, or never."""
+
+
+@runtime_checkable
+class Anonymizer(Endpoint, Protocol):
+    """It de-identifies."""
+
+    def anonymize(self, items: Iterable[Item], profile: str = "") -> Iterator[Item]:
+        """The de-identified instance of each, in order, with content; one that is refused comes with its failure."""
+
+    def start_study(self, order: StudyOrder) -> str:
+        """Start to de-identify a study from store to store; the name of the operation."""
+
+    def await_study(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: the instances that were refused, each with its failure; at last the new study."""
+
+
+@runtime_checkable
+class Messenger(Endpoint, Protocol):
+    """It tells people and systems; what it took, it delivers or reports as dead."""
+
+    def send(self, recipient: str, message: Message) -> Item:
+        """Queue a message for one recipient, written TRANSPORT:ADDRESS; its delivery."""
+
+    def dispatch(self, channel: str, message: Message) -> Iterator[Item]:
+        """Queue a message for a channel's subscribers; their deliveries."""
+
+    def deliveries(self, state: str = "", channel: str = "") -> Iterator[Item]:
+        """Deliveries, newest first: those in one state ("queued", "sent", "dead") and on one channel, or all."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from diana_common.settings import build, config_invalid, join, nearest
+from diana_endpoints.anon import Anon, AnonSettings
 from diana_endpoints.archive import Archive, ArchiveSettings
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.guid import Guid, GuidSettings
 from diana_endpoints.index import Index, IndexSettings
+from diana_endpoints.notify import Notify, NotifySettings
 from diana_endpoints.protocol import Endpoint
 from diana_endpoints.zips import Zip, ZipSettings
 
@@ -26,7 +28,7 @@ class Kind:
     """What a URL of it begins with, before the colon."""
 
     setting: str
-    """The setting that a URL's rest gives."""
+    """The setting that a URL's rest gives; empty where there may be none."""
 
     mesh: bool
     """Whether it is a service of the mesh, whose address comes from services YAML or the running mesh."""
@@ -39,6 +41,8 @@ KINDS = (
     Kind("archive", "archive", "store", True, ArchiveSettings, Archive),
     Kind("index", "index", "store", True, IndexSettings, Index),
     Kind("guid", "guid", "domain", True, GuidSettings, Guid),
+    Kind("anon", "anon", "profile", True, AnonSettings, Anon),
+    Kind("notify", "notify", "", True, NotifySettings, Notify),
     Kind("folder", "path", "path", False, FolderSettings, Folder),
     Kind("zip", "zip", "path", False, ZipSettings, Zip),
 )

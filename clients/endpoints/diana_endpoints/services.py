@@ -83,6 +83,8 @@ class Services:
         if prefix not in kinds:
             raise invalid_field("ENDPOINT", f"begins with no known prefix; {nearest(f'{prefix}:', prefixes)}")
         kind = kinds[prefix]
+        if rest and not kind.setting:
+            raise invalid_field("ENDPOINT", f"takes nothing after {prefix}:")
         own = {kind.setting: rest} if rest else {}
         if kind.mesh:
             name = self._of_kind(kind)

@@ -10,7 +10,18 @@ import pytest
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.archive import Archive
 from diana_endpoints.folder import Folder
-from diana_endpoints.protocol import Checkable, Deleter, Finder, Getter, Lister, Minter, Putter, Watcher
+from diana_endpoints.protocol import (
+    Anonymizer,
+    Checkable,
+    Deleter,
+    Finder,
+    Getter,
+    Lister,
+    Messenger,
+    Minter,
+    Putter,
+    Watcher,
+)
 from diana_endpoints.services import Services
 from diana_endpoints.zips import Zip
 
@@ -28,6 +39,8 @@ def test_each_kind_of_endpoint_is_made_from_yaml_and_plays_its_roles(tmp_path: P
     pacs: {{ctype: archive, address: "{ADDRESS}", store: trial}}
     answers: {{ctype: index, address: "{ADDRESS}"}}
     mint: {{ctype: guid, address: "{ADDRESS}", domain: study1}}
+    deid: {{ctype: anon, address: "{ADDRESS}", profile: longitudinal}}
+    herald: {{ctype: notify, address: "{ADDRESS}"}}
     inbox: {{ctype: folder, path: "{tmp_path}"}}
     parcel: {{ctype: zip, path: x.zip, max_members: 10}}
     """
@@ -36,10 +49,12 @@ def test_each_kind_of_endpoint_is_made_from_yaml_and_plays_its_roles(tmp_path: P
             "pacs": (Checkable, Lister, Getter, Putter, Deleter, Watcher),
             "answers": (Checkable, Finder),
             "mint": (Checkable, Minter),
+            "deid": (Checkable, Anonymizer),
+            "herald": (Checkable, Messenger),
             "inbox": (Checkable, Lister, Getter, Putter),
             "parcel": (Checkable, Lister, Getter),
         }
-        every = {Checkable, Lister, Getter, Putter, Deleter, Finder, Minter, Watcher}
+        every = {Anonymizer, Checkable, Lister, Getter, Messenger, Putter, Deleter, Finder, Minter, Watcher}
         for name, played in roles.items():
             endpoint = services.endpoint(name)
             assert {role for role in every if isinstance(endpoint, role)} == set(played), name
@@ -113,6 +128,7 @@ def test_settings_are_checked_when_the_endpoint_is_made(entry: dict[str, object]
         ("inbux", "did you mean 'inbox'"),
         ("pth:/x", "did you mean 'path:'"),
         ("path:", "needs a path after the colon"),
+        ("notify:news", "takes nothing after notify:"),
         ("archive:", "start a mesh"),
     ],
 )

@@ -1,0 +1,144 @@
+"""The mesh's de-identification: instances as they pass, and studies from one store to another."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from diana.anon.v1 import anon_service_pb2 as pb
+from diana.operation.v1.operation_service_pb2 import Operation
+from diana_client import AnonClient, Channel, OperationClient, study_result
+from diana_client.errors import from_status
+from diana_common.errors import DianaError, Reason, invalid_field
+from diana_endpoints.failures import failure_of, is_fatal
+from diana_endpoints.items import BytesContent, Item
+from diana_endpoints.mesh import MeshSettings, examine, open_channel
+from diana_endpoints.protocol import Health, OnProgress, StudyOrder
+
+CONTRACT = "diana.anon.v1.AnonService"
+_SMALL = 4 * 1024 * 1024
+"""New instances up to this size are held in memory; larger ones in a temporary file for as long as they are used."""
+
+
+@dataclass(frozen=True)
+class AnonSettings(MeshSettings):
+    """A profile of anon."""
+
+    profile: str = ""
+    """The profile, where none is asked for; "default" when empty."""
+
+
+class Anon:
+    """Endpoint `anon`. Every method but `check` raises MeshError when anon cannot go on."""
+
+    def __init__(self, settings: AnonSettings) -> None:
+        self._settings = settings
+        self._channel = open_channel(settings)
+        self._client = AnonClient(self._channel)
+        self._operations = OperationClient(self._channel)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._channel.close()
+
+    def check(self) -> Health:
+        """Whether it is ready, and its profiles."""
+        return examine(self._settings, CONTRACT, self._describe)
+
+    def anonymize(self, items: Iterable[Item], profile: str = "") -> Iterator[Item]:
+        """The de-identified instance of each, under its new UIDs; nothing else of the source is handed on."""
+        for item in items:
+            try:
+                yield self._one(item, profile or self._settings.profile)
+            except Exception as error:  # whatever is wrong with one item's bytes is that item's failure
+                if is_fatal(error):
+                    raise
+                item.failure = failure_of(error)
+                yield item
+
+    def start_study(self, order: StudyOrder) -> str:
+        """Start to de-identify a study; the name of the operation."""
+        operation = self._client.anonymize_study(
+            order.study_uid,
+            order.target_store,
+            source_store=order.source_store,
+            profile=order.profile or self._settings.profile,
+            attributes=order.attributes,
+            copied_attributes=order.copied_attributes,
+        )
+        return operation.name
+
+    def await_study(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: the instances that were refused; at last the new study, or why there is none."""
+
+        def tell(running: Operation) -> None:
+            if on_progress:
+                on_progress(running.progress.done, running.progress.total)
+
+        ended = self._operations.wait(operation, on_progress=tell if on_progress else None)
+        for number, refused in enumerate(self._operations.failures(operation), 1):
+            failure = failure_of(from_status(refused.status))
+            yield Item({"sop_instance_uid": refused.item}, failure=failure, number=number)
+        yield _study(ended)
+
+    def _describe(self, channel: Channel) -> str:
+        profiles = AnonClient(channel).profiles()
+        return f"{len(profiles)} profiles: {', '.join(profile.name for profile in profiles)}"
+
+    def _one(self, item: Item, profile: str) -> Item:
+        if item.content is None:
+            raise invalid_field("content", "is required: get the instance before it is de-identified")
+        made = self._client.anonymize_instance(item.content.open, profile=profile)
+        small = made.instance.size_bytes <= _SMALL
+        content = BytesContent(made.read()) if small else _TemporaryContent(made)
+        return Item(_meta(made.instance), content=content, number=item.number)
+
+
+class _TemporaryContent:
+    """Content in a file that goes when nobody holds the content any more, and at the latest with the process."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="diana-")
+        self._path = Path(name)
+        weakref.finalize(self, self._path.unlink, missing_ok=True)
+        with open(descriptor, "wb") as file:
+            file.writelines(pieces)
+        self.size = self._path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        return self._path.open("rb")
+
+
+def _meta(instance: pb.AnonymizedInstance) -> dict[str, object]:
+    return {
+        "study_uid": instance.study_uid,
+        "series_uid": instance.series_uid,
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class_uid": instance.sop_class_uid,
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "size_bytes": instance.size_bytes,
+        "outcome": "anonymized",
+    }
+
+
+def _study(operation: Operation) -> Item:
+    if operation.state == Operation.STATE_FAILED:
+        return Item(failure=failure_of(from_status(operation.error)))
+    if operation.state == Operation.STATE_CANCELLED:
+        return Item(failure=failure_of(DianaError(Reason.OPERATION_FINISHED, "the operation was cancelled")))
+    result = study_result(operation)
+    return Item(
+        {
+            "study_uid": result.study_uid,
+            "store": result.target_store,
+            "instances": result.instance_count,
+            "refused": result.failed_count,
+            "complete": result.completed,
+            "position": result.position,
+            "outcome": "anonymized",
+        }
+    )

@@ -1,0 +1,175 @@
+"""anonymize, send, dispatch and deliveries against a mesh that diana-cli runs itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_cli_mesh import CLI, LocalMesh, run_cli, until, write_study
+from tests.support.dicom_files import ROOT, make_small
+
+NOTIFY = """
+channels: {news-here: News, mammo-here: Mammography here}
+subscribers:
+  - {name: Ada, file: news.jsonl, channels: [news-here]}
+  - {name: Ben, file: mammo.jsonl, channels: [mammo-here]}
+templates:
+  ready: {subject: A study is ready, body: "{{ values.study_uid }} has {{ values.instance_count }} instances"}
+rules:
+  - {name: ready, stores: [deid], channel: $trial-$site, template: ready}
+"""
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
+    """A mesh for all tests of this file; each uses a study of its own."""
+    room = tmp_path_factory.mktemp("mesh")
+    (room / "state" / "config").mkdir(parents=True)
+    (room / "state" / "config" / "notify.yaml").write_text(NOTIFY)
+    running = LocalMesh.start(room)
+    yield running
+    assert running.stop() == 0
+
+
+def _put(mesh: LocalMesh, folder: Path, number: int) -> dict[str, bytes]:
+    files = write_study(folder, number)
+    mesh.run("dgetall", f"path:{folder}", "put", "archive:")
+    return files
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in folder.rglob("*.dcm")}
+
+
+def test_a_study_is_deidentified_found_and_fetched(mesh: LocalMesh, tmp_path: Path) -> None:
+    _put(mesh, tmp_path / "in", 1)
+    [made] = mesh.items("anonymize", f"{ROOT}.9.1", "--to", "deid", "--attribute", "trial=mammo")
+    assert (made["instances"], made["refused"], made["complete"]) == (3, 0, True)
+    assert made["source_study_uid"] == f"{ROOT}.9.1"
+
+    keys = ["-m", f"StudyInstanceUID={made['study_uid']}", "--at-least", made["position"]]
+    [found] = mesh.items("find", "--in", "index:deid", *keys, "-r", "PatientName")
+    assert (found["instances"], found["store"]) == (3, "deid")
+    assert "Phantom" not in found["PatientName"]
+
+    fetch = ["get", "--from", "archive:deid", "--study", made["study_uid"], "--out", tmp_path / "out"]
+    assert mesh.run(*fetch) == "3 stored\n"
+    whole = b"".join(_bytes(tmp_path / "out").values())
+    for value in (b"E2E1", b"Phantom^Petra", b"Petra", b"19610404", b"Teaching Hospital", f"{ROOT}.9.1".encode()):
+        assert value not in whole, value
+    changes = mesh.items("watch", "--in", "archive:deid", "--from-beginning", "--stop-at-head")
+    told = [change for change in changes if change.get("study_uid") == made["study_uid"]]
+    assert {"trial": "mammo"} in [change.get("attributes") for change in told]
+    assert told[-1]["reason"] == "counted_against_source"
+
+
+def test_files_come_out_as_the_study_does_byte_for_byte(mesh: LocalMesh, tmp_path: Path) -> None:
+    _put(mesh, tmp_path / "in", 2)
+    chain: list[str | Path] = [
+        "anonymize",
+        f"{ROOT}.9.2",
+        "--to",
+        "deid",
+        "get",
+        "--from",
+        "archive:deid",
+        "--out",
+        tmp_path / "study",
+    ]
+    assert mesh.run(*chain) == "3 stored\n"
+    flow: list[str | Path] = ["dgetall", f"path:{tmp_path / 'in'}", "anonymize", "--out", tmp_path / "flow"]
+    assert mesh.run(*flow) == "3 stored\n"
+    named: list[str | Path] = ["anonymize", "--out", tmp_path / "named", *sorted((tmp_path / "in").iterdir())]
+    assert mesh.run(*named) == "3 stored\n"
+    assert _bytes(tmp_path / "study") == _bytes(tmp_path / "flow") == _bytes(tmp_path / "named")
+
+
+def test_a_second_time_stores_nothing_twice(mesh: LocalMesh, tmp_path: Path) -> None:
+    _put(mesh, tmp_path / "in", 3)
+    once, again = (mesh.items("anonymize", f"{ROOT}.9.3", "--to", "deid") for _ in range(2))
+    assert once[0]["study_uid"] == again[0]["study_uid"]
+    assert mesh.items("get", "--from", "archive:deid", "--study", once[0]["study_uid"], "count") == [{"count": 3}]
+
+
+def test_a_cohort_is_deidentified_study_by_study(mesh: LocalMesh, tmp_path: Path) -> None:
+    for number in (4, 5):
+        _put(mesh, tmp_path / str(number), number)
+    chain = ["dgetall", f"path:{tmp_path}", "put", "archive:", "anonymize", "--to", "deid"]
+    made = mesh.items(*chain)
+    assert {item["source_study_uid"] for item in made} == {f"{ROOT}.9.4", f"{ROOT}.9.5"}
+    assert [item["instances"] for item in made] == [3, 3]
+
+
+def test_a_refused_instance_is_told_and_the_others_arrive(mesh: LocalMesh, tmp_path: Path) -> None:
+    write_study(tmp_path / "in", 6)
+    nobody = make_small(
+        patient_id="", study_uid=f"{ROOT}.9.6", series_uid=f"{ROOT}.9.6.0", sop_uid=f"{ROOT}.9.6.4", PatientName=""
+    )
+    (tmp_path / "in" / "nobody.dcm").write_bytes(nobody)
+    mesh.run("dgetall", f"path:{tmp_path / 'in'}", "put", "archive:")
+    done = run_cli(["--state", mesh.state, "--json", "anonymize", f"{ROOT}.9.6", "--to", "deid"], tmp_path)
+    assert done.returncode == 1
+    made = json.loads(done.stdout)
+    assert (made["refused"], made["complete"]) == (1, False)
+    told = json.loads(done.stderr.splitlines()[0])["error"]
+    assert (told["where"], told["item"], told["reason"]) == ("anonymize", f"{ROOT}.9.6.4", "SUBJECT_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "reason"),
+    [
+        (["anonymize", "1.2.3.4", "--to", "deid"], 1, "STUDY_NOT_FOUND"),
+        (["anonymize", "1.2.3.4", "--from", "nosuchstore", "--to", "deid"], 1, "STORE_UNKNOWN"),
+        (["anonymize", "1.2.3.4", "--to", "deid", "--profile", "nosuch"], 1, "PROFILE_UNKNOWN"),
+        (["dispatch", "nosuch", "--body", "x"], 1, "CHANNEL_UNKNOWN"),
+        (["send", "screen:", "--template", "nosuch"], 1, "TEMPLATE_UNKNOWN"),
+        (["send", "email:ada@hospital.example", "--body", "x"], 2, "RECIPIENT_INVALID"),
+        (["send", "screen:", "--body", "{{ values"], 2, "TEMPLATE_INVALID"),
+    ],
+)
+def test_a_refusal_names_its_reason_and_a_remedy(mesh: LocalMesh, args: list[str], status: int, reason: str) -> None:
+    done = run_cli(["--state", mesh.state, *args], mesh.state.parent)
+    assert done.returncode == status, done.stderr
+    first, remedy = done.stderr.splitlines()
+    assert reason in first
+    assert remedy.startswith("  ")
+
+
+def test_a_channel_is_told_and_the_ledger_says_so(mesh: LocalMesh) -> None:
+    [queued] = mesh.items(
+        "dispatch", "news-here", "--subject", "Hello", "--body", "{{ values.count }} studies", "--value", "count=12"
+    )
+    assert queued["channel"] == "news-here"
+    until(lambda: queued["delivery"] in {one["delivery"] for one in mesh.items("deliveries", "--state", "sent")})
+    [line] = (mesh.state / "notify" / "outbox" / "news.jsonl").read_text().splitlines()
+    assert json.loads(line)["body"] == "12 studies"
+
+
+def test_who_watches_the_deliveries_sees_them_sent_until_ctrl_c(mesh: LocalMesh) -> None:
+    [queued] = mesh.items("dispatch", "news-here", "--body", "Look.")
+    command = [*CLI, "--state", str(mesh.state), "--json", "deliveries", "--channel", "news-here", "--watch"]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    while (line := json.loads(watcher.stdout.readline())) and line["delivery"] != queued["delivery"]:
+        pass
+    while line["state"] != "sent":
+        line = json.loads(watcher.stdout.readline())
+    assert line["delivery"] == queued["delivery"]
+    watcher.send_signal(signal.SIGINT)
+    _, errors = watcher.communicate(timeout=60)
+    assert (watcher.returncode, errors) == (0, "")
+
+
+def test_a_study_that_completes_is_told_on_the_channel_of_its_trial_and_site(mesh: LocalMesh, tmp_path: Path) -> None:
+    _put(mesh, tmp_path / "in", 7)
+    attributes = ["--attribute", "trial=mammo", "--attribute", "site=here"]
+    mesh.run("anonymize", f"{ROOT}.9.7", "--to", "deid", *attributes)
+    until(lambda: bool(mesh.items("deliveries", "--channel", "mammo-here", "--state", "sent")))
+    [told] = mesh.items("deliveries", "--channel", "mammo-here")
+    assert told["rule"]
+    assert "E2E7" not in (mesh.state / "notify" / "outbox" / "mammo.jsonl").read_text()

@@ -1,0 +1,93 @@
+"""send, dispatch, deliveries: what is said, to whom, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from diana_cli.app import cli
+from diana_cli.commands import notify
+from diana_cli.session import Session
+from diana_endpoints.protocol import Message
+from diana_endpoints.services import Services
+from tests.unit.cli.doubles import Source, Telling, delivery
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Telling:
+    double = Telling()
+    services = Services({})
+    services._made |= {"notify:": double, "source": Source([])}
+    monkeypatch.setattr(Session, "services", services)
+    monkeypatch.setattr(notify, "_PAUSE", 0.0)
+    return double
+
+
+def _run(*args: str, given: str = "") -> Result:
+    return CliRunner().invoke(cli, args, input=given, env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def test_a_message_goes_to_one_recipient_and_its_delivery_is_shown(told: Telling) -> None:
+    result = _run("send", "email:ada@hospital.example", "--subject", "Hello", "--body", "It works.")
+    assert result.exit_code == 0, result.output
+    assert told.sent == [("email:ada@hospital.example", Message(subject="Hello", body="It works."))]
+    assert result.stdout.splitlines()[1].split() == ["queued", "email:ada@hospital.example", "deliveries/1"]
+
+
+def test_a_channel_is_told_by_a_template_with_values(told: Telling) -> None:
+    result = _run("--json", "dispatch", "mammo-a", "--template", "news", "--value", "count=12", "--value", "a=b=c")
+    assert [json.loads(line)["channel"] for line in result.stdout.splitlines()] == ["mammo-a"] * 2
+    assert told.sent == [("mammo-a", Message(template="news", values={"count": "12", "a": "b=c"}))]
+
+
+def test_a_text_comes_from_a_file_or_from_the_input(told: Telling, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("Grüße\n")
+    _run("send", "screen:", "--body-file", str(tmp_path / "text"))
+    _run("send", "screen:", "--body-file", "-", given="from the input")
+    assert [message.body for _, message in told.sent] == ["Grüße\n", "from the input"]
+
+
+def test_deliveries_are_listed_as_asked(told: Telling) -> None:
+    told.ledgers = [[delivery(3, "dead", last_error="SMTP 550"), delivery(2), delivery(1)]]
+    result = _run("--json", "deliveries", "--state", "dead", "--channel", "mammo-a", "--limit", "2")
+    assert told.asked == [("dead", "mammo-a")]
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["delivery"] for line in lines] == ["deliveries/3", "deliveries/2"]
+    assert lines[0]["last_error"] == "SMTP 550"
+
+
+def test_watching_tells_each_change_once_until_ctrl_c(told: Telling) -> None:
+    first, second = [delivery(2), delivery(1)], [delivery(3), delivery(2, "sent"), delivery(1)]
+    told.ledgers = [first, second, second]
+    result = _run("--json", "deliveries", "--watch")
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["delivery"], line["state"]) for line in lines] == [
+        ("deliveries/1", "queued"),
+        ("deliveries/2", "queued"),
+        ("deliveries/2", "sent"),
+        ("deliveries/3", "queued"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["send", "screen:"], "either --template NAME, or --subject and --body"),
+        (["send", "screen:", "--template", "t", "--body", "x"], "either --template NAME, or --subject and --body"),
+        (["send", "screen:", "--body", "x", "--body-file", "-"], "exclude one another"),
+        (["send", "screen:", "--template", "t", "--value", "x"], "must be KEY=VALUE"),
+        (["send", "--template", "t"], "Missing argument"),
+        (["deliveries", "--state", "lost"], "is not one of"),
+        (["dispatch", "news", "--template", "t", "ls"], "stands alone"),
+        (["dispatch", "news", "--template", "t", "--in", "source"], "cannot tell anyone"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_status_2(told: Telling, args: list[str], hint: str) -> None:
+    result = _run(*args)
+    assert result.exit_code == 2, result.output
+    assert hint in result.stderr
+    assert not told.sent
