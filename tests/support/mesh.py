@@ -20,11 +20,9 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from diana_cli.mesh.table import SERVICES as mesh_services
-from diana_cli.mesh.table import ServiceSpec
+from diana_cli.mesh import table
 
-
-SERVICES: Mapping[str, ServiceSpec] = {spec.name: spec for spec in mesh_services}
+SERVICES: Mapping[str, table.ServiceSpec] = {spec.name: spec for spec in table.SERVICES}
 HEALTHY_WITHIN_SECONDS = 30.0
 
 

@@ -12,6 +12,7 @@ Methods take plain arguments and return the contract's messages (`diana.archive.
 raise `MeshError` and its subclasses. Each client has a twin for asyncio, named `Async...`.
 """
 
+from diana_client.anon import AnonClient, AnonymizedFile, AsyncAnonClient, AsyncAnonymizedFile, study_result
 from diana_client.archive import ArchiveClient
 from diana_client.archive_async import AsyncArchiveClient
 from diana_client.channel import AsyncChannel, Channel, TlsOptions, connect, connect_async
@@ -38,16 +39,22 @@ from diana_client.guid import AsyncGuidClient, GuidClient, Minted, subject
 from diana_client.health import AsyncHealthClient, HealthClient, Serving
 from diana_client.index import AsyncIndexClient, IndexClient, record_attributes
 from diana_client.items import UploadItem, UploadResult
+from diana_client.notify import AsyncNotifyClient, NotifyClient
 from diana_client.operation import AsyncOperationClient, OperationClient, has_ended, raise_if_failed
 
 __all__ = [
+    "AnonClient",
+    "AnonymizedFile",
     "ArchiveClient",
+    "AsyncAnonClient",
+    "AsyncAnonymizedFile",
     "AsyncArchiveClient",
     "AsyncChannel",
     "AsyncDownloadedInstance",
     "AsyncGuidClient",
     "AsyncHealthClient",
     "AsyncIndexClient",
+    "AsyncNotifyClient",
     "AsyncOperationClient",
     "BadAnswer",
     "Cancelled",
@@ -66,6 +73,7 @@ __all__ = [
     "MeshError",
     "Minted",
     "NotFound",
+    "NotifyClient",
     "OperationClient",
     "OutOfRange",
     "PermissionDenied",
@@ -82,5 +90,6 @@ __all__ = [
     "has_ended",
     "raise_if_failed",
     "record_attributes",
+    "study_result",
     "subject",
 ]

@@ -28,9 +28,18 @@ _SERVICES = (
     "grpc.health.v1.Health",
 )
 
-# Every RPC of the mesh is idempotent by contract (some with the request_id that our clients make up), so that all may
-# be repeated, except the upload stream: it resumes by itself with what was not answered. The entry for a method wins
-# over its service's.
+# Not repeated: an upload and the feed go on by themselves where they were; and a stream that gRPC is to repeat can hang
+# for ever when its server is killed while it is read (grpcio 1.85).
+_STREAMS = (
+    (_ARCHIVE, "UploadInstances"),
+    (_ARCHIVE, "WatchFeed"),
+    (_ARCHIVE, "DownloadInstances"),
+    (_ARCHIVE, "ReadInstance"),
+    ("diana.anon.v1.AnonService", "AnonymizeInstance"),
+)
+
+# Every other RPC of the mesh is idempotent by contract, some with the request_id that our clients make up. The entry
+# for a method wins over its service's.
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
@@ -44,7 +53,7 @@ _SERVICE_CONFIG = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
             },
-            {"name": [{"service": _ARCHIVE, "method": "UploadInstances"}]},
+            {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
         ]
     }
 )

@@ -83,6 +83,13 @@ class GuidClient(Caller):
             _merge(whole, request, self._ask(self.stub.MapIdentifiers, request))
         return whole
 
+    def lease_uid_key(self, *, domain: str = "") -> bytes:
+        """The 32-byte key that the domain's UIDs are mapped with: a secret, to be held in memory for one piece of work.
+
+        `LeaseUidKey` in the contract says how a UID is mapped with it.
+        """
+        return self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain)).uid_key
+
     def mint_hierarchical_uid(self, path: Sequence[str], *, app_id: str = "") -> str:
         """The UID that diana2 makes from names of patient, study, series and instance (1 to 4 of them)."""
         request = pb.MintHierarchicalUidRequest(app_id=app_id, path=path)
@@ -121,6 +128,10 @@ class AsyncGuidClient(AsyncCaller):
         for request in _map_requests(uids, accession_numbers, domain):
             _merge(whole, request, await self._ask(self.stub.MapIdentifiers, request))
         return whole
+
+    async def lease_uid_key(self, *, domain: str = "") -> bytes:
+        """As `GuidClient.lease_uid_key`."""
+        return (await self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain))).uid_key
 
     async def mint_hierarchical_uid(self, path: Sequence[str], *, app_id: str = "") -> str:
         """The UID that diana2 makes from names of patient, study, series and instance (1 to 4 of them)."""

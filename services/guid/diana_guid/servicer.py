@@ -50,6 +50,10 @@ class GuidServicer(guid_service_pb2_grpc.GuidServiceServicer):
             accession_numbers=self._mint.map_accession_numbers(domain, request.accession_numbers),
         )
 
+    def LeaseUidKey(self, request: pb.LeaseUidKeyRequest, context: grpc.ServicerContext) -> pb.LeaseUidKeyResponse:
+        """The key of a domain's UID mapping."""
+        return pb.LeaseUidKeyResponse(uid_key=self._mint.uid_subkey(request.domain or DEFAULT_DOMAIN))
+
     def MintHierarchicalUid(
         self, request: pb.MintHierarchicalUidRequest, context: grpc.ServicerContext
     ) -> pb.MintHierarchicalUidResponse:

@@ -12,6 +12,7 @@ from diana_server.operations.store import OperationStore
 
 # Progress is written at most this often: it is for people's eyes.
 _PROGRESS_SECONDS = 0.25
+_PAGE = 1000
 
 
 class Interrupted(BaseException):
@@ -25,6 +26,8 @@ class Work:
     """What a handler is given: its payload, where it left off, and how to say how far it is."""
 
     def __init__(self, operation: Operation, store: OperationStore, interrupted: Callable[[], bool]) -> None:
+        self.operation = operation.name
+        """The operation's resource name."""
         self.payload = operation.payload
         self.attempt = operation.attempts
         self.last_checkpoint = operation.checkpoint
@@ -51,6 +54,16 @@ class Work:
         before = self._progress
         self._progress = Progress(before.done, before.total, before.failed + 1, before.unit)
         self._write()
+
+    @property
+    def failed_items(self) -> frozenset[str]:
+        """The items that were recorded as failed, in earlier attempts too."""
+        items: set[str] = set()
+        after = 0
+        while page := self._store.failures(self._number, after, _PAGE):
+            items.update(failure.item for _, failure in page)
+            after = page[-1][0]
+        return frozenset(items)
 
     def cancelled(self) -> bool:
         """Whether the work should stop at its next safe point: cancelled, or the server stops."""

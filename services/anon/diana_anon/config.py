@@ -1,0 +1,102 @@
+"""What the anon service can be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from diana_common.settings import config_invalid
+from diana_server.config import ServerConfig
+
+GIB = 1024 * 1024 * 1024
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+_RULE = "is 1 to 63 of a-z, 0-9, '-' and '_', a letter or digit first"
+
+
+class Dates(Enum):
+    """What becomes of dates and times."""
+
+    REMOVE = "remove"
+    SHIFT = "shift"
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """One way to de-identify. Changing it changes what the same instance becomes, which a store then refuses."""
+
+    dates: Dates = Dates.REMOVE
+    """Dates and times are removed, or shifted by the identity's offset, so that their distances remain."""
+
+    domain: str = "default"
+    """The domain of the guid service whose identities the subjects get; its scheme must be keyed."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.match(self.domain):
+            raise ValueError(f"domain: a domain's name {_RULE}")
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """Another service."""
+
+    address: str
+    """Host and port."""
+
+    ca_file: Path | None = None
+    """The authorities to trust, PEM; plain text when absent, which is for loopback only."""
+
+    cert_file: Path | None = None
+    """The certificate chain to show, PEM; needs `key_file` and `ca_file`."""
+
+    key_file: Path | None = None
+    """Its private key, PEM."""
+
+    token_file: Path | None = None
+    """A file with the token to show; needs `ca_file`. It is read again when it is renewed."""
+
+    def __post_init__(self) -> None:
+        if self.ca_file is None and (self.cert_file or self.key_file or self.token_file):
+            raise ValueError("cert_file, key_file and token_file need ca_file")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+
+
+@dataclass(frozen=True)
+class AnonConfig:
+    """The anon service's configuration."""
+
+    server: ServerConfig = field(
+        default_factory=lambda: ServerConfig(listen="127.0.0.1:50064", max_concurrent_calls=64)
+    )
+    """How it listens and what it takes on. Every call that de-identifies holds up to 8 MiB of its instance in
+    memory, and twice that at times."""
+
+    state_dir: Path = Path("diana-state/anon")
+    """Where the operations lie; for one process at a time."""
+
+    work_dir: Path | None = None
+    """Where instances over 8 MiB lie while they are worked on, in files without a name, which a crash leaves none
+    of; `state_dir`/work when absent. It needs room for the largest instances that come at the same time."""
+
+    max_instance_bytes: int = 4 * GIB
+    """The largest instance taken, as a Part 10 file."""
+
+    archive: PeerConfig = field(default_factory=lambda: PeerConfig("127.0.0.1:50061"))
+    """The archive whose studies are de-identified."""
+
+    guid: PeerConfig = field(default_factory=lambda: PeerConfig("127.0.0.1:50063"))
+    """The mint."""
+
+    profiles: Mapping[str, ProfileConfig] = field(default_factory=dict)
+    """The profiles by name: 1 to 63 lower-case letters, digits, "-" and "_"; "default" is always there."""
+
+    def __post_init__(self) -> None:
+        if self.max_instance_bytes < 1:
+            raise ValueError("max_instance_bytes must be positive")
+        for name in self.profiles:
+            if not _NAME.match(name):
+                raise config_invalid(f"profiles.{name}", f"a profile's name {_RULE}")

@@ -1,0 +1,101 @@
+"""A study as an operation: how it is asked for, what it answers, and how it fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from diana.anon.v1 import anon_service_pb2 as pb
+from diana.operation.v1.operation_service_pb2 import Operation
+from diana_anon.config import PeerConfig
+from diana_client import Conflict, HealthClient, MeshError, Serving, connect, raise_if_failed, study_result
+from tests.contract.anon.conftest import NOWHERE, Bench, Serve
+from tests.contract.guid.refusals import refused
+from tests.support.dicom_files import ROOT, make_small
+
+STUDY = f"{ROOT}.2.1"
+
+
+def put(bench: Bench, *numbers: int) -> None:
+    files = [make_small(sop_uid=f"{ROOT}.4.{number}") for number in numbers]
+    assert [one.error for one in bench.archive.upload(files)] == [None] * len(files)
+
+
+def failure_of(bench: Bench, operation: Operation) -> str:
+    """The reason that the operation ends with."""
+    with pytest.raises(MeshError) as caught:
+        raise_if_failed(bench.operations.wait(operation.name, timeout=60))
+    return caught.value.reason
+
+
+def test_a_study_arrives_in_the_other_store(bench: Bench) -> None:
+    put(bench, 1, 2, 3)
+    started = bench.anon.anonymize_study(STUDY, "deid", attributes={"trial": "atlas"})
+    assert (started.kind, started.store) == ("anon.study", "deid")
+    result = study_result(bench.operations.wait(started.name, timeout=60))
+    assert (result.target_store, result.instance_count, result.failed_count) == ("deid", 3, 0)
+    study = bench.archive.study(result.study_uid, store="deid")
+    assert (study.instance_count, study.complete, dict(study.attributes)) == (3, True, {"trial": "atlas"})
+
+
+def test_one_instance_alone_becomes_what_it_becomes_in_its_study(bench: Bench) -> None:
+    put(bench, 1)
+    bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=60)
+    alone = bench.anon.anonymize_instance(make_small(sop_uid=f"{ROOT}.4.1"))
+    assert b"".join(bench.archive.read(alone.instance.sop_instance_uid, store="deid")) == alone.read()
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("", ""), ("", "default"), ("default", "default"), ("deid", "deid"), ("", "x" * 64)]
+)
+def test_the_target_is_another_store(bench: Bench, source: str, target: str) -> None:
+    request = pb.AnonymizeStudyRequest(source_store=source, study_uid=STUDY, target_store=target)
+    refusal = refused(bench.stub.AnonymizeStudy, request)
+    assert (refusal.reason, refusal.fields) == ("INVALID_FIELD", ["target_store"])
+
+
+def test_a_profile_that_is_not_there_is_refused_at_once(bench: Bench) -> None:
+    request = pb.AnonymizeStudyRequest(study_uid=STUDY, target_store="deid", profile="none")
+    assert refused(bench.stub.AnonymizeStudy, request).reason == "PROFILE_UNKNOWN"
+
+
+def test_what_the_archive_does_not_have_fails_the_operation(bench: Bench) -> None:
+    put(bench, 1)
+    assert failure_of(bench, bench.anon.anonymize_study("1.2.3", "deid")) == "STUDY_NOT_FOUND"
+    assert failure_of(bench, bench.anon.anonymize_study(STUDY, "elsewhere")) == "STORE_UNKNOWN"
+    unknown_source = bench.anon.anonymize_study(STUDY, "deid", source_store="elsewhere")
+    assert failure_of(bench, unknown_source) == "STORE_UNKNOWN"
+
+
+def test_the_same_request_id_is_the_same_operation(bench: Bench) -> None:
+    put(bench, 1)
+    attributes = {f"key{number}": "x" for number in range(20)}
+    first = bench.anon.anonymize_study(STUDY, "deid", attributes=attributes, request_id="mine")
+    again = bench.anon.anonymize_study(STUDY, "deid", attributes=dict(reversed(attributes.items())), request_id="mine")
+    assert first.name == again.name
+    with pytest.raises(Conflict) as caught:
+        bench.anon.anonymize_study("1.2.3", "deid", request_id="mine")
+    assert caught.value.reason == "REQUEST_ID_REUSED"
+
+
+def test_a_failed_item_says_why(bench: Bench) -> None:
+    put(bench, 1)
+    assert next(bench.archive.upload([make_small(sop_uid=f"{ROOT}.4.2", patient_id="")])).error is None
+    operation = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=60)
+    assert operation.progress.failed == 1
+    (failure,) = bench.operations.failures(operation.name)
+    assert failure.item == f"{ROOT}.4.2"
+    assert "subject.patient_id" in failure.status.message
+    assert not study_result(operation).completed
+
+
+def test_an_operation_that_waits_for_a_peer_can_be_cancelled(serve: Serve) -> None:
+    bench = serve(archive=PeerConfig(NOWHERE))
+    name = bench.anon.anonymize_study(STUDY, "deid").name
+    bench.operations.cancel(name)
+    assert bench.operations.wait(name, timeout=60).state == Operation.STATE_CANCELLED
+
+
+def test_it_is_ready_without_its_peers(serve: Serve) -> None:
+    bench = serve(archive=PeerConfig(NOWHERE), guid=PeerConfig(NOWHERE))
+    with connect(bench.address) as channel:
+        assert HealthClient(channel).check("diana.anon.v1.AnonService") is Serving.SERVING

@@ -1,0 +1,67 @@
+"""What the engine's tests share: plans, one identity, one mapper, and reading what came out."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, timedelta
+
+from pydicom import Dataset, dcmread
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from diana_anon.core.engine import Contents, Deidentified, Identity, deidentify
+from diana_anon.core.plan import Plan, compile_plan
+from diana_anon.core.profile import Dates, Profile
+from diana_common.uidmap import map_uid
+
+PLANS: dict[Dates, Plan] = {dates: compile_plan(Profile("test", dates)) for dates in Dates}
+OFFSET = timedelta(days=-81)
+SUBKEY = bytes(range(32))
+
+
+def new_uid(uid: str) -> str:
+    """The mapper of these tests."""
+    return map_uid(SUBKEY, uid)
+
+
+def identity(offset: timedelta = OFFSET) -> Identity:
+    return Identity("NEWID234", "NEW^NAME", date(1961, 2, 3), offset)
+
+
+def run(data: Contents, dates: Dates = Dates.REMOVE, offset: timedelta = OFFSET) -> Deidentified:
+    return deidentify(data, PLANS[dates], identity(offset), new_uid)
+
+
+def new_file(data: Contents, dates: Dates = Dates.REMOVE, offset: timedelta = OFFSET) -> bytes:
+    """The bytes of the new file."""
+    return b"".join(run(data, dates, offset).pieces)
+
+
+def new_data_set(data: Contents, dates: Dates = Dates.REMOVE, offset: timedelta = OFFSET) -> Dataset:
+    """The new file, read."""
+    return read(new_file(data, dates, offset))
+
+
+def read(data: bytes) -> Dataset:
+    """A file as pydicom reads it, every element decoded."""
+    data_set = dcmread(io.BytesIO(data))
+    for _ in data_set.iterall():
+        pass
+    return data_set
+
+
+def item(**values: object) -> Dataset:
+    """A small data set by keywords."""
+    data_set = Dataset()
+    for keyword, value in values.items():
+        setattr(data_set, keyword, value)
+    return data_set
+
+
+def written(data_set: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
+    """A data set as a Part 10 file in one of the uncompressed encodings."""
+    data_set.ensure_file_meta()
+    data_set.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    dcmwrite(buffer, data_set, enforce_file_format=True)
+    return buffer.getvalue()

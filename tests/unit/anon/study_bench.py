@@ -1,0 +1,211 @@
+"""A store of studies, a mint and an operation in memory, for the study operation to work on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from diana_anon.core.deidentifier import Deidentifier, make_procedure
+from diana_anon.core.engine import Identity
+from diana_anon.core.ports import Answered, InstanceKey, Outgoing, StudySummary
+from diana_anon.core.profile import Profile
+from diana_anon.core.study import StudyDeidentifier, StudyJob
+from diana_anon.core.subject import Subject
+from diana_common.errors import DianaError, Reason
+from diana_common.header import scan
+from tests.support.dicom_files import ROOT, make_small
+
+STUDY = f"{ROOT}.2.1"
+KEY = bytes(32)
+
+
+def series_uid(number: int) -> str:
+    return f"{STUDY}.{number}"
+
+
+def sop_uid(number: int, series: int = 1) -> str:
+    return f"{series_uid(series)}.{number}"
+
+
+def instance(number: int, series: int = 1, **overrides: Any) -> bytes:
+    """The instance of that number of the study."""
+    uids = {"study_uid": STUDY, "series_uid": series_uid(series), "sop_uid": sop_uid(number, series)}
+    return make_small(**{**uids, **overrides})
+
+
+class MemoryMint:
+    """Mints by digest; `away` many calls find it away."""
+
+    def __init__(self) -> None:
+        self.away = 0
+        self.asked: list[str] = []
+
+    def identity(self, domain: str, subject: Subject) -> Identity:
+        self._check_there()
+        self.asked.append(subject.patient_id)
+        if not subject.patient_id:
+            raise DianaError(Reason.SUBJECT_INVALID, "subject.patient_id: is empty")
+        digest = hashlib.sha256(f"{domain}/{subject.patient_id}".encode()).hexdigest()[:16].upper()
+        return Identity(digest, "NEW^NAME", None, timedelta(days=3))
+
+    def uid_key(self, domain: str) -> bytes:
+        self._check_there()
+        return KEY
+
+    def _check_there(self) -> None:
+        if self.away:
+            self.away -= 1
+            raise DianaError(Reason.PEER_UNAVAILABLE, "The guid service does not answer.")
+
+
+class MemoryArchive:
+    """`Source` and `Target`. Damage and absence can be arranged; downloads are noted."""
+
+    def __init__(self) -> None:
+        self.stores: dict[str, dict[str, bytes]] = {"default": {}, "deid": {}}
+        self.attributes: dict[str, dict[str, str]] = {}
+        self.completed: list[tuple[str, int]] = []
+        self.damaged: set[str] = set()
+        self.vanished: set[str] = set()
+        self.downloads: list[list[str]] = []
+        self.uploaded: list[str] = []
+        self.after_upload: Callable[[int], None] = lambda count: None
+        self.away = 0
+
+    def put(self, *files: bytes, store: str = "default") -> None:
+        self.stores[store] |= {scan(one).sop_instance_uid: one for one in files}
+
+    def study(self, store: str, study_uid: str) -> StudySummary:
+        self._check_there()
+        if not (found := self._keys(store, study_uid)):
+            raise DianaError(Reason.STUDY_NOT_FOUND, "No such study.")
+        return StudySummary(len(found), self.attributes.get(study_uid, {}))
+
+    def instances(self, store: str, study_uid: str) -> Iterator[InstanceKey]:
+        yield from self._keys(store, study_uid)
+
+    def download(
+        self, store: str, study_uid: str, sop_uids: Sequence[str]
+    ) -> Generator[tuple[str, Iterator[bytes]], None, None]:
+        self.downloads.append(list(sop_uids))
+        if self.vanished & set(sop_uids):
+            raise DianaError(Reason.INSTANCE_NOT_FOUND, "No such instance.")
+        for uid in sop_uids:
+            yield uid, self._data(store, uid)
+
+    def upload(self, store: str, outgoing: Iterable[Outgoing], operation: str) -> Generator[Answered, None, None]:
+        for one in outgoing:
+            self._check_there()
+            yield Answered(one.sop_uid, self._stored(store, b"".join(one.pieces)))
+            self.uploaded.append(one.sop_uid)
+            self.after_upload(len(self.uploaded))
+
+    def set_attributes(self, store: str, study_uid: str, attributes: Mapping[str, str], operation: str) -> str:
+        self.attributes[study_uid] = dict(attributes)
+        return "position-1"
+
+    def complete(self, store: str, study_uid: str, expected: int, operation: str) -> str:
+        if len(self._keys(store, study_uid)) != expected:
+            raise DianaError(Reason.STUDY_INCOMPLETE, "Not as many.")
+        self.completed.append((study_uid, expected))
+        return "position-2"
+
+    def _data(self, store: str, uid: str) -> Iterator[bytes]:
+        data = self.stores[store][uid]
+        yield data[:1000]
+        if uid in self.damaged:
+            raise DianaError(Reason.STORE_DAMAGED, "The bytes are short.")
+        yield data[1000:]
+
+    def _stored(self, store: str, data: bytes) -> DianaError | None:
+        uid = scan(data).sop_instance_uid
+        if self.stores[store].setdefault(uid, data) != data:
+            return DianaError(Reason.INSTANCE_CONFLICT, "Another is there.")
+        return None
+
+    def _keys(self, store: str, study_uid: str) -> list[InstanceKey]:
+        headers = [scan(one) for one in self.stores[store].values()]
+        return sorted(
+            InstanceKey(one.series_uid, one.sop_instance_uid) for one in headers if one.study_uid == study_uid
+        )
+
+    def _check_there(self) -> None:
+        if self.away:
+            self.away -= 1
+            raise DianaError(Reason.PEER_UNAVAILABLE, "The archive does not answer.")
+
+
+class Cancelled(BaseException):
+    """As an operation leaves its handler."""
+
+
+@dataclass
+class MemoryWork:
+    """One attempt at an operation; `again` is the next one, after a crash."""
+
+    operation: str = "operations/anon-1"
+    last_checkpoint: bytes = b""
+    failures: list[tuple[str, Reason]] = field(default_factory=list)
+    told: list[tuple[int, int]] = field(default_factory=list)
+    kept: bytes = b""
+    stop: bool = False
+
+    @property
+    def failed_items(self) -> frozenset[str]:
+        return frozenset(item for item, _ in self.failures)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self.told.append((done, total))
+
+    def checkpoint(self, state: bytes) -> None:
+        self.kept = state
+
+    def fail_item(self, item: str, error: DianaError) -> None:
+        self.failures.append((item, error.reason))
+
+    def cancelled(self) -> bool:
+        return self.stop
+
+    def raise_if_cancelled(self) -> None:
+        if self.stop:
+            raise Cancelled
+
+    def again(self) -> MemoryWork:
+        return MemoryWork(last_checkpoint=self.kept, failures=list(self.failures))
+
+
+class MemorySpool:
+    def collect(self, pieces: Iterable[bytes]) -> bytes:
+        return b"".join(pieces)
+
+
+class NoMeter:
+    def deidentified(self, profile: str) -> None: ...
+
+    def refused(self, profile: str, error: DianaError) -> None: ...
+
+
+class StudyBench:
+    """All of it put together."""
+
+    def __init__(self) -> None:
+        self.archive, self.mint = MemoryArchive(), MemoryMint()
+        self.sleeps: list[float] = []
+        procedures = [make_procedure(Profile("default"), "default")]
+        deidentifier = Deidentifier(procedures, self.mint, MemorySpool(), NoMeter())
+        self.studies = StudyDeidentifier(deidentifier, self.archive, self.archive, self.sleeps.append)
+
+
+def job(**changes: Any) -> StudyJob:
+    values: dict[str, Any] = {
+        "source_store": "default",
+        "study_uid": STUDY,
+        "target_store": "deid",
+        "profile": "",
+        "attributes": {},
+        "copied_attributes": [],
+    }
+    return StudyJob(**{**values, **changes})
