@@ -73,7 +73,7 @@ class Reason(Enum):
         Code.ALREADY_EXISTS,
         "Another data set is stored under this UID; give the new one its own, or set the store to keep_both.",
     )
-    INSTANCE_TOO_LARGE = (Code.INVALID_ARGUMENT, "Raise the archive's max_instance_bytes, or send a smaller instance.")
+    INSTANCE_TOO_LARGE = (Code.INVALID_ARGUMENT, "Raise the server's max_instance_bytes, or send a smaller instance.")
     UPLOAD_ORDER = (
         Code.INVALID_ARGUMENT,
         "Send the chunks of an instance in order, each starting where the one before ended.",
@@ -116,7 +116,7 @@ class Reason(Enum):
     OPERATION_NOT_FOUND = (Code.NOT_FOUND, "Check the operation's name; finished ones are kept for a time only.")
     OPERATION_FINISHED = (Code.FAILED_PRECONDITION, "The operation has ended; read its result instead.")
     REQUEST_ID_REUSED = (Code.ALREADY_EXISTS, "Use a new request_id for a request with other fields.")
-    DISK_FULL = (Code.RESOURCE_EXHAUSTED, "Make room on the archive's disk; what is stored stays readable meanwhile.")
+    DISK_FULL = (Code.RESOURCE_EXHAUSTED, "Make room on the server's disk; what is stored stays readable meanwhile.")
     OVERLOADED = (Code.RESOURCE_EXHAUSTED, "Too many calls at once; retry with back-off.")
     MESSAGE_TOO_LARGE = (Code.RESOURCE_EXHAUSTED, "Send smaller messages: chunks of about 1 MiB.")
     STOPPING = (Code.UNAVAILABLE, "The server is stopping; retry against another one or later.")

@@ -25,6 +25,7 @@ from diana_server.reflection import Reflection
 
 # Single health checks, and refusals, find a thread even when every place for calls and probes is taken.
 _SPARE_THREADS = 16
+_SIGNAL_SECONDS = 0.5
 
 
 class Server:
@@ -107,7 +108,9 @@ class Server:
         except BaseException:
             self._close()
             raise
-        told.wait()
+        # A wait without an end can miss a signal that comes just before it begins.
+        while not told.wait(_SIGNAL_SECONDS):
+            pass
         self._log.info("stopping")
         self.stop()
 

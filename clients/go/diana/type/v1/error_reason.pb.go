@@ -76,7 +76,7 @@ const (
 	// ALREADY_EXISTS. Another data set is stored under this UID; give the new
 	// one its own, or set the store to keep_both.
 	ErrorReason_ERROR_REASON_INSTANCE_CONFLICT ErrorReason = 14
-	// INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a
+	// INVALID_ARGUMENT. Raise the server's max_instance_bytes, or send a
 	// smaller instance.
 	ErrorReason_ERROR_REASON_INSTANCE_TOO_LARGE ErrorReason = 15
 	// INVALID_ARGUMENT. Send the chunks of an instance in order, each
@@ -130,7 +130,7 @@ const (
 	ErrorReason_ERROR_REASON_OPERATION_FINISHED ErrorReason = 32
 	// ALREADY_EXISTS. Use a new request_id for a request with other fields.
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 33
-	// RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored
+	// RESOURCE_EXHAUSTED. Make room on the server's disk; what is stored
 	// stays readable meanwhile.
 	ErrorReason_ERROR_REASON_DISK_FULL ErrorReason = 34
 	// RESOURCE_EXHAUSTED. Too many calls at once; retry with back-off.

@@ -73,7 +73,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     one its own, or set the store to keep_both.
     """
     ERROR_REASON_INSTANCE_TOO_LARGE: _ErrorReason.ValueType  # 15
-    """INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a
+    """INVALID_ARGUMENT. Raise the server's max_instance_bytes, or send a
     smaller instance.
     """
     ERROR_REASON_UPLOAD_ORDER: _ErrorReason.ValueType  # 16
@@ -143,7 +143,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 33
     """ALREADY_EXISTS. Use a new request_id for a request with other fields."""
     ERROR_REASON_DISK_FULL: _ErrorReason.ValueType  # 34
-    """RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored
+    """RESOURCE_EXHAUSTED. Make room on the server's disk; what is stored
     stays readable meanwhile.
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 35
@@ -267,7 +267,7 @@ ERROR_REASON_INSTANCE_CONFLICT: ErrorReason.ValueType  # 14
 one its own, or set the store to keep_both.
 """
 ERROR_REASON_INSTANCE_TOO_LARGE: ErrorReason.ValueType  # 15
-"""INVALID_ARGUMENT. Raise the archive's max_instance_bytes, or send a
+"""INVALID_ARGUMENT. Raise the server's max_instance_bytes, or send a
 smaller instance.
 """
 ERROR_REASON_UPLOAD_ORDER: ErrorReason.ValueType  # 16
@@ -337,7 +337,7 @@ ERROR_REASON_OPERATION_FINISHED: ErrorReason.ValueType  # 32
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 33
 """ALREADY_EXISTS. Use a new request_id for a request with other fields."""
 ERROR_REASON_DISK_FULL: ErrorReason.ValueType  # 34
-"""RESOURCE_EXHAUSTED. Make room on the archive's disk; what is stored
+"""RESOURCE_EXHAUSTED. Make room on the server's disk; what is stored
 stays readable meanwhile.
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 35

@@ -1,0 +1,1 @@
+"""Tells people and systems what happens: every message is in a durable ledger before it is tried."""

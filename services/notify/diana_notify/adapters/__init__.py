@@ -1,0 +1,1 @@
+"""Ways to reach recipients, and metrics and logs of what became of it."""

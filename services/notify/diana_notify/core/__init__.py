@@ -1,0 +1,1 @@
+"""The rules: whom to tell, what to say, and how often to try."""

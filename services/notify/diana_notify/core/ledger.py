@@ -1,0 +1,84 @@
+"""The ledger as the core knows it: every message, from before its first attempt until long after its end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from diana_notify.core.model import Delivery, Message, Parcel, State
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMark:
+    """A caller's request: its id, and a digest of what it asked for."""
+
+    request_id: str
+    digest: bytes
+
+
+class Ledger(Protocol):
+    """Durable deliveries. Safe to share between threads; what returned has survived a power cut.
+
+    Times are seconds since the epoch. Every method may raise DianaError DISK_FULL.
+    """
+
+    def requested(self, mark: RequestMark) -> list[Delivery] | None:
+        """What was queued under a request's id; None if nothing was. Raises REQUEST_ID_REUSED."""
+        ...
+
+    def add(self, messages: Sequence[Message], now: float, mark: RequestMark | None = None) -> list[Delivery]:
+        """Queue messages, all or none; or return what was queued under the same mark. Raises REQUEST_ID_REUSED."""
+        ...
+
+    def add_followed(self, messages: Sequence[Message], now: float, position: str) -> None:
+        """Queue messages, and know from then on everything of the feed up to `position`: both or neither."""
+        ...
+
+    def position(self) -> str | None:
+        """How far the feed was followed; None if it never was."""
+        ...
+
+    def forget_position(self) -> None:
+        """As if the feed had never been followed."""
+        ...
+
+    def get(self, name: str) -> Delivery:
+        """Raises DELIVERY_NOT_FOUND."""
+        ...
+
+    def page(self, before: int | None, size: int, state: State | None, channel: str) -> list[Delivery]:
+        """Deliveries with numbers below `before`, newest first; of a state and a channel unless None or empty."""
+        ...
+
+    def waiting(self, but: Collection[int]) -> list[tuple[str, float]]:
+        """Each target that has queued deliveries, those of the numbers in `but` aside, and when the first is due."""
+        ...
+
+    def next_for(self, target: str, now: float, but: Collection[int]) -> Parcel | None:
+        """The queued delivery for a target that is due first, if it is due; none of the numbers in `but`."""
+        ...
+
+    def sent(self, number: int, now: float) -> None:
+        """An attempt succeeded."""
+        ...
+
+    def failed(self, number: int, why: str, due_time: float) -> None:
+        """An attempt failed; there will be another one."""
+        ...
+
+    def dead(self, number: int, why: str, now: float) -> None:
+        """An attempt failed, and it was the last one."""
+        ...
+
+    def bury(self, target: str, created_before: float, why: str, now: float) -> int:
+        """Give up what has been queued for a target since long ago; how many that were."""
+        ...
+
+    def forget(self, ended_before: float) -> None:
+        """Drop deliveries and requests that ended long ago."""
+        ...
+
+    def count_queued(self) -> int:
+        """How many deliveries have not ended."""
+        ...

@@ -1,0 +1,80 @@
+"""Which target may be tried now, so that none that is slow or dead keeps the others waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from diana_notify.core.retrying import RetryPolicy
+
+WORKERS = 8
+"""Deliveries under way at a time."""
+
+_A_TARGET = 4
+"""For one target at a time, as long as it answers; one that fails gets a single attempt at a time."""
+
+_FAILING = WORKERS // 2
+"""For all targets that fail together: the other workers are for those that answer."""
+
+
+@dataclass
+class _Target:
+    under_way: int = 0
+    failures: int = 0
+    failing_since: float = 0.0
+    not_before: float = 0.0
+    served: int = 0
+
+
+@dataclass
+class Targets:
+    """What is known of targets since this process started. Not safe for threads: hold a lock."""
+
+    policy: RetryPolicy
+    _known: dict[str, _Target] = field(default_factory=dict)
+    _turns: int = 0
+
+    def choose(self, waiting: Sequence[tuple[str, float]], now: float) -> tuple[str | None, float]:
+        """Of targets and when they are due, the one whose turn it is; and when to look again if it is none's.
+
+        None's turn may come earlier when an attempt that is under way ends.
+        """
+        best: str | None = None
+        look_again = float("inf")
+        spare = _FAILING - sum(one.under_way for one in self._known.values() if one.failures)
+        for name, due in waiting:
+            target = self._known.get(name, _Target())
+            if target.under_way >= (1 if target.failures else _A_TARGET) or (target.failures and spare <= 0):
+                continue
+            if max(due, target.not_before) > now:
+                look_again = min(look_again, max(due, target.not_before))
+            elif best is None or target.served < self._known.get(best, _Target()).served:
+                best = name
+        return best, look_again
+
+    def begin(self, name: str) -> None:
+        """An attempt is under way."""
+        self._turns += 1
+        target = self._known.setdefault(name, _Target())
+        target.under_way += 1
+        target.served = self._turns
+
+    def answered(self, name: str) -> None:
+        """An attempt ended, and the target had answered: with yes or no."""
+        target = self._known[name]
+        target.under_way -= 1
+        target.failures = 0
+        target.not_before = 0.0
+        if not target.under_way:
+            del self._known[name]
+
+    def unreachable(self, name: str, now: float) -> tuple[float, float]:
+        """An attempt ended without an answer: when the next one may be made, and since when there is none."""
+        target = self._known[name]
+        target.under_way -= 1
+        if not target.failures:
+            target.failing_since = now
+        if target.not_before <= now:  # one of several attempts under way together counts
+            target.failures += 1
+            target.not_before = now + self.policy.delay_after(target.failures)
+        return target.not_before, target.failing_since

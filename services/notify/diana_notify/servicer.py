@@ -1,0 +1,70 @@
+"""NotifyService over the core."""
+
+from __future__ import annotations
+
+import hashlib
+
+import grpc
+
+from diana.notify.v1 import notify_service_pb2 as pb
+from diana.notify.v1.notify_service_pb2_grpc import NotifyServiceServicer
+from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_notify.core.notifier import Notifier
+from diana_notify.wire import (
+    channel_to_proto,
+    content_from_proto,
+    delivery_to_proto,
+    recipient_from_proto,
+    state_from_proto,
+)
+
+_PAGE_SIZE = 100
+
+
+class NotifyServicer(NotifyServiceServicer):
+    """Every RPC of the contract; its comments say what each answers and refuses."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    def SendMessage(self, request: pb.SendMessageRequest, context: grpc.ServicerContext) -> pb.SendMessageResponse:
+        recipient, content = recipient_from_proto(request.recipient), content_from_proto(request.content)
+        delivery = self._notifier.send(recipient, content, request.request_id)
+        return pb.SendMessageResponse(delivery=delivery_to_proto(delivery))
+
+    def DispatchMessage(
+        self, request: pb.DispatchMessageRequest, context: grpc.ServicerContext
+    ) -> pb.DispatchMessageResponse:
+        content = content_from_proto(request.content)
+        deliveries = self._notifier.dispatch(request.channel, content, request.request_id)
+        return pb.DispatchMessageResponse(deliveries=[delivery_to_proto(one) for one in deliveries])
+
+    def GetDelivery(self, request: pb.GetDeliveryRequest, context: grpc.ServicerContext) -> pb.GetDeliveryResponse:
+        return pb.GetDeliveryResponse(delivery=delivery_to_proto(self._notifier.get(request.name)))
+
+    def ListDeliveries(
+        self, request: pb.ListDeliveriesRequest, context: grpc.ServicerContext
+    ) -> pb.ListDeliveriesResponse:
+        size = request.page_size or _PAGE_SIZE
+        mark = hashlib.sha256(repr((request.state, request.channel)).encode()).hexdigest()[:8]
+        before = _before(request.page_token, mark)
+        found = self._notifier.page(before, size + 1, state_from_proto(request.state), request.channel)
+        return pb.ListDeliveriesResponse(
+            deliveries=[delivery_to_proto(one) for one in found[:size]],
+            next_page_token=f"{found[size - 1].number}.{mark}" if len(found) > size else "",
+        )
+
+    def ListChannels(self, request: pb.ListChannelsRequest, context: grpc.ServicerContext) -> pb.ListChannelsResponse:
+        return pb.ListChannelsResponse(channels=[channel_to_proto(one) for one in self._notifier.channels()])
+
+
+def _before(token: str, mark: str) -> int | None:
+    """The number that a page token stands for; None for the first page. Raises DianaError PAGE_TOKEN_INVALID."""
+    if not token:
+        return None
+    number, _, given = token.partition(".")
+    if given != mark or not number.isascii() or not number.isdigit() or len(number) > 18:
+        description = "is not one that this request was given"
+        violation = FieldViolation("page_token", description)
+        raise DianaError(Reason.PAGE_TOKEN_INVALID, f"page_token: {description}", fields=[violation])
+    return int(number)

@@ -1,0 +1,151 @@
+"""A notifier's parts without a server: a ledger, a directory, and carriers that do as they are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diana_common.errors import DianaError, Reason
+from diana_notify.core.addresses import AddressBook
+from diana_notify.core.carriers import Undelivered
+from diana_notify.core.delivering import Deliverer
+from diana_notify.core.directory import Directory, Subscription
+from diana_notify.core.model import Delivery, Parcel, Recipient, State, Subscriber, Transport
+from diana_notify.core.notifier import Notifier
+from diana_notify.core.rendering import TemplateText
+from diana_notify.core.retrying import RetryPolicy
+from diana_notify.stores.sqlite import SqliteLedger
+
+QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, give_up_seconds=3600.0)
+ADDRESSES = AddressBook(True, ["http://hooks.example/", "http://dead.example/"])
+CHANNELS = {"mammo-hospital_a": "Mammography at A", "mammo-hospital_b": "Mammography at B", "quiet": "Nobody listens"}
+TEMPLATES = {
+    "arrived": TemplateText("{{ channel.name }}: {{ values.study_uid }}", "Dear {{ recipient.name }},\nit is here.\n"),
+    "personal": TemplateText("For {{ recipient.affiliation }}", "{{ values.secret }}"),
+}
+
+
+def subscription(name: str, *tags: str, affiliation: str = "") -> Subscription:
+    address = f"{name.lower()}@hospital.example"
+    return Subscription(Subscriber(name, address, affiliation, [Recipient(Transport.EMAIL, address)]), tags)
+
+
+SUBSCRIPTIONS = [
+    subscription("Ada", "mammo-hospital_a", affiliation="Hospital A"),
+    subscription("Bob", "mammo-hospital_a", "mammo-hospital_b"),
+]
+
+
+def email(name: str = "ada") -> Recipient:
+    return Recipient(Transport.EMAIL, f"{name}@hospital.example")
+
+
+def webhook(host: str = "hooks.example") -> Recipient:
+    return Recipient(Transport.WEBHOOK, f"http://{host}/x")
+
+
+class FakeCarrier:
+    """Keeps what it carries; `behave` may raise instead, or wait."""
+
+    def __init__(self) -> None:
+        self.behave: Callable[[Parcel], None] = lambda parcel: None
+        self.carried: list[Parcel] = []
+        self.attempts: list[str] = []
+        self._lock = threading.Lock()
+
+    def carry(self, parcel: Parcel) -> None:
+        with self._lock:
+            self.attempts.append(parcel.delivery.name)
+        self.behave(parcel)
+        with self._lock:
+            self.carried.append(parcel)
+
+
+class FakeObserver:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.unmatched_reasons: list[tuple[str, str, Reason]] = []
+        self.matches: list[tuple[str, int]] = []
+        self.losses: list[Reason] = []
+
+    def sent(self, parcel: Parcel) -> None: ...
+
+    def failed(self, parcel: Parcel, why: str) -> None: ...
+
+    def dead(self, transport: Transport, why: str, count: int = 1) -> None: ...
+
+    def stumbled(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    def matched(self, rule: str, messages: int) -> None:
+        self.matches.append((rule, messages))
+
+    def unmatched(self, rule: str, study_uid: str, reason: Reason) -> None:
+        self.unmatched_reasons.append((rule, study_uid, reason))
+
+    def lost(self, error: DianaError) -> None:
+        self.losses.append(error.reason)
+
+
+class NotifyBench:
+    """All of it together, in a folder."""
+
+    def __init__(self, folder: Path, policy: RetryPolicy = QUICK) -> None:
+        self.folder = folder
+        self.policy = policy
+        self.ledger = SqliteLedger(folder / "ledger.sqlite")
+        self.directory = Directory(CHANNELS, SUBSCRIPTIONS, TEMPLATES, ADDRESSES)
+        self.carrier = FakeCarrier()
+        self.observer = FakeObserver()
+        self.deliverer = self.new_deliverer()
+        self.notifier = Notifier(self.directory, ADDRESSES, self.ledger, lambda: self.deliverer.wake())
+
+    def new_deliverer(self) -> Deliverer:
+        carriers = dict.fromkeys(Transport, self.carrier)
+        return Deliverer(self.ledger, carriers, self.policy, 86_400.0, self.observer)
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Deliver inside the context."""
+        self.deliverer.start()
+        try:
+            yield
+        finally:
+            self.deliverer.stop()
+            self.deliverer = self.new_deliverer()
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait for something that the deliverer's threads bring about."""
+        assert awaited(true, seconds), [(one.state, one.last_error) for one in self.all()]
+
+    def wait_for(self, state: State, count: int) -> list[Delivery]:
+        """The deliveries in a state, once there are so many."""
+        self.wait_until(lambda: len(self.all(state)) >= count)
+        return self.all(state)
+
+    def all(self, state: State | None = None) -> list[Delivery]:
+        """Every delivery, newest first."""
+        return self.ledger.page(None, 10_000, state, "")
+
+
+def awaited(true: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Whether something came true in time."""
+    pause = threading.Event()
+    for _ in range(round(seconds / 0.01)):
+        if true():
+            return True
+        pause.wait(0.01)
+    return False
+
+
+def raising(failure: Undelivered) -> Callable[[Parcel], None]:
+    """A carrier's behaviour: always to fail so."""
+
+    def behave(parcel: Parcel) -> None:
+        raise failure
+
+    return behave
