@@ -42,7 +42,7 @@ def make_server(config: AnonConfig) -> Server:
     server.add(
         anon_service_pb2.DESCRIPTOR.services_by_name["AnonService"],
         add_AnonServiceServicer_to_server,
-        AnonServicer(deidentifier, queue),
+        AnonServicer(deidentifier, queue, max(1, config.server.max_concurrent_calls * 3 // 4)),
         ready=check_ready,
     )
     server.add(

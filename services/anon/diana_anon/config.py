@@ -73,7 +73,8 @@ class AnonConfig:
         default_factory=lambda: ServerConfig(listen="127.0.0.1:50064", max_concurrent_calls=64)
     )
     """How it listens and what it takes on. Every call that de-identifies holds up to 8 MiB of its instance in
-    memory, and twice that at times."""
+    memory, and twice that at times; the two that are worked on at a time may take some hundred MiB if they are
+    hostile. Instances come in on three of four calls at most, so that others find a place."""
 
     state_dir: Path = Path("diana-state/anon")
     """Where the operations lie; for one process at a time."""

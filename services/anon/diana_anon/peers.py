@@ -49,7 +49,7 @@ class ArchivePeer:
 
     def study(self, store: str, study_uid: str) -> StudySummary:
         """See core.ports.Source."""
-        with _typed(_ARCHIVE):
+        with _typed(_ARCHIVE, f"store {store}"):
             study = self._client.study(study_uid, store=store)
         return StudySummary(study.instance_count, dict(study.attributes))
 
@@ -71,9 +71,12 @@ class ArchivePeer:
     def upload(self, store: str, outgoing: Iterable[Outgoing], operation: str) -> Generator[Answered, None, None]:
         """See core.ports.Target."""
         items = map(_item, outgoing)
-        with _typed(_ARCHIVE), closing(self._client.upload(items, store=store, origin=_origin(operation))) as results:
+        with (
+            _typed(_ARCHIVE, f"store {store}"),
+            closing(self._client.upload(items, store=store, origin=_origin(operation))) as results,
+        ):
             for result in results:
-                yield Answered(result.key, None if result.error is None else _error(_ARCHIVE, result.error))
+                yield Answered(result.key, None if result.error is None else _refused(result.error))
 
     def set_attributes(self, store: str, study_uid: str, attributes: Mapping[str, str], operation: str) -> str:
         """See core.ports.Target."""
@@ -109,7 +112,7 @@ class GuidPeer:
     def identity(self, domain: str, subject: Subject) -> Identity:
         """See core.ports.Mint."""
         asked = subject_to_proto(subject)
-        with _typed(_GUID):
+        with _typed(_GUID, f"domain {domain}"):
             answer = self._client.mint(asked, domain=domain)
         try:
             return identity_from_proto(answer)
@@ -118,7 +121,7 @@ class GuidPeer:
 
     def uid_key(self, domain: str) -> bytes:
         """See core.ports.Mint."""
-        with _typed(_GUID):
+        with _typed(_GUID, f"domain {domain}"):
             return self._client.lease_uid_key(domain=domain)
 
 
@@ -167,15 +170,25 @@ def _typed_data(data: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _typed(peer: str) -> Iterator[None]:
-    """Turn the client's errors into the core's."""
+def _typed(peer: str, what: str = "it") -> Iterator[None]:
+    """Turn the client's errors into the core's; `what` a peer was asked for is named."""
     try:
         yield
     except MeshError as error:
-        raise _error(peer, error) from error
+        raise _error(peer, error, what) from error
 
 
-def _error(peer: str, error: MeshError) -> DianaError:
+def _refused(error: MeshError) -> DianaError:
+    """Why an instance was not stored."""
+    if error.reason == Reason.INSTANCE_CONFLICT.name:
+        return DianaError(
+            Reason.INSTANCE_CONFLICT,
+            "The store has this instance de-identified otherwise: by another profile or domain, or from other bytes.",
+        )
+    return _error(_ARCHIVE, error, "it")
+
+
+def _error(peer: str, error: MeshError, what: str) -> DianaError:
     """The core's error. A message that may tell of a peer's own affairs is not kept; what it says of a field is."""
     if isinstance(error, Unavailable | DeadlineExceeded | Cancelled) or error.reason == Reason.OVERLOADED.name:
         return DianaError(Reason.PEER_UNAVAILABLE, f"The {peer} does not answer.")
@@ -184,4 +197,4 @@ def _error(peer: str, error: MeshError) -> DianaError:
         reason = Reason.SUBJECT_INVALID
     fields = [FieldViolation(path, description) for path, description in error.fields]
     text = "; ".join(f"{one.field}: {one.description}" for one in fields)
-    return DianaError(reason, text or f"The {peer} refused it.", fields=fields)
+    return DianaError(reason, text or f"The {peer} refused {what}.", fields=fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -12,7 +13,7 @@ from diana.anon.v1.anon_service_pb2_grpc import AnonServiceServicer
 from diana_anon.core.deidentifier import Deidentifier, gathered
 from diana_anon.core.study import StudyDeidentifier
 from diana_anon.wire import instance_to_proto, job_from_proto, outcome_to_proto, profile_to_proto
-from diana_common.errors import invalid_field
+from diana_common.errors import DianaError, Reason, invalid_field
 from diana_server.operations import OperationQueue, Work, operation_to_proto
 
 STUDY = "anon.study"
@@ -23,13 +24,23 @@ _CHUNK_BYTES = 1024 * 1024
 class AnonServicer(AnonServiceServicer):
     """De-identifies instances; studies are operations of `queue`."""
 
-    def __init__(self, deidentifier: Deidentifier, queue: OperationQueue) -> None:
+    def __init__(self, deidentifier: Deidentifier, queue: OperationQueue, most_streams: int) -> None:
+        """No more than `most_streams` instances come in at a time, so that other calls find a place beside them."""
+        self._places = threading.BoundedSemaphore(most_streams)
         self._deidentifier = deidentifier
         self._queue = queue
 
     def AnonymizeInstance(
         self, requests: Iterator[pb.AnonymizeInstanceRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.AnonymizeInstanceResponse]:
+        if not self._places.acquire(blocking=False):
+            raise DianaError(Reason.OVERLOADED, "As many instances come in as may at a time.")
+        try:
+            yield from self._anonymized(requests)
+        finally:
+            self._places.release()
+
+    def _anonymized(self, requests: Iterator[pb.AnonymizeInstanceRequest]) -> Iterator[pb.AnonymizeInstanceResponse]:
         first = next(requests, pb.AnonymizeInstanceRequest())
         procedure = self._deidentifier.procedure(first.profile)
         identities = self._deidentifier.identities(procedure)

@@ -19,7 +19,6 @@ from diana_common.errors import DianaError, FieldViolation, Reason
 _DEFAULT_STORE = "default"
 _OLDEST_YEARS = 150
 _DATES = {Dates.REMOVE: pb.DATES_REMOVED, Dates.SHIFT: pb.DATES_SHIFTED}
-_SEXES = {"F": guid_pb.SEX_FEMALE, "M": guid_pb.SEX_MALE, "O": guid_pb.SEX_OTHER}
 
 
 def profile_to_proto(procedure: Procedure) -> pb.Profile:
@@ -72,6 +71,7 @@ def outcome_to_proto(target_store: str, outcome: StudyOutcome) -> pb.AnonymizeSt
 def subject_to_proto(subject: Subject) -> guid_pb.Subject:
     """A subject as the mint is asked for it. Raises SUBJECT_INVALID for text that has no form in UTF-8.
 
+    The sex is left out: the name that is drawn by it would tell it, and differ where one instance does not say.
     An age counts with the day it refers to only, and one that nobody reaches is as good as none.
     """
     aged = subject.reference_date and subject.age_years is not None and 0 <= subject.age_years <= _OLDEST_YEARS
@@ -83,7 +83,6 @@ def subject_to_proto(subject: Subject) -> guid_pb.Subject:
             birth_date=_date_to_proto(subject.birth_date),
             age_years=subject.age_years if aged else None,
             reference_date=_date_to_proto(subject.reference_date) if aged else None,
-            sex=_SEXES.get(subject.sex, guid_pb.SEX_UNSPECIFIED),
         )
     except UnicodeEncodeError:
         raise subject_invalid("subject", "is not valid Unicode text") from None

@@ -29,7 +29,10 @@ KEPT = frozenset(
 WALKED = frozenset({0x00081199, CONTENT_SEQUENCE})
 """Referenced SOP Sequence and the tree itself: their items are walked by the same rules."""
 
-REPLACED = frozenset({0x0040A043, 0x0040A160, 0x0040A168})
+TEXT_VALUE = 0x0040A160
+"""A content item's words; items also stand in other sequences, as in Protocol Context."""
+
+REPLACED = frozenset({0x0040A043, TEXT_VALUE, 0x0040A168})
 """Concept Name Code Sequence, Text Value, Concept Code Sequence: dummies."""
 
 EMPTIED = frozenset({0x0040A300})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,6 +19,9 @@ DEFAULT_PROFILE = "default"
 """The profile of requests that name none."""
 
 _SUBJECTS_HELD = 1024
+
+_AT_ONCE = 2
+"""Objects in the engine at a time. A hostile one may take some hundred MiB there, and more at once are no faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Deidentifier:
         self._mint = mint
         self._spool = spool
         self._meter = meter
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def procedure(self, name: str) -> Procedure:
         """The named one; the default for an empty name. Raises PROFILE_UNKNOWN."""
@@ -70,8 +75,11 @@ class Deidentifier:
         """
         try:
             source = self._spool.collect(pieces)
-            identity = identities.of(read_subject(source))
-            made = deidentify(source, procedure.plan, identity, identities.map_uid)
+            with self._places:
+                subject = read_subject(source)
+            identity = identities.of(subject)
+            with self._places:
+                made = deidentify(source, procedure.plan, identity, identities.map_uid)
         except DianaError as error:
             self._meter.refused(procedure.profile.name, error)
             raise

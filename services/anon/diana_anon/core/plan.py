@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from diana_anon.core import content, tables
 from diana_anon.core.profile import Dates, Profile
+from diana_anon.core.supplement import may_tell
 from diana_anon.core.uids import names_a_kind
 from diana_common.dicom.vr import implicit_vr
 
@@ -124,13 +125,15 @@ class Level(dict[int, Rule]):
         return Rule(_KINDS[action], vr)
 
     def _unlisted(self, tag: int, vr: str) -> Rule:
+        if tag == content.TEXT_VALUE:
+            return Rule(Kind.DUMMY, vr)
         if vr == "SQ":
             return Rule(Kind.WALK, vr)
         if vr == "UI" and not names_a_kind(tag):
             return Rule(Kind.MAP, vr)
-        if vr in _TEMPORAL and self._plan.profile.dates is Dates.SHIFT:
-            return Rule(Kind.SHIFT, vr)
-        return Rule(Kind.KEEP, vr)
+        if vr in _TEMPORAL:
+            return Rule(Kind.SHIFT if self._plan.profile.dates is Dates.SHIFT else Kind.REMOVE, vr)
+        return Rule(Kind.REMOVE if may_tell(tag, vr) else Kind.KEEP, vr)
 
 
 def compile_plan(profile: Profile) -> Plan:

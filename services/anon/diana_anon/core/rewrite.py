@@ -14,6 +14,7 @@ from diana_anon.core.pieces import Part, size
 from diana_anon.core.plan import IDENTITY, Kind, Plan, Rule
 from diana_anon.core.profile import Dates
 from diana_anon.core.uids import UidMapper, mapped_values
+from diana_anon.core.values import CHECKED, fits
 from diana_common.dicom.context import Context
 from diana_common.dicom.limits import Odd
 
@@ -108,8 +109,12 @@ class Rewriter:
         """
         if element.end != element.after:
             return element.tag == PIXEL_DATA and not depth
+        if depth and element.tag >> 16 == PIXEL_DATA >> 16:
+            return False
         text = rule.vr in _TEXT
         if element.vr not in _ANY and (element.vr in _ENCODED_TEXT) is not text:
+            return False
+        if rule.vr in CHECKED and not fits(element.tag, rule.vr, self.value(element)):
             return False
         return not text or b"\0" not in self.value(element).rstrip(b"\0 ")
 

@@ -6,14 +6,19 @@ import hashlib
 import re
 from collections.abc import Callable
 
+from pydicom._uid_dict import UID_dictionary  # generated from PS3.6; the version is pinned
+
 from diana_common.tags import keyword_of
 from diana_common.uid import is_uid
 
 UidMapper = Callable[[str], str]
 """A UID to its replacement; the same one always gets the same."""
 
-WELL_KNOWN = "1.2.840.10008."
-"""The standard's own root: SOP Classes, Transfer Syntaxes, coding schemes, well-known instances (PS3.6 annex A)."""
+WELL_KNOWN = frozenset(UID_dictionary)
+"""What PS3.6 annex A registers: SOP Classes, Transfer Syntaxes, coding schemes, well-known instances.
+
+No more than that: some systems make the UIDs of their own objects below the standard's root, or below a SOP Class's.
+"""
 
 _KINDS = re.compile(r"SOPClass|TransferSyntax")
 _RESOURCES = frozenset({0x0008010C, 0x00080117, 0x00080118})
@@ -33,7 +38,7 @@ def mapped(uid: str, map_uid: UidMapper) -> str:
     if not uid:
         return uid
     if is_uid(uid):
-        return uid if uid.startswith(WELL_KNOWN) else map_uid(uid)
+        return uid if uid in WELL_KNOWN else map_uid(uid)
     digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).digest()
     return map_uid(f"2.25.{int.from_bytes(digest[:16], 'big')}")
 

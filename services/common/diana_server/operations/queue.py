@@ -156,7 +156,7 @@ class OperationQueue:
 
     def _run(self, operation: Operation) -> None:
         work = Work(operation, self._store, lambda: self._interrupted(operation.name))
-        end = partial(self._end, operation.number, work)
+        end = partial(self._end, operation, work)
         try:
             settle = partial(end, State.SUCCEEDED, result=_packed(self._handlers[operation.kind](work)))
         except Interrupted:
@@ -167,13 +167,14 @@ class OperationQueue:
             settle = partial(end, State.FAILED, error=self._unforeseen(operation, failure))
         self._persistently(settle)
 
-    def _end(self, number: int, work: Work, state: State, result: bytes = b"", error: bytes = b"") -> None:
+    def _end(self, operation: Operation, work: Work, state: State, result: bytes = b"", error: bytes = b"") -> None:
         work.flush()
-        self._store.end(number, state, time.time(), result=result, error=error)
+        self._store.end(operation.number, state, time.time(), result=result, error=error)
+        self._log.info("operation ended", operation=operation.name, kind=operation.kind, state=state.name.lower())
 
     def _leave(self, operation: Operation, work: Work) -> None:
         if self._store.get(operation.name).cancel_asked:
-            self._end(operation.number, work, State.CANCELLED)
+            self._end(operation, work, State.CANCELLED)
         else:
             work.flush()
             self._store.requeue(operation.number)
