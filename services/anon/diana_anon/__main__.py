@@ -9,14 +9,14 @@ from diana.anon.v1.anon_service_pb2_grpc import add_AnonServiceServicer_to_serve
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
 from diana_anon.adapters import DiskSpool, PrometheusMeter
-from diana_anon.config import AnonConfig, PeerConfig, ProfileConfig
+from diana_anon.config import AnonConfig, ProfileConfig
 from diana_anon.core.deidentifier import DEFAULT_PROFILE, Deidentifier, Procedure, make_procedure
 from diana_anon.core.profile import Dates, Profile
 from diana_anon.core.study import StudyDeidentifier
 from diana_anon.peers import ArchivePeer, GuidPeer, tls_options
 from diana_anon.servicer import STUDY, AnonServicer, study_handler
 from diana_common.state_files import FolderLock
-from diana_server.config import read_config
+from diana_server.config import PeerConfig, read_config
 from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
 

@@ -69,6 +69,32 @@ class ServerConfig:
             raise ValueError("limits must be positive")
 
 
+@dataclass(frozen=True)
+class PeerConfig:
+    """How another service is reached."""
+
+    address: str
+    """Host and port."""
+
+    ca_file: Path | None = None
+    """The authorities to trust, PEM; plain text when absent, which is for loopback only."""
+
+    cert_file: Path | None = None
+    """The certificate chain to show, PEM; needs `key_file` and `ca_file`."""
+
+    key_file: Path | None = None
+    """Its private key, PEM."""
+
+    token_file: Path | None = None
+    """A file with the token to show; needs `ca_file`. It is read again when it is renewed."""
+
+    def __post_init__(self) -> None:
+        if self.ca_file is None and (self.cert_file or self.key_file or self.token_file):
+            raise ValueError("cert_file, key_file and token_file need ca_file")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+
+
 def split_address(address: str, setting: str) -> tuple[str, int]:
     """Host and port of "host:port". Raises ValueError naming the setting."""
     host, _, port = address.rpartition(":")

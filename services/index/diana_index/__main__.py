@@ -8,7 +8,7 @@ from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
 from diana_common.state_files import FolderLock
 from diana_index.adapters import PrometheusListener
-from diana_index.config import ArchiveConfig, IndexConfig
+from diana_index.config import IndexConfig
 from diana_index.core.follow import Follower
 from diana_index.core.index import Index
 from diana_index.core.paging import PageTokens
@@ -16,7 +16,7 @@ from diana_index.core.progress import Progress
 from diana_index.peers import ArchivePeer, tls_options
 from diana_index.servicer import REBUILD, IndexServicer, rebuild_handler
 from diana_index.stores.generations import SqliteGenerations, page_token_key
-from diana_server.config import read_config
+from diana_server.config import PeerConfig, read_config
 from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
 
@@ -59,7 +59,7 @@ def make_server(config: IndexConfig) -> Server:
     return server
 
 
-def _archive(config: ArchiveConfig) -> ArchivePeer:
+def _archive(config: PeerConfig) -> ArchivePeer:
     tls = tls_options(config.ca_file, config.cert_file, config.key_file)
     return ArchivePeer(config.address, tls, config.token_file)
 

@@ -13,7 +13,6 @@ from diana_notify.adapters.observer import PrometheusObserver
 from diana_notify.adapters.smtp import SmtpCarrier, SmtpServer
 from diana_notify.adapters.webhook import WebhookCarrier
 from diana_notify.config import (
-    ArchiveConfig,
     NotifyConfig,
     RuleConfig,
     SmtpConfig,
@@ -34,7 +33,7 @@ from diana_notify.core.rules import Rule, Rules
 from diana_notify.peers import ArchivePeer, tls_options
 from diana_notify.servicer import NotifyServicer
 from diana_notify.stores.sqlite import SqliteLedger
-from diana_server.config import read_config
+from diana_server.config import PeerConfig, read_config
 from diana_server.server import Server, run_service
 
 _DAY = 86_400.0
@@ -140,7 +139,7 @@ def _smtp(config: SmtpConfig) -> SmtpServer:
     )
 
 
-def _archive(config: ArchiveConfig) -> ArchivePeer:
+def _archive(config: PeerConfig) -> ArchivePeer:
     tls = tls_options(config.ca_file, config.cert_file, config.key_file)
     return ArchivePeer(config.address, tls, config.token_file)
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from diana_common.settings import build, config_invalid, expand_tree
-from diana_server.config import ServerConfig
+from diana_server.config import PeerConfig, ServerConfig
 
 
 class Tls(Enum):
@@ -27,32 +27,6 @@ class Event(Enum):
     """What rules can wait for."""
 
     STUDY_COMPLETED = "study_completed"
-
-
-@dataclass(frozen=True)
-class ArchiveConfig:
-    """The archive whose feed the rules follow; not needed without rules."""
-
-    address: str = "127.0.0.1:50061"
-    """Host and port."""
-
-    ca_file: Path | None = None
-    """The authorities to trust, PEM; plain text when absent, which is for loopback only."""
-
-    cert_file: Path | None = None
-    """The certificate chain to show, PEM; needs `key_file` and `ca_file`."""
-
-    key_file: Path | None = None
-    """Its private key, PEM."""
-
-    token_file: Path | None = None
-    """A file with the token to show; needs `ca_file`. It is read again when it is renewed."""
-
-    def __post_init__(self) -> None:
-        if self.ca_file is None and (self.cert_file or self.key_file or self.token_file):
-            raise ValueError("cert_file, key_file and token_file need ca_file")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
 
 
 @dataclass(frozen=True)
@@ -203,8 +177,8 @@ class NotifyConfig:
     state_dir: Path = Path("diana-state/notify")
     """Where the ledger lies. It holds the texts of messages until they are sent; keep it from others."""
 
-    archive: ArchiveConfig = field(default_factory=ArchiveConfig)
-    """The archive whose feed the rules follow."""
+    archive: PeerConfig = field(default_factory=lambda: PeerConfig("127.0.0.1:50061"))
+    """The archive whose feed the rules follow; not needed without rules."""
 
     subscriptions_file: Path | None = None
     """Two YAML documents in one file: `channels`, then `subscribers`, as below. Those here come on top."""

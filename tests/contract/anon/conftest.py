@@ -13,13 +13,13 @@ import pytest
 
 from diana.anon.v1.anon_service_pb2_grpc import AnonServiceStub
 from diana_anon.__main__ import make_server as make_anon
-from diana_anon.config import AnonConfig, PeerConfig
+from diana_anon.config import AnonConfig
 from diana_archive.__main__ import make_server as make_archive
 from diana_archive.config import ArchiveConfig, StoreConfig
 from diana_client import AnonClient, ArchiveClient, OperationClient, connect
 from diana_guid.__main__ import make_server as make_guid
 from diana_guid.config import DomainConfig, GuidConfig, Scheme
-from diana_server.config import ServerConfig
+from diana_server.config import PeerConfig, ServerConfig
 from diana_server.server import Server
 
 NOWHERE = "127.0.0.1:1"

@@ -9,8 +9,9 @@ import pytest
 from pydicom import dcmread
 
 from diana.anon.v1 import anon_service_pb2 as pb
-from diana_anon.config import Dates, PeerConfig, ProfileConfig
+from diana_anon.config import Dates, ProfileConfig
 from diana_client import MeshError
+from diana_server.config import PeerConfig
 from tests.contract.anon.conftest import NOWHERE, Bench, Serve
 from tests.contract.guid.refusals import refused
 from tests.support.dicom_files import make_ct, make_small

@@ -6,8 +6,8 @@ import pytest
 
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation
-from diana_anon.config import PeerConfig
 from diana_client import Conflict, HealthClient, MeshError, Serving, connect, raise_if_failed, study_result
+from diana_server.config import PeerConfig
 from tests.contract.anon.conftest import NOWHERE, Bench, Serve
 from tests.contract.guid.refusals import refused
 from tests.support.dicom_files import ROOT, make_small

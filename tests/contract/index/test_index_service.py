@@ -32,8 +32,8 @@ from diana_client import (
 )
 from diana_common.errors import DianaError, Reason
 from diana_index.__main__ import main, make_server
-from diana_index.config import ArchiveConfig, IndexConfig
-from diana_server.config import ServerConfig, load_config
+from diana_index.config import IndexConfig
+from diana_server.config import PeerConfig, ServerConfig, load_config
 from tests.contract.index.archive_server import serving
 from tests.unit.index.fake_archive import FakeArchive
 
@@ -62,7 +62,7 @@ class Running:
 def running(tmp_path: Path) -> Iterator[Running]:
     archive = FakeArchive()
     with serving(archive) as address:
-        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address))
+        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address))
         server = make_server(config)
         with connect(server.start()) as channel:
             yield Running(archive, channel)
@@ -186,7 +186,7 @@ def calls_in_flight(method: str) -> float:
 def test_who_waits_is_told_at_once_that_the_server_stops(tmp_path: Path) -> None:
     archive = FakeArchive()
     with serving(archive) as address, ThreadPoolExecutor() as pool:
-        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address)))
+        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address)))
         # Without the client's own retries, which would find nobody there any more.
         raw = grpc.insecure_channel(server.start(), options=[("grpc.enable_retries", 0)])
         with Channel(raw, timeout=20) as channel:
@@ -243,7 +243,7 @@ def test_a_rebuild_that_the_end_of_the_server_cut_short_is_done_by_the_next_one(
     for number in range(10):
         position = archive.store(f"1.1.{number}")
     with serving(archive) as address:
-        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address))
+        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address))
         first = make_server(config)
         with connect(first.start()) as channel:
             IndexClient(channel).count("study", at_least_position=position)
@@ -254,8 +254,9 @@ def test_a_rebuild_that_the_end_of_the_server_cut_short_is_done_by_the_next_one(
         second = make_server(config)
         with connect(second.start()) as channel:
             assert Running(archive, channel).wait(operation).instance_count == 10
-            assert len(list((tmp_path / "state" / "records").glob("*.sqlite"))) == 1
         second.stop(0)
+    # Once nobody asks any more: the records before go with the last who read them.
+    assert len(list((tmp_path / "state" / "records").glob("*.sqlite"))) == 1
 
 
 def test_a_new_epoch_is_followed_without_anybody_asking(running: Running) -> None:
@@ -277,7 +278,7 @@ def test_an_archive_out_of_reach_is_logged_as_all_else_is(tmp_path: Path, monkey
     monkeypatch.setattr("sys.stderr", log)
     structlog.reset_defaults()
     with serving(FakeArchive(reachable=False)) as address:
-        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", ArchiveConfig(address)))
+        server = make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address)))
         end = time.monotonic() + 10
         while "not following the archive" not in log.getvalue():
             assert time.monotonic() < end
