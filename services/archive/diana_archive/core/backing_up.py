@@ -10,6 +10,7 @@ from typing import Protocol
 from diana_archive.core.model import Instance, State
 from diana_archive.core.policies import Policies
 from diana_archive.core.ports import Backup, Catalogue, Objects, Sidecars
+from diana_archive.core.walking import study_uids
 
 _A_PAGE = 200
 
@@ -51,7 +52,7 @@ class BackingUp:
                 for page in _kept(copy, store):
                     self._add(backup, copy, page, done)
                     watcher.progress(done.instance_count, max(total, done.instance_count))
-                for study_uid in _studies(copy, store):
+                for study_uid in study_uids(copy, store):
                     backup.add_sidecar(store, study_uid, self.sidecars.read(store, study_uid))
         backup.adopt(stores)
         return done
@@ -92,13 +93,3 @@ def _kept(copy: Catalogue, store: str) -> Iterator[list[Instance]]:
             return
         after = page[-1].object_id
         yield page
-
-
-def _studies(copy: Catalogue, store: str) -> Iterator[str]:
-    after, more = "", True
-    while more:
-        with copy.snapshot() as snapshot:
-            page, more = snapshot.studies(store, after, _A_PAGE)
-        for study in page:
-            after = study.study_uid
-            yield after

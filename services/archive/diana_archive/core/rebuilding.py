@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from diana_archive.core.model import Newcomer, Origin, State
 from diana_archive.core.ports import Catalogue, Changes, Contents, Objects, SealKeys, Sidecars
 from diana_archive.core.seal import unseal
 from diana_archive.core.storing import find_same
+from diana_archive.core.walking import study_uids
 from diana_common.errors import DianaError
 from diana_common.header import check_complete, scan
 
@@ -79,7 +80,7 @@ class Rebuilding:
             return None
 
     def _add_attributes(self, store: str, rebuilt: Rebuilt) -> None:
-        for study_uid in self._studies(store):
+        for study_uid in study_uids(self.catalogue, store):
             rebuilt.study_count += 1
             document = self.sidecars.read(store, study_uid)
             if document is None:
@@ -89,15 +90,6 @@ class Rebuilding:
             with self.catalogue.transaction() as changes:
                 changes.set_attributes(store, study_uid, plain, sealed_keys)
                 changes.tell_attributes(store, study_uid, _ORIGIN)
-
-    def _studies(self, store: str) -> Iterator[str]:
-        after, more = "", True
-        while more:
-            with self.catalogue.snapshot() as snapshot:
-                page, more = snapshot.studies(store, after, _A_PAGE)
-            for study in page:
-                after = study.study_uid
-                yield after
 
     def _attributes(self, store: str, study_uid: str, document: bytes) -> tuple[dict[str, str], list[str], bool]:
         """Plain attributes, the keys of sealed ones, and whether all of it could be read."""

@@ -13,11 +13,11 @@ from diana_archive.core.failures import damaged
 from diana_archive.core.model import Instance, State
 from diana_archive.core.policies import Policies
 from diana_archive.core.ports import Catalogue, Changes, ObjectReader, Objects
+from diana_archive.core.walking import unknown_objects
 from diana_common.errors import DianaError
 
 _PIECE = 1024 * 1024
 _A_PAGE = 100
-_AN_ORPHAN_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,8 @@ class Verifying:
 
     def _orphans(self, store: str, repair: bool, watcher: Watcher, so_far: Verified) -> int:
         """How many objects have no instance; they are set aside when it is to mend."""
-        after, count = 0, 0
-        while ids := self.objects.settled(store, after, _AN_ORPHAN_PAGE):
-            after = ids[-1]
-            with self.catalogue.snapshot() as snapshot:
-                bearing = snapshot.bearing(ids)
-            orphans = [one for one in ids if one not in bearing]
+        count = 0
+        for orphans in unknown_objects(self.catalogue, self.objects, store):
             count += len(orphans)
             if orphans and repair:
                 self.objects.set_aside(store, orphans)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diana_archive.core.ports import ObjectReader
+from diana_archive.core.walking import unknown_objects
 from diana_archive.stores.catalogue import SqliteCatalogue
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.sidecars import FileSidecars
 from diana_common.state_files import make_directory, sync_directory
 
 _PIECE = 1024 * 1024
-_A_PAGE = 1000
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -78,12 +78,8 @@ class DirectoryBackup:
         catalogue = SqliteCatalogue(place, ())
         self._objects.start(catalogue.reserve_object_ids(self._objects.highest_id(stores) + 1))
         for store in stores:
-            after = 0
-            while ids := self._objects.settled(store, after, _A_PAGE):
-                after = ids[-1]
-                with catalogue.snapshot() as snapshot:
-                    bearing = snapshot.bearing(ids)
-                self._objects.remove([(store, one) for one in ids if one not in bearing])
+            for unknown in unknown_objects(catalogue, self._objects, store):
+                self._objects.remove([(store, one) for one in unknown])
         catalogue.close()
         for path in self._root.glob("stores/*/attributes/*/*.json"):
             if path not in self._noted:
