@@ -138,6 +138,28 @@ class Reason(Enum):
     TEMPLATE_INVALID = (Code.INVALID_ARGUMENT, "Correct the template or its values at the place the message names.")
     RECIPIENT_INVALID = (Code.INVALID_ARGUMENT, "Give an address that fits a transport which notify has configured.")
     DELIVERY_NOT_FOUND = (Code.NOT_FOUND, "Check the delivery's name; ended ones are kept for a time only.")
+    CHECKSUM_MISMATCH = (
+        Code.INVALID_ARGUMENT,
+        "Send the bytes again; they are not those that the checksum was made of.",
+    )
+    UPLOAD_NOT_FOUND = (
+        Code.NOT_FOUND,
+        "Begin the upload at its first byte; it was never begun here, is finished, or has expired.",
+    )
+    QUOTA_EXCEEDED = (Code.RESOURCE_EXHAUSTED, "Delete what is not needed, or raise the store's quota.")
+    PATH_FORBIDDEN = (
+        Code.PERMISSION_DENIED,
+        "Name a place inside the directories that the archive's configuration opens for this.",
+    )
+    SOURCE_NOT_FOUND = (Code.NOT_FOUND, "Check the path; it is the server that must be able to read it.")
+    CONTAINER_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Pack the container again; it is damaged, encrypted, or none of the kinds that are read.",
+    )
+    CONTAINER_LIMIT = (
+        Code.INVALID_ARGUMENT,
+        "Import it in parts; it unpacks to more than the limits in docs/archive.md.",
+    )
 
     @property
     def code(self) -> Code:

@@ -84,7 +84,7 @@ func (x UploadResult_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UploadResult_Outcome.Descriptor instead.
 func (UploadResult_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{3, 0}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // UploadInstancesRequest is one message of an upload stream.
@@ -169,8 +169,22 @@ type UploadChunk struct {
 	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
 	// Set on the last chunk of an instance. An instance whose last chunk
 	// never comes is dropped when the stream ends, with reason
-	// UPLOAD_INCOMPLETE.
-	Finish        bool `protobuf:"varint,4,opt,name=finish,proto3" json:"finish,omitempty"`
+	// UPLOAD_INCOMPLETE, unless it has an `upload_id`.
+	Finish bool `protobuf:"varint,4,opt,name=finish,proto3" json:"finish,omitempty"`
+	// A name that makes the upload of this instance resumable, made up by the
+	// client (a UUID serves), at most 128 characters. Set on the first chunk
+	// that a stream sends of the instance; ignored on later ones. That chunk's
+	// `write_offset` must be what GetUpload answers, 0 where it knows nothing;
+	// otherwise the instance is refused with UPLOAD_ORDER, what arrived before
+	// is kept, and metadata["expected_offset"] says where to go on. A stream
+	// that goes on with an upload takes it over from the one before.
+	UploadId string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// CRC-32 of `data` (ISO-HDLC, as in gzip and zlib). Checked when present.
+	Crc32 *uint32 `protobuf:"fixed32,6,opt,name=crc32,proto3,oneof" json:"crc32,omitempty"`
+	// SHA-256 (32 bytes) of the whole Part 10 file. On the last chunk only;
+	// checked when present. Required there when the instance has an
+	// `upload_id`.
+	Sha256        []byte `protobuf:"bytes,7,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -233,6 +247,662 @@ func (x *UploadChunk) GetFinish() bool {
 	return false
 }
 
+func (x *UploadChunk) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+func (x *UploadChunk) GetCrc32() uint32 {
+	if x != nil && x.Crc32 != nil {
+		return *x.Crc32
+	}
+	return 0
+}
+
+func (x *UploadChunk) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+// GetUploadRequest names a resumable upload.
+type GetUploadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store; absent means "default".
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// The name its chunks were sent under. Required.
+	UploadId      string `protobuf:"bytes,2,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUploadRequest) Reset() {
+	*x = GetUploadRequest{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUploadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUploadRequest) ProtoMessage() {}
+
+func (x *GetUploadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUploadRequest.ProtoReflect.Descriptor instead.
+func (*GetUploadRequest) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetUploadRequest) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *GetUploadRequest) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+// GetUploadResponse says how far an upload is.
+type GetUploadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many bytes are kept: the `write_offset` of the next chunk.
+	WriteOffset int64 `protobuf:"varint,1,opt,name=write_offset,json=writeOffset,proto3" json:"write_offset,omitempty"`
+	// When it is dropped unless more arrives.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUploadResponse) Reset() {
+	*x = GetUploadResponse{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUploadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUploadResponse) ProtoMessage() {}
+
+func (x *GetUploadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUploadResponse.ProtoReflect.Descriptor instead.
+func (*GetUploadResponse) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetUploadResponse) GetWriteOffset() int64 {
+	if x != nil {
+		return x.WriteOffset
+	}
+	return 0
+}
+
+func (x *GetUploadResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// AdoptInstancesRequest is one message of an adoption stream.
+type AdoptInstancesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store. Read from the first message of the stream; ignored in later
+	// ones.
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// Where the instances come from. Read from the first message; ignored in
+	// later ones.
+	Origin *v1.Origin `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The name of the door's spool directory in the archive's configuration.
+	// Required in the first message; ignored in later ones.
+	Spool string `protobuf:"bytes,3,opt,name=spool,proto3" json:"spool,omitempty"`
+	// Files to take over.
+	Files         []*AdoptFile `protobuf:"bytes,4,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptInstancesRequest) Reset() {
+	*x = AdoptInstancesRequest{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptInstancesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptInstancesRequest) ProtoMessage() {}
+
+func (x *AdoptInstancesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptInstancesRequest.ProtoReflect.Descriptor instead.
+func (*AdoptInstancesRequest) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AdoptInstancesRequest) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *AdoptInstancesRequest) GetOrigin() *v1.Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *AdoptInstancesRequest) GetSpool() string {
+	if x != nil {
+		return x.Spool
+	}
+	return ""
+}
+
+func (x *AdoptInstancesRequest) GetFiles() []*AdoptFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// AdoptFile is one file of a spool directory: a whole Part 10 file, closed,
+// that nobody writes to any more.
+type AdoptFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The client's number for the instance, unique on this stream; answers
+	// carry it.
+	Tag uint64 `protobuf:"varint,1,opt,name=tag,proto3" json:"tag,omitempty"`
+	// The file's name within the spool directory, without any path: letters,
+	// digits, "_", "-" and ".", not beginning with ".", at most 255 bytes.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptFile) Reset() {
+	*x = AdoptFile{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptFile) ProtoMessage() {}
+
+func (x *AdoptFile) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptFile.ProtoReflect.Descriptor instead.
+func (*AdoptFile) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AdoptFile) GetTag() uint64 {
+	if x != nil {
+		return x.Tag
+	}
+	return 0
+}
+
+func (x *AdoptFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// AdoptInstancesResponse holds answers for instances that became durable or
+// were refused together.
+type AdoptInstancesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One answer for each file, never two for one tag.
+	Results       []*UploadResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptInstancesResponse) Reset() {
+	*x = AdoptInstancesResponse{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptInstancesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptInstancesResponse) ProtoMessage() {}
+
+func (x *AdoptInstancesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptInstancesResponse.ProtoReflect.Descriptor instead.
+func (*AdoptInstancesResponse) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AdoptInstancesResponse) GetResults() []*UploadResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// ImportInstancesRequest starts an import.
+type ImportInstancesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A name for this request that the caller makes up (a UUID serves): the
+	// same id returns the same operation again. At most 128 characters.
+	// Empty: no such protection.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The store; empty means "default".
+	Store string `protobuf:"bytes,2,opt,name=store,proto3" json:"store,omitempty"`
+	// Where the server finds it: an absolute path inside one of its
+	// import_dirs, at most 4,096 bytes. Symbolic links are followed only as
+	// long as they stay inside. Required.
+	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	// Where the instances come from; the operation's name is added.
+	Origin        *v1.Origin `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportInstancesRequest) Reset() {
+	*x = ImportInstancesRequest{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportInstancesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportInstancesRequest) ProtoMessage() {}
+
+func (x *ImportInstancesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportInstancesRequest.ProtoReflect.Descriptor instead.
+func (*ImportInstancesRequest) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ImportInstancesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ImportInstancesRequest) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *ImportInstancesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ImportInstancesRequest) GetOrigin() *v1.Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// ImportInstancesResponse carries the operation.
+type ImportInstancesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation; follow it with OperationService at this same server. Its
+	// progress counts files; the total is unknown until all are found.
+	Operation     *v11.Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportInstancesResponse) Reset() {
+	*x = ImportInstancesResponse{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportInstancesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportInstancesResponse) ProtoMessage() {}
+
+func (x *ImportInstancesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportInstancesResponse.ProtoReflect.Descriptor instead.
+func (*ImportInstancesResponse) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ImportInstancesResponse) GetOperation() *v11.Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// ImportInstancesResult is the result of an operation of kind
+// "archive.import".
+type ImportInstancesResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many files were looked at, those within containers included.
+	FileCount int64 `protobuf:"varint,1,opt,name=file_count,json=fileCount,proto3" json:"file_count,omitempty"`
+	// How many new instances are stored.
+	StoredCount int64 `protobuf:"varint,2,opt,name=stored_count,json=storedCount,proto3" json:"stored_count,omitempty"`
+	// How many were there already.
+	AlreadyStoredCount int64 `protobuf:"varint,3,opt,name=already_stored_count,json=alreadyStoredCount,proto3" json:"already_stored_count,omitempty"`
+	// How many were refused; the operation's failures name them.
+	RefusedCount int64 `protobuf:"varint,4,opt,name=refused_count,json=refusedCount,proto3" json:"refused_count,omitempty"`
+	// How many files are not DICOM instances: neither refused nor stored.
+	SkippedCount int64 `protobuf:"varint,5,opt,name=skipped_count,json=skippedCount,proto3" json:"skipped_count,omitempty"`
+	// The Part 10 bytes of the new ones.
+	StoredBytes   int64 `protobuf:"varint,6,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportInstancesResult) Reset() {
+	*x = ImportInstancesResult{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportInstancesResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportInstancesResult) ProtoMessage() {}
+
+func (x *ImportInstancesResult) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportInstancesResult.ProtoReflect.Descriptor instead.
+func (*ImportInstancesResult) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ImportInstancesResult) GetFileCount() int64 {
+	if x != nil {
+		return x.FileCount
+	}
+	return 0
+}
+
+func (x *ImportInstancesResult) GetStoredCount() int64 {
+	if x != nil {
+		return x.StoredCount
+	}
+	return 0
+}
+
+func (x *ImportInstancesResult) GetAlreadyStoredCount() int64 {
+	if x != nil {
+		return x.AlreadyStoredCount
+	}
+	return 0
+}
+
+func (x *ImportInstancesResult) GetRefusedCount() int64 {
+	if x != nil {
+		return x.RefusedCount
+	}
+	return 0
+}
+
+func (x *ImportInstancesResult) GetSkippedCount() int64 {
+	if x != nil {
+		return x.SkippedCount
+	}
+	return 0
+}
+
+func (x *ImportInstancesResult) GetStoredBytes() int64 {
+	if x != nil {
+		return x.StoredBytes
+	}
+	return 0
+}
+
+// RecordEvidenceRequest says what is known about a study's completeness.
+type RecordEvidenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store; absent means "default".
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// Study Instance UID. Required.
+	StudyUid string `protobuf:"bytes,2,opt,name=study_uid,json=studyUid,proto3" json:"study_uid,omitempty"`
+	// What is known. Required.
+	Evidence *Evidence `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// Who says so, kept with it.
+	Origin        *v1.Origin `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordEvidenceRequest) Reset() {
+	*x = RecordEvidenceRequest{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordEvidenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordEvidenceRequest) ProtoMessage() {}
+
+func (x *RecordEvidenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordEvidenceRequest.ProtoReflect.Descriptor instead.
+func (*RecordEvidenceRequest) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RecordEvidenceRequest) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *RecordEvidenceRequest) GetStudyUid() string {
+	if x != nil {
+		return x.StudyUid
+	}
+	return ""
+}
+
+func (x *RecordEvidenceRequest) GetEvidence() *Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *RecordEvidenceRequest) GetOrigin() *v1.Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// RecordEvidenceResponse says what the evidence did.
+type RecordEvidenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the study is believed complete now.
+	Complete bool `protobuf:"varint,1,opt,name=complete,proto3" json:"complete,omitempty"`
+	// The feed position after the change.
+	Position      string `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordEvidenceResponse) Reset() {
+	*x = RecordEvidenceResponse{}
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordEvidenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordEvidenceResponse) ProtoMessage() {}
+
+func (x *RecordEvidenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordEvidenceResponse.ProtoReflect.Descriptor instead.
+func (*RecordEvidenceResponse) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RecordEvidenceResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *RecordEvidenceResponse) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
 // UploadInstancesResponse holds answers for instances that became durable
 // or were refused together.
 type UploadInstancesResponse struct {
@@ -245,7 +915,7 @@ type UploadInstancesResponse struct {
 
 func (x *UploadInstancesResponse) Reset() {
 	*x = UploadInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[2]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -257,7 +927,7 @@ func (x *UploadInstancesResponse) String() string {
 func (*UploadInstancesResponse) ProtoMessage() {}
 
 func (x *UploadInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[2]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -270,7 +940,7 @@ func (x *UploadInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadInstancesResponse.ProtoReflect.Descriptor instead.
 func (*UploadInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{2}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UploadInstancesResponse) GetResults() []*UploadResult {
@@ -304,7 +974,7 @@ type UploadResult struct {
 
 func (x *UploadResult) Reset() {
 	*x = UploadResult{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[3]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +986,7 @@ func (x *UploadResult) String() string {
 func (*UploadResult) ProtoMessage() {}
 
 func (x *UploadResult) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[3]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +999,7 @@ func (x *UploadResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResult.ProtoReflect.Descriptor instead.
 func (*UploadResult) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{3}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadResult) GetTag() uint64 {
@@ -381,7 +1051,7 @@ type FindMissingInstancesRequest struct {
 
 func (x *FindMissingInstancesRequest) Reset() {
 	*x = FindMissingInstancesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[4]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +1063,7 @@ func (x *FindMissingInstancesRequest) String() string {
 func (*FindMissingInstancesRequest) ProtoMessage() {}
 
 func (x *FindMissingInstancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[4]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +1076,7 @@ func (x *FindMissingInstancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindMissingInstancesRequest.ProtoReflect.Descriptor instead.
 func (*FindMissingInstancesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{4}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindMissingInstancesRequest) GetStore() string {
@@ -438,7 +1108,7 @@ type InstanceDigest struct {
 
 func (x *InstanceDigest) Reset() {
 	*x = InstanceDigest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[5]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +1120,7 @@ func (x *InstanceDigest) String() string {
 func (*InstanceDigest) ProtoMessage() {}
 
 func (x *InstanceDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[5]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +1133,7 @@ func (x *InstanceDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceDigest.ProtoReflect.Descriptor instead.
 func (*InstanceDigest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{5}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *InstanceDigest) GetSopInstanceUid() string {
@@ -492,7 +1162,7 @@ type FindMissingInstancesResponse struct {
 
 func (x *FindMissingInstancesResponse) Reset() {
 	*x = FindMissingInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[6]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +1174,7 @@ func (x *FindMissingInstancesResponse) String() string {
 func (*FindMissingInstancesResponse) ProtoMessage() {}
 
 func (x *FindMissingInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[6]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +1187,7 @@ func (x *FindMissingInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindMissingInstancesResponse.ProtoReflect.Descriptor instead.
 func (*FindMissingInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{6}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FindMissingInstancesResponse) GetMissingSopInstanceUids() []string {
@@ -549,7 +1219,7 @@ type ReadInstanceRequest struct {
 
 func (x *ReadInstanceRequest) Reset() {
 	*x = ReadInstanceRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[7]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +1231,7 @@ func (x *ReadInstanceRequest) String() string {
 func (*ReadInstanceRequest) ProtoMessage() {}
 
 func (x *ReadInstanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[7]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +1244,7 @@ func (x *ReadInstanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadInstanceRequest.ProtoReflect.Descriptor instead.
 func (*ReadInstanceRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{7}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReadInstanceRequest) GetStore() string {
@@ -625,7 +1295,7 @@ type ReadInstanceResponse struct {
 
 func (x *ReadInstanceResponse) Reset() {
 	*x = ReadInstanceResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[8]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +1307,7 @@ func (x *ReadInstanceResponse) String() string {
 func (*ReadInstanceResponse) ProtoMessage() {}
 
 func (x *ReadInstanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[8]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +1320,7 @@ func (x *ReadInstanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadInstanceResponse.ProtoReflect.Descriptor instead.
 func (*ReadInstanceResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{8}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReadInstanceResponse) GetInstance() *Instance {
@@ -680,7 +1350,7 @@ type DownloadInstancesRequest struct {
 
 func (x *DownloadInstancesRequest) Reset() {
 	*x = DownloadInstancesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[9]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +1362,7 @@ func (x *DownloadInstancesRequest) String() string {
 func (*DownloadInstancesRequest) ProtoMessage() {}
 
 func (x *DownloadInstancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[9]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +1375,7 @@ func (x *DownloadInstancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadInstancesRequest.ProtoReflect.Descriptor instead.
 func (*DownloadInstancesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{9}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DownloadInstancesRequest) GetStore() string {
@@ -735,7 +1405,7 @@ type DownloadInstancesResponse struct {
 
 func (x *DownloadInstancesResponse) Reset() {
 	*x = DownloadInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[10]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +1417,7 @@ func (x *DownloadInstancesResponse) String() string {
 func (*DownloadInstancesResponse) ProtoMessage() {}
 
 func (x *DownloadInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[10]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +1430,7 @@ func (x *DownloadInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadInstancesResponse.ProtoReflect.Descriptor instead.
 func (*DownloadInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{10}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DownloadInstancesResponse) GetChunks() []*DownloadChunk {
@@ -785,7 +1455,7 @@ type DownloadChunk struct {
 
 func (x *DownloadChunk) Reset() {
 	*x = DownloadChunk{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[11]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +1467,7 @@ func (x *DownloadChunk) String() string {
 func (*DownloadChunk) ProtoMessage() {}
 
 func (x *DownloadChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[11]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +1480,7 @@ func (x *DownloadChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadChunk.ProtoReflect.Descriptor instead.
 func (*DownloadChunk) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{11}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DownloadChunk) GetInstance() *Instance {
@@ -849,7 +1519,7 @@ type GetInstanceHeaderRequest struct {
 
 func (x *GetInstanceHeaderRequest) Reset() {
 	*x = GetInstanceHeaderRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[12]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1531,7 @@ func (x *GetInstanceHeaderRequest) String() string {
 func (*GetInstanceHeaderRequest) ProtoMessage() {}
 
 func (x *GetInstanceHeaderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[12]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1544,7 @@ func (x *GetInstanceHeaderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInstanceHeaderRequest.ProtoReflect.Descriptor instead.
 func (*GetInstanceHeaderRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{12}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetInstanceHeaderRequest) GetStore() string {
@@ -912,7 +1582,7 @@ type GetInstanceHeaderResponse struct {
 
 func (x *GetInstanceHeaderResponse) Reset() {
 	*x = GetInstanceHeaderResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[13]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1594,7 @@ func (x *GetInstanceHeaderResponse) String() string {
 func (*GetInstanceHeaderResponse) ProtoMessage() {}
 
 func (x *GetInstanceHeaderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[13]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1607,7 @@ func (x *GetInstanceHeaderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInstanceHeaderResponse.ProtoReflect.Descriptor instead.
 func (*GetInstanceHeaderResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{13}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetInstanceHeaderResponse) GetInstance() *Instance {
@@ -963,7 +1633,7 @@ type ListStoresRequest struct {
 
 func (x *ListStoresRequest) Reset() {
 	*x = ListStoresRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[14]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1645,7 @@ func (x *ListStoresRequest) String() string {
 func (*ListStoresRequest) ProtoMessage() {}
 
 func (x *ListStoresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[14]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1658,7 @@ func (x *ListStoresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStoresRequest.ProtoReflect.Descriptor instead.
 func (*ListStoresRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{14}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{24}
 }
 
 // ListStoresResponse lists the archive's stores.
@@ -1002,7 +1672,7 @@ type ListStoresResponse struct {
 
 func (x *ListStoresResponse) Reset() {
 	*x = ListStoresResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[15]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1684,7 @@ func (x *ListStoresResponse) String() string {
 func (*ListStoresResponse) ProtoMessage() {}
 
 func (x *ListStoresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[15]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1697,7 @@ func (x *ListStoresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStoresResponse.ProtoReflect.Descriptor instead.
 func (*ListStoresResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{15}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListStoresResponse) GetStores() []*Store {
@@ -1050,7 +1720,7 @@ type GetStudyRequest struct {
 
 func (x *GetStudyRequest) Reset() {
 	*x = GetStudyRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[16]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1732,7 @@ func (x *GetStudyRequest) String() string {
 func (*GetStudyRequest) ProtoMessage() {}
 
 func (x *GetStudyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[16]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1745,7 @@ func (x *GetStudyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStudyRequest.ProtoReflect.Descriptor instead.
 func (*GetStudyRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{16}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetStudyRequest) GetStore() string {
@@ -1103,7 +1773,7 @@ type GetStudyResponse struct {
 
 func (x *GetStudyResponse) Reset() {
 	*x = GetStudyResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[17]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1785,7 @@ func (x *GetStudyResponse) String() string {
 func (*GetStudyResponse) ProtoMessage() {}
 
 func (x *GetStudyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[17]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1798,7 @@ func (x *GetStudyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStudyResponse.ProtoReflect.Descriptor instead.
 func (*GetStudyResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{17}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetStudyResponse) GetStudy() *Study {
@@ -1155,7 +1825,7 @@ type ListStudiesRequest struct {
 
 func (x *ListStudiesRequest) Reset() {
 	*x = ListStudiesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[18]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1837,7 @@ func (x *ListStudiesRequest) String() string {
 func (*ListStudiesRequest) ProtoMessage() {}
 
 func (x *ListStudiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[18]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1850,7 @@ func (x *ListStudiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStudiesRequest.ProtoReflect.Descriptor instead.
 func (*ListStudiesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{18}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListStudiesRequest) GetStore() string {
@@ -1218,7 +1888,7 @@ type ListStudiesResponse struct {
 
 func (x *ListStudiesResponse) Reset() {
 	*x = ListStudiesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[19]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1900,7 @@ func (x *ListStudiesResponse) String() string {
 func (*ListStudiesResponse) ProtoMessage() {}
 
 func (x *ListStudiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[19]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1913,7 @@ func (x *ListStudiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStudiesResponse.ProtoReflect.Descriptor instead.
 func (*ListStudiesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{19}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListStudiesResponse) GetStudies() []*Study {
@@ -1279,7 +1949,7 @@ type ListSeriesRequest struct {
 
 func (x *ListSeriesRequest) Reset() {
 	*x = ListSeriesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[20]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1961,7 @@ func (x *ListSeriesRequest) String() string {
 func (*ListSeriesRequest) ProtoMessage() {}
 
 func (x *ListSeriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[20]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1974,7 @@ func (x *ListSeriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSeriesRequest.ProtoReflect.Descriptor instead.
 func (*ListSeriesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{20}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListSeriesRequest) GetStore() string {
@@ -1349,7 +2019,7 @@ type ListSeriesResponse struct {
 
 func (x *ListSeriesResponse) Reset() {
 	*x = ListSeriesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[21]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +2031,7 @@ func (x *ListSeriesResponse) String() string {
 func (*ListSeriesResponse) ProtoMessage() {}
 
 func (x *ListSeriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[21]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +2044,7 @@ func (x *ListSeriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSeriesResponse.ProtoReflect.Descriptor instead.
 func (*ListSeriesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{21}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListSeriesResponse) GetSeries() []*Series {
@@ -1414,7 +2084,7 @@ type ListInstancesRequest struct {
 
 func (x *ListInstancesRequest) Reset() {
 	*x = ListInstancesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[22]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +2096,7 @@ func (x *ListInstancesRequest) String() string {
 func (*ListInstancesRequest) ProtoMessage() {}
 
 func (x *ListInstancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[22]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +2109,7 @@ func (x *ListInstancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInstancesRequest.ProtoReflect.Descriptor instead.
 func (*ListInstancesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{22}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListInstancesRequest) GetStore() string {
@@ -1499,7 +2169,7 @@ type ListInstancesResponse struct {
 
 func (x *ListInstancesResponse) Reset() {
 	*x = ListInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[23]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +2181,7 @@ func (x *ListInstancesResponse) String() string {
 func (*ListInstancesResponse) ProtoMessage() {}
 
 func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[23]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +2194,7 @@ func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInstancesResponse.ProtoReflect.Descriptor instead.
 func (*ListInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{23}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListInstancesResponse) GetInstances() []*Instance {
@@ -1556,7 +2226,7 @@ type DeleteInstancesRequest struct {
 
 func (x *DeleteInstancesRequest) Reset() {
 	*x = DeleteInstancesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[24]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +2238,7 @@ func (x *DeleteInstancesRequest) String() string {
 func (*DeleteInstancesRequest) ProtoMessage() {}
 
 func (x *DeleteInstancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[24]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +2251,7 @@ func (x *DeleteInstancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteInstancesRequest.ProtoReflect.Descriptor instead.
 func (*DeleteInstancesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{24}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeleteInstancesRequest) GetStore() string {
@@ -1620,7 +2290,7 @@ type DeleteInstancesResponse struct {
 
 func (x *DeleteInstancesResponse) Reset() {
 	*x = DeleteInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[25]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +2302,7 @@ func (x *DeleteInstancesResponse) String() string {
 func (*DeleteInstancesResponse) ProtoMessage() {}
 
 func (x *DeleteInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[25]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +2315,7 @@ func (x *DeleteInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteInstancesResponse.ProtoReflect.Descriptor instead.
 func (*DeleteInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{25}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteInstancesResponse) GetDeletedCount() int64 {
@@ -1684,7 +2354,7 @@ type UndeleteInstancesRequest struct {
 
 func (x *UndeleteInstancesRequest) Reset() {
 	*x = UndeleteInstancesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[26]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +2366,7 @@ func (x *UndeleteInstancesRequest) String() string {
 func (*UndeleteInstancesRequest) ProtoMessage() {}
 
 func (x *UndeleteInstancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[26]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +2379,7 @@ func (x *UndeleteInstancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteInstancesRequest.ProtoReflect.Descriptor instead.
 func (*UndeleteInstancesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{26}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UndeleteInstancesRequest) GetStore() string {
@@ -1746,7 +2416,7 @@ type UndeleteInstancesResponse struct {
 
 func (x *UndeleteInstancesResponse) Reset() {
 	*x = UndeleteInstancesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[27]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +2428,7 @@ func (x *UndeleteInstancesResponse) String() string {
 func (*UndeleteInstancesResponse) ProtoMessage() {}
 
 func (x *UndeleteInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[27]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +2441,7 @@ func (x *UndeleteInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteInstancesResponse.ProtoReflect.Descriptor instead.
 func (*UndeleteInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{27}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UndeleteInstancesResponse) GetRestoredCount() int64 {
@@ -1811,7 +2481,7 @@ type UpdateStudyAttributesRequest struct {
 
 func (x *UpdateStudyAttributesRequest) Reset() {
 	*x = UpdateStudyAttributesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[28]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +2493,7 @@ func (x *UpdateStudyAttributesRequest) String() string {
 func (*UpdateStudyAttributesRequest) ProtoMessage() {}
 
 func (x *UpdateStudyAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[28]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +2506,7 @@ func (x *UpdateStudyAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudyAttributesRequest.ProtoReflect.Descriptor instead.
 func (*UpdateStudyAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{28}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UpdateStudyAttributesRequest) GetStore() string {
@@ -1887,7 +2557,7 @@ type UpdateStudyAttributesResponse struct {
 
 func (x *UpdateStudyAttributesResponse) Reset() {
 	*x = UpdateStudyAttributesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[29]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +2569,7 @@ func (x *UpdateStudyAttributesResponse) String() string {
 func (*UpdateStudyAttributesResponse) ProtoMessage() {}
 
 func (x *UpdateStudyAttributesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[29]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +2582,7 @@ func (x *UpdateStudyAttributesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateStudyAttributesResponse.ProtoReflect.Descriptor instead.
 func (*UpdateStudyAttributesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{29}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UpdateStudyAttributesResponse) GetStudy() *Study {
@@ -1947,7 +2617,7 @@ type SealStudyAttributesRequest struct {
 
 func (x *SealStudyAttributesRequest) Reset() {
 	*x = SealStudyAttributesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[30]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2629,7 @@ func (x *SealStudyAttributesRequest) String() string {
 func (*SealStudyAttributesRequest) ProtoMessage() {}
 
 func (x *SealStudyAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[30]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2642,7 @@ func (x *SealStudyAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealStudyAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SealStudyAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{30}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SealStudyAttributesRequest) GetStore() string {
@@ -2016,7 +2686,7 @@ type SealStudyAttributesResponse struct {
 
 func (x *SealStudyAttributesResponse) Reset() {
 	*x = SealStudyAttributesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[31]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2698,7 @@ func (x *SealStudyAttributesResponse) String() string {
 func (*SealStudyAttributesResponse) ProtoMessage() {}
 
 func (x *SealStudyAttributesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[31]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2711,7 @@ func (x *SealStudyAttributesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealStudyAttributesResponse.ProtoReflect.Descriptor instead.
 func (*SealStudyAttributesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{31}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SealStudyAttributesResponse) GetStudy() *Study {
@@ -2071,7 +2741,7 @@ type UnsealStudyAttributesRequest struct {
 
 func (x *UnsealStudyAttributesRequest) Reset() {
 	*x = UnsealStudyAttributesRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[32]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2753,7 @@ func (x *UnsealStudyAttributesRequest) String() string {
 func (*UnsealStudyAttributesRequest) ProtoMessage() {}
 
 func (x *UnsealStudyAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[32]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2766,7 @@ func (x *UnsealStudyAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnsealStudyAttributesRequest.ProtoReflect.Descriptor instead.
 func (*UnsealStudyAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{32}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UnsealStudyAttributesRequest) GetStore() string {
@@ -2124,7 +2794,7 @@ type UnsealStudyAttributesResponse struct {
 
 func (x *UnsealStudyAttributesResponse) Reset() {
 	*x = UnsealStudyAttributesResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[33]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2806,7 @@ func (x *UnsealStudyAttributesResponse) String() string {
 func (*UnsealStudyAttributesResponse) ProtoMessage() {}
 
 func (x *UnsealStudyAttributesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[33]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2819,7 @@ func (x *UnsealStudyAttributesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnsealStudyAttributesResponse.ProtoReflect.Descriptor instead.
 func (*UnsealStudyAttributesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{33}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UnsealStudyAttributesResponse) GetAttributes() map[string]string {
@@ -2180,7 +2850,7 @@ type CompleteStudyRequest struct {
 
 func (x *CompleteStudyRequest) Reset() {
 	*x = CompleteStudyRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[34]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2192,7 +2862,7 @@ func (x *CompleteStudyRequest) String() string {
 func (*CompleteStudyRequest) ProtoMessage() {}
 
 func (x *CompleteStudyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[34]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2205,7 +2875,7 @@ func (x *CompleteStudyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteStudyRequest.ProtoReflect.Descriptor instead.
 func (*CompleteStudyRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{34}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CompleteStudyRequest) GetStore() string {
@@ -2254,7 +2924,7 @@ type CompleteStudyResponse struct {
 
 func (x *CompleteStudyResponse) Reset() {
 	*x = CompleteStudyResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[35]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2936,7 @@ func (x *CompleteStudyResponse) String() string {
 func (*CompleteStudyResponse) ProtoMessage() {}
 
 func (x *CompleteStudyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[35]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2949,7 @@ func (x *CompleteStudyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteStudyResponse.ProtoReflect.Descriptor instead.
 func (*CompleteStudyResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{35}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CompleteStudyResponse) GetPosition() string {
@@ -2300,7 +2970,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[36]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2982,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[36]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2995,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{36}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetStatisticsRequest) GetStore() string {
@@ -2360,7 +3030,7 @@ type GetStatisticsResponse struct {
 
 func (x *GetStatisticsResponse) Reset() {
 	*x = GetStatisticsResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[37]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +3042,7 @@ func (x *GetStatisticsResponse) String() string {
 func (*GetStatisticsResponse) ProtoMessage() {}
 
 func (x *GetStatisticsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[37]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +3055,7 @@ func (x *GetStatisticsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatisticsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{37}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetStatisticsResponse) GetStudyCount() int64 {
@@ -2455,7 +3125,7 @@ type WatchFeedRequest struct {
 
 func (x *WatchFeedRequest) Reset() {
 	*x = WatchFeedRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[38]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2467,7 +3137,7 @@ func (x *WatchFeedRequest) String() string {
 func (*WatchFeedRequest) ProtoMessage() {}
 
 func (x *WatchFeedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[38]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2480,7 +3150,7 @@ func (x *WatchFeedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFeedRequest.ProtoReflect.Descriptor instead.
 func (*WatchFeedRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{38}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WatchFeedRequest) GetStores() []string {
@@ -2530,7 +3200,7 @@ type WatchFeedResponse struct {
 
 func (x *WatchFeedResponse) Reset() {
 	*x = WatchFeedResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[39]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +3212,7 @@ func (x *WatchFeedResponse) String() string {
 func (*WatchFeedResponse) ProtoMessage() {}
 
 func (x *WatchFeedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[39]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +3225,7 @@ func (x *WatchFeedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFeedResponse.ProtoReflect.Descriptor instead.
 func (*WatchFeedResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{39}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WatchFeedResponse) GetEntries() []*FeedEntry {
@@ -2596,7 +3266,7 @@ type VerifyStoreRequest struct {
 
 func (x *VerifyStoreRequest) Reset() {
 	*x = VerifyStoreRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[40]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +3278,7 @@ func (x *VerifyStoreRequest) String() string {
 func (*VerifyStoreRequest) ProtoMessage() {}
 
 func (x *VerifyStoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[40]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +3291,7 @@ func (x *VerifyStoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyStoreRequest.ProtoReflect.Descriptor instead.
 func (*VerifyStoreRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{40}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *VerifyStoreRequest) GetRequestId() string {
@@ -2657,7 +3327,7 @@ type VerifyStoreResponse struct {
 
 func (x *VerifyStoreResponse) Reset() {
 	*x = VerifyStoreResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[41]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +3339,7 @@ func (x *VerifyStoreResponse) String() string {
 func (*VerifyStoreResponse) ProtoMessage() {}
 
 func (x *VerifyStoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[41]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +3352,7 @@ func (x *VerifyStoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyStoreResponse.ProtoReflect.Descriptor instead.
 func (*VerifyStoreResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{41}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *VerifyStoreResponse) GetOperation() *v11.Operation {
@@ -2711,7 +3381,7 @@ type VerifyStoreResult struct {
 
 func (x *VerifyStoreResult) Reset() {
 	*x = VerifyStoreResult{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[42]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2723,7 +3393,7 @@ func (x *VerifyStoreResult) String() string {
 func (*VerifyStoreResult) ProtoMessage() {}
 
 func (x *VerifyStoreResult) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[42]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2736,7 +3406,7 @@ func (x *VerifyStoreResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyStoreResult.ProtoReflect.Descriptor instead.
 func (*VerifyStoreResult) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{42}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *VerifyStoreResult) GetInstanceCount() int64 {
@@ -2780,7 +3450,7 @@ type BackUpArchiveRequest struct {
 
 func (x *BackUpArchiveRequest) Reset() {
 	*x = BackUpArchiveRequest{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[43]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3462,7 @@ func (x *BackUpArchiveRequest) String() string {
 func (*BackUpArchiveRequest) ProtoMessage() {}
 
 func (x *BackUpArchiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[43]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3475,7 @@ func (x *BackUpArchiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackUpArchiveRequest.ProtoReflect.Descriptor instead.
 func (*BackUpArchiveRequest) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{43}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BackUpArchiveRequest) GetRequestId() string {
@@ -2827,7 +3497,7 @@ type BackUpArchiveResponse struct {
 
 func (x *BackUpArchiveResponse) Reset() {
 	*x = BackUpArchiveResponse{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[44]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2839,7 +3509,7 @@ func (x *BackUpArchiveResponse) String() string {
 func (*BackUpArchiveResponse) ProtoMessage() {}
 
 func (x *BackUpArchiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[44]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +3522,7 @@ func (x *BackUpArchiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackUpArchiveResponse.ProtoReflect.Descriptor instead.
 func (*BackUpArchiveResponse) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{44}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *BackUpArchiveResponse) GetOperation() *v11.Operation {
@@ -2878,7 +3548,7 @@ type BackUpArchiveResult struct {
 
 func (x *BackUpArchiveResult) Reset() {
 	*x = BackUpArchiveResult{}
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[45]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2890,7 +3560,7 @@ func (x *BackUpArchiveResult) String() string {
 func (*BackUpArchiveResult) ProtoMessage() {}
 
 func (x *BackUpArchiveResult) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[45]
+	mi := &file_diana_archive_v1_archive_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2903,7 +3573,7 @@ func (x *BackUpArchiveResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackUpArchiveResult.ProtoReflect.Descriptor instead.
 func (*BackUpArchiveResult) Descriptor() ([]byte, []int) {
-	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{45}
+	return file_diana_archive_v1_archive_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BackUpArchiveResult) GetInstanceCount() int64 {
@@ -2935,12 +3605,59 @@ const file_diana_archive_v1_archive_service_proto_rawDesc = "" +
 	"\x16UploadInstancesRequest\x12:\n" +
 	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12-\n" +
 	"\x06origin\x18\x02 \x01(\v2\x15.diana.type.v1.OriginR\x06origin\x125\n" +
-	"\x06chunks\x18\x03 \x03(\v2\x1d.diana.archive.v1.UploadChunkR\x06chunks\"n\n" +
+	"\x06chunks\x18\x03 \x03(\v2\x1d.diana.archive.v1.UploadChunkR\x06chunks\"\xc8\x01\n" +
 	"\vUploadChunk\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\x04R\x03tag\x12!\n" +
 	"\fwrite_offset\x18\x02 \x01(\x03R\vwriteOffset\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x16\n" +
-	"\x06finish\x18\x04 \x01(\bR\x06finish\"S\n" +
+	"\x06finish\x18\x04 \x01(\bR\x06finish\x12\x1b\n" +
+	"\tupload_id\x18\x05 \x01(\tR\buploadId\x12\x19\n" +
+	"\x05crc32\x18\x06 \x01(\aH\x00R\x05crc32\x88\x01\x01\x12\x16\n" +
+	"\x06sha256\x18\a \x01(\fR\x06sha256B\b\n" +
+	"\x06_crc32\"w\n" +
+	"\x10GetUploadRequest\x12:\n" +
+	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12'\n" +
+	"\tupload_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\buploadId\"s\n" +
+	"\x11GetUploadResponse\x12!\n" +
+	"\fwrite_offset\x18\x01 \x01(\x03R\vwriteOffset\x12;\n" +
+	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xdf\x01\n" +
+	"\x15AdoptInstancesRequest\x12:\n" +
+	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12-\n" +
+	"\x06origin\x18\x02 \x01(\v2\x15.diana.type.v1.OriginR\x06origin\x12\x1d\n" +
+	"\x05spool\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x05spool\x12<\n" +
+	"\x05files\x18\x04 \x03(\v2\x1b.diana.archive.v1.AdoptFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x05files\"1\n" +
+	"\tAdoptFile\x12\x10\n" +
+	"\x03tag\x18\x01 \x01(\x04R\x03tag\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"R\n" +
+	"\x16AdoptInstancesResponse\x128\n" +
+	"\aresults\x18\x01 \x03(\v2\x1e.diana.archive.v1.UploadResultR\aresults\"\xaf\x01\n" +
+	"\x16ImportInstancesRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x1d\n" +
+	"\x05store\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\x05store\x12\x1e\n" +
+	"\x04path\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80 R\x04path\x12-\n" +
+	"\x06origin\x18\x04 \x01(\v2\x15.diana.type.v1.OriginR\x06origin\"V\n" +
+	"\x17ImportInstancesResponse\x12;\n" +
+	"\toperation\x18\x01 \x01(\v2\x1d.diana.operation.v1.OperationR\toperation\"\xf8\x01\n" +
+	"\x15ImportInstancesResult\x12\x1d\n" +
+	"\n" +
+	"file_count\x18\x01 \x01(\x03R\tfileCount\x12!\n" +
+	"\fstored_count\x18\x02 \x01(\x03R\vstoredCount\x120\n" +
+	"\x14already_stored_count\x18\x03 \x01(\x03R\x12alreadyStoredCount\x12#\n" +
+	"\rrefused_count\x18\x04 \x01(\x03R\frefusedCount\x12#\n" +
+	"\rskipped_count\x18\x05 \x01(\x03R\fskippedCount\x12!\n" +
+	"\fstored_bytes\x18\x06 \x01(\x03R\vstoredBytes\"\xf6\x01\n" +
+	"\x15RecordEvidenceRequest\x12:\n" +
+	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x122\n" +
+	"\tstudy_uid\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9.]{1,64}$R\bstudyUid\x12>\n" +
+	"\bevidence\x18\x03 \x01(\v2\x1a.diana.archive.v1.EvidenceB\x06\xbaH\x03\xc8\x01\x01R\bevidence\x12-\n" +
+	"\x06origin\x18\x04 \x01(\v2\x15.diana.type.v1.OriginR\x06origin\"P\n" +
+	"\x16RecordEvidenceResponse\x12\x1a\n" +
+	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\tR\bposition\"S\n" +
 	"\x17UploadInstancesResponse\x128\n" +
 	"\aresults\x18\x01 \x03(\v2\x1e.diana.archive.v1.UploadResultR\aresults\"\xd5\x02\n" +
 	"\fUploadResult\x12\x10\n" +
@@ -3134,9 +3851,12 @@ const file_diana_archive_v1_archive_service_proto_rawDesc = "" +
 	"\x13BackUpArchiveResult\x12%\n" +
 	"\x0einstance_count\x18\x01 \x01(\x03R\rinstanceCount\x12!\n" +
 	"\fcopied_count\x18\x02 \x01(\x03R\vcopiedCount\x12!\n" +
-	"\fcopied_bytes\x18\x03 \x01(\x03R\vcopiedBytes2\x8d\x10\n" +
+	"\fcopied_bytes\x18\x03 \x01(\x03R\vcopiedBytes2\x99\x13\n" +
 	"\x0eArchiveService\x12j\n" +
-	"\x0fUploadInstances\x12(.diana.archive.v1.UploadInstancesRequest\x1a).diana.archive.v1.UploadInstancesResponse(\x010\x01\x12u\n" +
+	"\x0fUploadInstances\x12(.diana.archive.v1.UploadInstancesRequest\x1a).diana.archive.v1.UploadInstancesResponse(\x010\x01\x12T\n" +
+	"\tGetUpload\x12\".diana.archive.v1.GetUploadRequest\x1a#.diana.archive.v1.GetUploadResponse\x12g\n" +
+	"\x0eAdoptInstances\x12'.diana.archive.v1.AdoptInstancesRequest\x1a(.diana.archive.v1.AdoptInstancesResponse(\x010\x01\x12f\n" +
+	"\x0fImportInstances\x12(.diana.archive.v1.ImportInstancesRequest\x1a).diana.archive.v1.ImportInstancesResponse\x12u\n" +
 	"\x14FindMissingInstances\x12-.diana.archive.v1.FindMissingInstancesRequest\x1a..diana.archive.v1.FindMissingInstancesResponse\x12_\n" +
 	"\fReadInstance\x12%.diana.archive.v1.ReadInstanceRequest\x1a&.diana.archive.v1.ReadInstanceResponse0\x01\x12n\n" +
 	"\x11DownloadInstances\x12*.diana.archive.v1.DownloadInstancesRequest\x1a+.diana.archive.v1.DownloadInstancesResponse0\x01\x12l\n" +
@@ -3153,7 +3873,8 @@ const file_diana_archive_v1_archive_service_proto_rawDesc = "" +
 	"\x15UpdateStudyAttributes\x12..diana.archive.v1.UpdateStudyAttributesRequest\x1a/.diana.archive.v1.UpdateStudyAttributesResponse\x12r\n" +
 	"\x13SealStudyAttributes\x12,.diana.archive.v1.SealStudyAttributesRequest\x1a-.diana.archive.v1.SealStudyAttributesResponse\x12x\n" +
 	"\x15UnsealStudyAttributes\x12..diana.archive.v1.UnsealStudyAttributesRequest\x1a/.diana.archive.v1.UnsealStudyAttributesResponse\x12`\n" +
-	"\rCompleteStudy\x12&.diana.archive.v1.CompleteStudyRequest\x1a'.diana.archive.v1.CompleteStudyResponse\x12Z\n" +
+	"\rCompleteStudy\x12&.diana.archive.v1.CompleteStudyRequest\x1a'.diana.archive.v1.CompleteStudyResponse\x12c\n" +
+	"\x0eRecordEvidence\x12'.diana.archive.v1.RecordEvidenceRequest\x1a(.diana.archive.v1.RecordEvidenceResponse\x12Z\n" +
 	"\vVerifyStore\x12$.diana.archive.v1.VerifyStoreRequest\x1a%.diana.archive.v1.VerifyStoreResponse\x12`\n" +
 	"\rBackUpArchive\x12&.diana.archive.v1.BackUpArchiveRequest\x1a'.diana.archive.v1.BackUpArchiveResponse\x12`\n" +
 	"\rGetStatistics\x12&.diana.archive.v1.GetStatisticsRequest\x1a'.diana.archive.v1.GetStatisticsResponse\x12V\n" +
@@ -3173,150 +3894,177 @@ func file_diana_archive_v1_archive_service_proto_rawDescGZIP() []byte {
 }
 
 var file_diana_archive_v1_archive_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_diana_archive_v1_archive_service_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_diana_archive_v1_archive_service_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_diana_archive_v1_archive_service_proto_goTypes = []any{
 	(UploadResult_Outcome)(0),             // 0: diana.archive.v1.UploadResult.Outcome
 	(*UploadInstancesRequest)(nil),        // 1: diana.archive.v1.UploadInstancesRequest
 	(*UploadChunk)(nil),                   // 2: diana.archive.v1.UploadChunk
-	(*UploadInstancesResponse)(nil),       // 3: diana.archive.v1.UploadInstancesResponse
-	(*UploadResult)(nil),                  // 4: diana.archive.v1.UploadResult
-	(*FindMissingInstancesRequest)(nil),   // 5: diana.archive.v1.FindMissingInstancesRequest
-	(*InstanceDigest)(nil),                // 6: diana.archive.v1.InstanceDigest
-	(*FindMissingInstancesResponse)(nil),  // 7: diana.archive.v1.FindMissingInstancesResponse
-	(*ReadInstanceRequest)(nil),           // 8: diana.archive.v1.ReadInstanceRequest
-	(*ReadInstanceResponse)(nil),          // 9: diana.archive.v1.ReadInstanceResponse
-	(*DownloadInstancesRequest)(nil),      // 10: diana.archive.v1.DownloadInstancesRequest
-	(*DownloadInstancesResponse)(nil),     // 11: diana.archive.v1.DownloadInstancesResponse
-	(*DownloadChunk)(nil),                 // 12: diana.archive.v1.DownloadChunk
-	(*GetInstanceHeaderRequest)(nil),      // 13: diana.archive.v1.GetInstanceHeaderRequest
-	(*GetInstanceHeaderResponse)(nil),     // 14: diana.archive.v1.GetInstanceHeaderResponse
-	(*ListStoresRequest)(nil),             // 15: diana.archive.v1.ListStoresRequest
-	(*ListStoresResponse)(nil),            // 16: diana.archive.v1.ListStoresResponse
-	(*GetStudyRequest)(nil),               // 17: diana.archive.v1.GetStudyRequest
-	(*GetStudyResponse)(nil),              // 18: diana.archive.v1.GetStudyResponse
-	(*ListStudiesRequest)(nil),            // 19: diana.archive.v1.ListStudiesRequest
-	(*ListStudiesResponse)(nil),           // 20: diana.archive.v1.ListStudiesResponse
-	(*ListSeriesRequest)(nil),             // 21: diana.archive.v1.ListSeriesRequest
-	(*ListSeriesResponse)(nil),            // 22: diana.archive.v1.ListSeriesResponse
-	(*ListInstancesRequest)(nil),          // 23: diana.archive.v1.ListInstancesRequest
-	(*ListInstancesResponse)(nil),         // 24: diana.archive.v1.ListInstancesResponse
-	(*DeleteInstancesRequest)(nil),        // 25: diana.archive.v1.DeleteInstancesRequest
-	(*DeleteInstancesResponse)(nil),       // 26: diana.archive.v1.DeleteInstancesResponse
-	(*UndeleteInstancesRequest)(nil),      // 27: diana.archive.v1.UndeleteInstancesRequest
-	(*UndeleteInstancesResponse)(nil),     // 28: diana.archive.v1.UndeleteInstancesResponse
-	(*UpdateStudyAttributesRequest)(nil),  // 29: diana.archive.v1.UpdateStudyAttributesRequest
-	(*UpdateStudyAttributesResponse)(nil), // 30: diana.archive.v1.UpdateStudyAttributesResponse
-	(*SealStudyAttributesRequest)(nil),    // 31: diana.archive.v1.SealStudyAttributesRequest
-	(*SealStudyAttributesResponse)(nil),   // 32: diana.archive.v1.SealStudyAttributesResponse
-	(*UnsealStudyAttributesRequest)(nil),  // 33: diana.archive.v1.UnsealStudyAttributesRequest
-	(*UnsealStudyAttributesResponse)(nil), // 34: diana.archive.v1.UnsealStudyAttributesResponse
-	(*CompleteStudyRequest)(nil),          // 35: diana.archive.v1.CompleteStudyRequest
-	(*CompleteStudyResponse)(nil),         // 36: diana.archive.v1.CompleteStudyResponse
-	(*GetStatisticsRequest)(nil),          // 37: diana.archive.v1.GetStatisticsRequest
-	(*GetStatisticsResponse)(nil),         // 38: diana.archive.v1.GetStatisticsResponse
-	(*WatchFeedRequest)(nil),              // 39: diana.archive.v1.WatchFeedRequest
-	(*WatchFeedResponse)(nil),             // 40: diana.archive.v1.WatchFeedResponse
-	(*VerifyStoreRequest)(nil),            // 41: diana.archive.v1.VerifyStoreRequest
-	(*VerifyStoreResponse)(nil),           // 42: diana.archive.v1.VerifyStoreResponse
-	(*VerifyStoreResult)(nil),             // 43: diana.archive.v1.VerifyStoreResult
-	(*BackUpArchiveRequest)(nil),          // 44: diana.archive.v1.BackUpArchiveRequest
-	(*BackUpArchiveResponse)(nil),         // 45: diana.archive.v1.BackUpArchiveResponse
-	(*BackUpArchiveResult)(nil),           // 46: diana.archive.v1.BackUpArchiveResult
-	nil,                                   // 47: diana.archive.v1.UpdateStudyAttributesRequest.SetEntry
-	nil,                                   // 48: diana.archive.v1.SealStudyAttributesRequest.AttributesEntry
-	nil,                                   // 49: diana.archive.v1.UnsealStudyAttributesResponse.AttributesEntry
-	(*v1.Origin)(nil),                     // 50: diana.type.v1.Origin
-	(*status.Status)(nil),                 // 51: google.rpc.Status
-	(*Instance)(nil),                      // 52: diana.archive.v1.Instance
-	(*Selector)(nil),                      // 53: diana.archive.v1.Selector
-	(*Store)(nil),                         // 54: diana.archive.v1.Store
-	(*Study)(nil),                         // 55: diana.archive.v1.Study
-	(*Series)(nil),                        // 56: diana.archive.v1.Series
-	(*timestamppb.Timestamp)(nil),         // 57: google.protobuf.Timestamp
-	(CompletionReason)(0),                 // 58: diana.archive.v1.CompletionReason
-	(*FeedEntry)(nil),                     // 59: diana.archive.v1.FeedEntry
-	(*v11.Operation)(nil),                 // 60: diana.operation.v1.Operation
+	(*GetUploadRequest)(nil),              // 3: diana.archive.v1.GetUploadRequest
+	(*GetUploadResponse)(nil),             // 4: diana.archive.v1.GetUploadResponse
+	(*AdoptInstancesRequest)(nil),         // 5: diana.archive.v1.AdoptInstancesRequest
+	(*AdoptFile)(nil),                     // 6: diana.archive.v1.AdoptFile
+	(*AdoptInstancesResponse)(nil),        // 7: diana.archive.v1.AdoptInstancesResponse
+	(*ImportInstancesRequest)(nil),        // 8: diana.archive.v1.ImportInstancesRequest
+	(*ImportInstancesResponse)(nil),       // 9: diana.archive.v1.ImportInstancesResponse
+	(*ImportInstancesResult)(nil),         // 10: diana.archive.v1.ImportInstancesResult
+	(*RecordEvidenceRequest)(nil),         // 11: diana.archive.v1.RecordEvidenceRequest
+	(*RecordEvidenceResponse)(nil),        // 12: diana.archive.v1.RecordEvidenceResponse
+	(*UploadInstancesResponse)(nil),       // 13: diana.archive.v1.UploadInstancesResponse
+	(*UploadResult)(nil),                  // 14: diana.archive.v1.UploadResult
+	(*FindMissingInstancesRequest)(nil),   // 15: diana.archive.v1.FindMissingInstancesRequest
+	(*InstanceDigest)(nil),                // 16: diana.archive.v1.InstanceDigest
+	(*FindMissingInstancesResponse)(nil),  // 17: diana.archive.v1.FindMissingInstancesResponse
+	(*ReadInstanceRequest)(nil),           // 18: diana.archive.v1.ReadInstanceRequest
+	(*ReadInstanceResponse)(nil),          // 19: diana.archive.v1.ReadInstanceResponse
+	(*DownloadInstancesRequest)(nil),      // 20: diana.archive.v1.DownloadInstancesRequest
+	(*DownloadInstancesResponse)(nil),     // 21: diana.archive.v1.DownloadInstancesResponse
+	(*DownloadChunk)(nil),                 // 22: diana.archive.v1.DownloadChunk
+	(*GetInstanceHeaderRequest)(nil),      // 23: diana.archive.v1.GetInstanceHeaderRequest
+	(*GetInstanceHeaderResponse)(nil),     // 24: diana.archive.v1.GetInstanceHeaderResponse
+	(*ListStoresRequest)(nil),             // 25: diana.archive.v1.ListStoresRequest
+	(*ListStoresResponse)(nil),            // 26: diana.archive.v1.ListStoresResponse
+	(*GetStudyRequest)(nil),               // 27: diana.archive.v1.GetStudyRequest
+	(*GetStudyResponse)(nil),              // 28: diana.archive.v1.GetStudyResponse
+	(*ListStudiesRequest)(nil),            // 29: diana.archive.v1.ListStudiesRequest
+	(*ListStudiesResponse)(nil),           // 30: diana.archive.v1.ListStudiesResponse
+	(*ListSeriesRequest)(nil),             // 31: diana.archive.v1.ListSeriesRequest
+	(*ListSeriesResponse)(nil),            // 32: diana.archive.v1.ListSeriesResponse
+	(*ListInstancesRequest)(nil),          // 33: diana.archive.v1.ListInstancesRequest
+	(*ListInstancesResponse)(nil),         // 34: diana.archive.v1.ListInstancesResponse
+	(*DeleteInstancesRequest)(nil),        // 35: diana.archive.v1.DeleteInstancesRequest
+	(*DeleteInstancesResponse)(nil),       // 36: diana.archive.v1.DeleteInstancesResponse
+	(*UndeleteInstancesRequest)(nil),      // 37: diana.archive.v1.UndeleteInstancesRequest
+	(*UndeleteInstancesResponse)(nil),     // 38: diana.archive.v1.UndeleteInstancesResponse
+	(*UpdateStudyAttributesRequest)(nil),  // 39: diana.archive.v1.UpdateStudyAttributesRequest
+	(*UpdateStudyAttributesResponse)(nil), // 40: diana.archive.v1.UpdateStudyAttributesResponse
+	(*SealStudyAttributesRequest)(nil),    // 41: diana.archive.v1.SealStudyAttributesRequest
+	(*SealStudyAttributesResponse)(nil),   // 42: diana.archive.v1.SealStudyAttributesResponse
+	(*UnsealStudyAttributesRequest)(nil),  // 43: diana.archive.v1.UnsealStudyAttributesRequest
+	(*UnsealStudyAttributesResponse)(nil), // 44: diana.archive.v1.UnsealStudyAttributesResponse
+	(*CompleteStudyRequest)(nil),          // 45: diana.archive.v1.CompleteStudyRequest
+	(*CompleteStudyResponse)(nil),         // 46: diana.archive.v1.CompleteStudyResponse
+	(*GetStatisticsRequest)(nil),          // 47: diana.archive.v1.GetStatisticsRequest
+	(*GetStatisticsResponse)(nil),         // 48: diana.archive.v1.GetStatisticsResponse
+	(*WatchFeedRequest)(nil),              // 49: diana.archive.v1.WatchFeedRequest
+	(*WatchFeedResponse)(nil),             // 50: diana.archive.v1.WatchFeedResponse
+	(*VerifyStoreRequest)(nil),            // 51: diana.archive.v1.VerifyStoreRequest
+	(*VerifyStoreResponse)(nil),           // 52: diana.archive.v1.VerifyStoreResponse
+	(*VerifyStoreResult)(nil),             // 53: diana.archive.v1.VerifyStoreResult
+	(*BackUpArchiveRequest)(nil),          // 54: diana.archive.v1.BackUpArchiveRequest
+	(*BackUpArchiveResponse)(nil),         // 55: diana.archive.v1.BackUpArchiveResponse
+	(*BackUpArchiveResult)(nil),           // 56: diana.archive.v1.BackUpArchiveResult
+	nil,                                   // 57: diana.archive.v1.UpdateStudyAttributesRequest.SetEntry
+	nil,                                   // 58: diana.archive.v1.SealStudyAttributesRequest.AttributesEntry
+	nil,                                   // 59: diana.archive.v1.UnsealStudyAttributesResponse.AttributesEntry
+	(*v1.Origin)(nil),                     // 60: diana.type.v1.Origin
+	(*timestamppb.Timestamp)(nil),         // 61: google.protobuf.Timestamp
+	(*v11.Operation)(nil),                 // 62: diana.operation.v1.Operation
+	(*Evidence)(nil),                      // 63: diana.archive.v1.Evidence
+	(*status.Status)(nil),                 // 64: google.rpc.Status
+	(*Instance)(nil),                      // 65: diana.archive.v1.Instance
+	(*Selector)(nil),                      // 66: diana.archive.v1.Selector
+	(*Store)(nil),                         // 67: diana.archive.v1.Store
+	(*Study)(nil),                         // 68: diana.archive.v1.Study
+	(*Series)(nil),                        // 69: diana.archive.v1.Series
+	(CompletionReason)(0),                 // 70: diana.archive.v1.CompletionReason
+	(*FeedEntry)(nil),                     // 71: diana.archive.v1.FeedEntry
 }
 var file_diana_archive_v1_archive_service_proto_depIdxs = []int32{
-	50, // 0: diana.archive.v1.UploadInstancesRequest.origin:type_name -> diana.type.v1.Origin
+	60, // 0: diana.archive.v1.UploadInstancesRequest.origin:type_name -> diana.type.v1.Origin
 	2,  // 1: diana.archive.v1.UploadInstancesRequest.chunks:type_name -> diana.archive.v1.UploadChunk
-	4,  // 2: diana.archive.v1.UploadInstancesResponse.results:type_name -> diana.archive.v1.UploadResult
-	51, // 3: diana.archive.v1.UploadResult.status:type_name -> google.rpc.Status
-	0,  // 4: diana.archive.v1.UploadResult.outcome:type_name -> diana.archive.v1.UploadResult.Outcome
-	52, // 5: diana.archive.v1.UploadResult.instance:type_name -> diana.archive.v1.Instance
-	6,  // 6: diana.archive.v1.FindMissingInstancesRequest.instances:type_name -> diana.archive.v1.InstanceDigest
-	52, // 7: diana.archive.v1.ReadInstanceResponse.instance:type_name -> diana.archive.v1.Instance
-	53, // 8: diana.archive.v1.DownloadInstancesRequest.selector:type_name -> diana.archive.v1.Selector
-	12, // 9: diana.archive.v1.DownloadInstancesResponse.chunks:type_name -> diana.archive.v1.DownloadChunk
-	52, // 10: diana.archive.v1.DownloadChunk.instance:type_name -> diana.archive.v1.Instance
-	52, // 11: diana.archive.v1.GetInstanceHeaderResponse.instance:type_name -> diana.archive.v1.Instance
-	54, // 12: diana.archive.v1.ListStoresResponse.stores:type_name -> diana.archive.v1.Store
-	55, // 13: diana.archive.v1.GetStudyResponse.study:type_name -> diana.archive.v1.Study
-	55, // 14: diana.archive.v1.ListStudiesResponse.studies:type_name -> diana.archive.v1.Study
-	56, // 15: diana.archive.v1.ListSeriesResponse.series:type_name -> diana.archive.v1.Series
-	52, // 16: diana.archive.v1.ListInstancesResponse.instances:type_name -> diana.archive.v1.Instance
-	53, // 17: diana.archive.v1.DeleteInstancesRequest.selector:type_name -> diana.archive.v1.Selector
-	50, // 18: diana.archive.v1.DeleteInstancesRequest.origin:type_name -> diana.type.v1.Origin
-	57, // 19: diana.archive.v1.DeleteInstancesResponse.restorable_until:type_name -> google.protobuf.Timestamp
-	53, // 20: diana.archive.v1.UndeleteInstancesRequest.selector:type_name -> diana.archive.v1.Selector
-	50, // 21: diana.archive.v1.UndeleteInstancesRequest.origin:type_name -> diana.type.v1.Origin
-	47, // 22: diana.archive.v1.UpdateStudyAttributesRequest.set:type_name -> diana.archive.v1.UpdateStudyAttributesRequest.SetEntry
-	50, // 23: diana.archive.v1.UpdateStudyAttributesRequest.origin:type_name -> diana.type.v1.Origin
-	55, // 24: diana.archive.v1.UpdateStudyAttributesResponse.study:type_name -> diana.archive.v1.Study
-	48, // 25: diana.archive.v1.SealStudyAttributesRequest.attributes:type_name -> diana.archive.v1.SealStudyAttributesRequest.AttributesEntry
-	50, // 26: diana.archive.v1.SealStudyAttributesRequest.origin:type_name -> diana.type.v1.Origin
-	55, // 27: diana.archive.v1.SealStudyAttributesResponse.study:type_name -> diana.archive.v1.Study
-	49, // 28: diana.archive.v1.UnsealStudyAttributesResponse.attributes:type_name -> diana.archive.v1.UnsealStudyAttributesResponse.AttributesEntry
-	58, // 29: diana.archive.v1.CompleteStudyRequest.reason:type_name -> diana.archive.v1.CompletionReason
-	50, // 30: diana.archive.v1.CompleteStudyRequest.origin:type_name -> diana.type.v1.Origin
-	59, // 31: diana.archive.v1.WatchFeedResponse.entries:type_name -> diana.archive.v1.FeedEntry
-	60, // 32: diana.archive.v1.VerifyStoreResponse.operation:type_name -> diana.operation.v1.Operation
-	60, // 33: diana.archive.v1.BackUpArchiveResponse.operation:type_name -> diana.operation.v1.Operation
-	1,  // 34: diana.archive.v1.ArchiveService.UploadInstances:input_type -> diana.archive.v1.UploadInstancesRequest
-	5,  // 35: diana.archive.v1.ArchiveService.FindMissingInstances:input_type -> diana.archive.v1.FindMissingInstancesRequest
-	8,  // 36: diana.archive.v1.ArchiveService.ReadInstance:input_type -> diana.archive.v1.ReadInstanceRequest
-	10, // 37: diana.archive.v1.ArchiveService.DownloadInstances:input_type -> diana.archive.v1.DownloadInstancesRequest
-	13, // 38: diana.archive.v1.ArchiveService.GetInstanceHeader:input_type -> diana.archive.v1.GetInstanceHeaderRequest
-	15, // 39: diana.archive.v1.ArchiveService.ListStores:input_type -> diana.archive.v1.ListStoresRequest
-	17, // 40: diana.archive.v1.ArchiveService.GetStudy:input_type -> diana.archive.v1.GetStudyRequest
-	19, // 41: diana.archive.v1.ArchiveService.ListStudies:input_type -> diana.archive.v1.ListStudiesRequest
-	21, // 42: diana.archive.v1.ArchiveService.ListSeries:input_type -> diana.archive.v1.ListSeriesRequest
-	23, // 43: diana.archive.v1.ArchiveService.ListInstances:input_type -> diana.archive.v1.ListInstancesRequest
-	25, // 44: diana.archive.v1.ArchiveService.DeleteInstances:input_type -> diana.archive.v1.DeleteInstancesRequest
-	27, // 45: diana.archive.v1.ArchiveService.UndeleteInstances:input_type -> diana.archive.v1.UndeleteInstancesRequest
-	29, // 46: diana.archive.v1.ArchiveService.UpdateStudyAttributes:input_type -> diana.archive.v1.UpdateStudyAttributesRequest
-	31, // 47: diana.archive.v1.ArchiveService.SealStudyAttributes:input_type -> diana.archive.v1.SealStudyAttributesRequest
-	33, // 48: diana.archive.v1.ArchiveService.UnsealStudyAttributes:input_type -> diana.archive.v1.UnsealStudyAttributesRequest
-	35, // 49: diana.archive.v1.ArchiveService.CompleteStudy:input_type -> diana.archive.v1.CompleteStudyRequest
-	41, // 50: diana.archive.v1.ArchiveService.VerifyStore:input_type -> diana.archive.v1.VerifyStoreRequest
-	44, // 51: diana.archive.v1.ArchiveService.BackUpArchive:input_type -> diana.archive.v1.BackUpArchiveRequest
-	37, // 52: diana.archive.v1.ArchiveService.GetStatistics:input_type -> diana.archive.v1.GetStatisticsRequest
-	39, // 53: diana.archive.v1.ArchiveService.WatchFeed:input_type -> diana.archive.v1.WatchFeedRequest
-	3,  // 54: diana.archive.v1.ArchiveService.UploadInstances:output_type -> diana.archive.v1.UploadInstancesResponse
-	7,  // 55: diana.archive.v1.ArchiveService.FindMissingInstances:output_type -> diana.archive.v1.FindMissingInstancesResponse
-	9,  // 56: diana.archive.v1.ArchiveService.ReadInstance:output_type -> diana.archive.v1.ReadInstanceResponse
-	11, // 57: diana.archive.v1.ArchiveService.DownloadInstances:output_type -> diana.archive.v1.DownloadInstancesResponse
-	14, // 58: diana.archive.v1.ArchiveService.GetInstanceHeader:output_type -> diana.archive.v1.GetInstanceHeaderResponse
-	16, // 59: diana.archive.v1.ArchiveService.ListStores:output_type -> diana.archive.v1.ListStoresResponse
-	18, // 60: diana.archive.v1.ArchiveService.GetStudy:output_type -> diana.archive.v1.GetStudyResponse
-	20, // 61: diana.archive.v1.ArchiveService.ListStudies:output_type -> diana.archive.v1.ListStudiesResponse
-	22, // 62: diana.archive.v1.ArchiveService.ListSeries:output_type -> diana.archive.v1.ListSeriesResponse
-	24, // 63: diana.archive.v1.ArchiveService.ListInstances:output_type -> diana.archive.v1.ListInstancesResponse
-	26, // 64: diana.archive.v1.ArchiveService.DeleteInstances:output_type -> diana.archive.v1.DeleteInstancesResponse
-	28, // 65: diana.archive.v1.ArchiveService.UndeleteInstances:output_type -> diana.archive.v1.UndeleteInstancesResponse
-	30, // 66: diana.archive.v1.ArchiveService.UpdateStudyAttributes:output_type -> diana.archive.v1.UpdateStudyAttributesResponse
-	32, // 67: diana.archive.v1.ArchiveService.SealStudyAttributes:output_type -> diana.archive.v1.SealStudyAttributesResponse
-	34, // 68: diana.archive.v1.ArchiveService.UnsealStudyAttributes:output_type -> diana.archive.v1.UnsealStudyAttributesResponse
-	36, // 69: diana.archive.v1.ArchiveService.CompleteStudy:output_type -> diana.archive.v1.CompleteStudyResponse
-	42, // 70: diana.archive.v1.ArchiveService.VerifyStore:output_type -> diana.archive.v1.VerifyStoreResponse
-	45, // 71: diana.archive.v1.ArchiveService.BackUpArchive:output_type -> diana.archive.v1.BackUpArchiveResponse
-	38, // 72: diana.archive.v1.ArchiveService.GetStatistics:output_type -> diana.archive.v1.GetStatisticsResponse
-	40, // 73: diana.archive.v1.ArchiveService.WatchFeed:output_type -> diana.archive.v1.WatchFeedResponse
-	54, // [54:74] is the sub-list for method output_type
-	34, // [34:54] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	61, // 2: diana.archive.v1.GetUploadResponse.expire_time:type_name -> google.protobuf.Timestamp
+	60, // 3: diana.archive.v1.AdoptInstancesRequest.origin:type_name -> diana.type.v1.Origin
+	6,  // 4: diana.archive.v1.AdoptInstancesRequest.files:type_name -> diana.archive.v1.AdoptFile
+	14, // 5: diana.archive.v1.AdoptInstancesResponse.results:type_name -> diana.archive.v1.UploadResult
+	60, // 6: diana.archive.v1.ImportInstancesRequest.origin:type_name -> diana.type.v1.Origin
+	62, // 7: diana.archive.v1.ImportInstancesResponse.operation:type_name -> diana.operation.v1.Operation
+	63, // 8: diana.archive.v1.RecordEvidenceRequest.evidence:type_name -> diana.archive.v1.Evidence
+	60, // 9: diana.archive.v1.RecordEvidenceRequest.origin:type_name -> diana.type.v1.Origin
+	14, // 10: diana.archive.v1.UploadInstancesResponse.results:type_name -> diana.archive.v1.UploadResult
+	64, // 11: diana.archive.v1.UploadResult.status:type_name -> google.rpc.Status
+	0,  // 12: diana.archive.v1.UploadResult.outcome:type_name -> diana.archive.v1.UploadResult.Outcome
+	65, // 13: diana.archive.v1.UploadResult.instance:type_name -> diana.archive.v1.Instance
+	16, // 14: diana.archive.v1.FindMissingInstancesRequest.instances:type_name -> diana.archive.v1.InstanceDigest
+	65, // 15: diana.archive.v1.ReadInstanceResponse.instance:type_name -> diana.archive.v1.Instance
+	66, // 16: diana.archive.v1.DownloadInstancesRequest.selector:type_name -> diana.archive.v1.Selector
+	22, // 17: diana.archive.v1.DownloadInstancesResponse.chunks:type_name -> diana.archive.v1.DownloadChunk
+	65, // 18: diana.archive.v1.DownloadChunk.instance:type_name -> diana.archive.v1.Instance
+	65, // 19: diana.archive.v1.GetInstanceHeaderResponse.instance:type_name -> diana.archive.v1.Instance
+	67, // 20: diana.archive.v1.ListStoresResponse.stores:type_name -> diana.archive.v1.Store
+	68, // 21: diana.archive.v1.GetStudyResponse.study:type_name -> diana.archive.v1.Study
+	68, // 22: diana.archive.v1.ListStudiesResponse.studies:type_name -> diana.archive.v1.Study
+	69, // 23: diana.archive.v1.ListSeriesResponse.series:type_name -> diana.archive.v1.Series
+	65, // 24: diana.archive.v1.ListInstancesResponse.instances:type_name -> diana.archive.v1.Instance
+	66, // 25: diana.archive.v1.DeleteInstancesRequest.selector:type_name -> diana.archive.v1.Selector
+	60, // 26: diana.archive.v1.DeleteInstancesRequest.origin:type_name -> diana.type.v1.Origin
+	61, // 27: diana.archive.v1.DeleteInstancesResponse.restorable_until:type_name -> google.protobuf.Timestamp
+	66, // 28: diana.archive.v1.UndeleteInstancesRequest.selector:type_name -> diana.archive.v1.Selector
+	60, // 29: diana.archive.v1.UndeleteInstancesRequest.origin:type_name -> diana.type.v1.Origin
+	57, // 30: diana.archive.v1.UpdateStudyAttributesRequest.set:type_name -> diana.archive.v1.UpdateStudyAttributesRequest.SetEntry
+	60, // 31: diana.archive.v1.UpdateStudyAttributesRequest.origin:type_name -> diana.type.v1.Origin
+	68, // 32: diana.archive.v1.UpdateStudyAttributesResponse.study:type_name -> diana.archive.v1.Study
+	58, // 33: diana.archive.v1.SealStudyAttributesRequest.attributes:type_name -> diana.archive.v1.SealStudyAttributesRequest.AttributesEntry
+	60, // 34: diana.archive.v1.SealStudyAttributesRequest.origin:type_name -> diana.type.v1.Origin
+	68, // 35: diana.archive.v1.SealStudyAttributesResponse.study:type_name -> diana.archive.v1.Study
+	59, // 36: diana.archive.v1.UnsealStudyAttributesResponse.attributes:type_name -> diana.archive.v1.UnsealStudyAttributesResponse.AttributesEntry
+	70, // 37: diana.archive.v1.CompleteStudyRequest.reason:type_name -> diana.archive.v1.CompletionReason
+	60, // 38: diana.archive.v1.CompleteStudyRequest.origin:type_name -> diana.type.v1.Origin
+	71, // 39: diana.archive.v1.WatchFeedResponse.entries:type_name -> diana.archive.v1.FeedEntry
+	62, // 40: diana.archive.v1.VerifyStoreResponse.operation:type_name -> diana.operation.v1.Operation
+	62, // 41: diana.archive.v1.BackUpArchiveResponse.operation:type_name -> diana.operation.v1.Operation
+	1,  // 42: diana.archive.v1.ArchiveService.UploadInstances:input_type -> diana.archive.v1.UploadInstancesRequest
+	3,  // 43: diana.archive.v1.ArchiveService.GetUpload:input_type -> diana.archive.v1.GetUploadRequest
+	5,  // 44: diana.archive.v1.ArchiveService.AdoptInstances:input_type -> diana.archive.v1.AdoptInstancesRequest
+	8,  // 45: diana.archive.v1.ArchiveService.ImportInstances:input_type -> diana.archive.v1.ImportInstancesRequest
+	15, // 46: diana.archive.v1.ArchiveService.FindMissingInstances:input_type -> diana.archive.v1.FindMissingInstancesRequest
+	18, // 47: diana.archive.v1.ArchiveService.ReadInstance:input_type -> diana.archive.v1.ReadInstanceRequest
+	20, // 48: diana.archive.v1.ArchiveService.DownloadInstances:input_type -> diana.archive.v1.DownloadInstancesRequest
+	23, // 49: diana.archive.v1.ArchiveService.GetInstanceHeader:input_type -> diana.archive.v1.GetInstanceHeaderRequest
+	25, // 50: diana.archive.v1.ArchiveService.ListStores:input_type -> diana.archive.v1.ListStoresRequest
+	27, // 51: diana.archive.v1.ArchiveService.GetStudy:input_type -> diana.archive.v1.GetStudyRequest
+	29, // 52: diana.archive.v1.ArchiveService.ListStudies:input_type -> diana.archive.v1.ListStudiesRequest
+	31, // 53: diana.archive.v1.ArchiveService.ListSeries:input_type -> diana.archive.v1.ListSeriesRequest
+	33, // 54: diana.archive.v1.ArchiveService.ListInstances:input_type -> diana.archive.v1.ListInstancesRequest
+	35, // 55: diana.archive.v1.ArchiveService.DeleteInstances:input_type -> diana.archive.v1.DeleteInstancesRequest
+	37, // 56: diana.archive.v1.ArchiveService.UndeleteInstances:input_type -> diana.archive.v1.UndeleteInstancesRequest
+	39, // 57: diana.archive.v1.ArchiveService.UpdateStudyAttributes:input_type -> diana.archive.v1.UpdateStudyAttributesRequest
+	41, // 58: diana.archive.v1.ArchiveService.SealStudyAttributes:input_type -> diana.archive.v1.SealStudyAttributesRequest
+	43, // 59: diana.archive.v1.ArchiveService.UnsealStudyAttributes:input_type -> diana.archive.v1.UnsealStudyAttributesRequest
+	45, // 60: diana.archive.v1.ArchiveService.CompleteStudy:input_type -> diana.archive.v1.CompleteStudyRequest
+	11, // 61: diana.archive.v1.ArchiveService.RecordEvidence:input_type -> diana.archive.v1.RecordEvidenceRequest
+	51, // 62: diana.archive.v1.ArchiveService.VerifyStore:input_type -> diana.archive.v1.VerifyStoreRequest
+	54, // 63: diana.archive.v1.ArchiveService.BackUpArchive:input_type -> diana.archive.v1.BackUpArchiveRequest
+	47, // 64: diana.archive.v1.ArchiveService.GetStatistics:input_type -> diana.archive.v1.GetStatisticsRequest
+	49, // 65: diana.archive.v1.ArchiveService.WatchFeed:input_type -> diana.archive.v1.WatchFeedRequest
+	13, // 66: diana.archive.v1.ArchiveService.UploadInstances:output_type -> diana.archive.v1.UploadInstancesResponse
+	4,  // 67: diana.archive.v1.ArchiveService.GetUpload:output_type -> diana.archive.v1.GetUploadResponse
+	7,  // 68: diana.archive.v1.ArchiveService.AdoptInstances:output_type -> diana.archive.v1.AdoptInstancesResponse
+	9,  // 69: diana.archive.v1.ArchiveService.ImportInstances:output_type -> diana.archive.v1.ImportInstancesResponse
+	17, // 70: diana.archive.v1.ArchiveService.FindMissingInstances:output_type -> diana.archive.v1.FindMissingInstancesResponse
+	19, // 71: diana.archive.v1.ArchiveService.ReadInstance:output_type -> diana.archive.v1.ReadInstanceResponse
+	21, // 72: diana.archive.v1.ArchiveService.DownloadInstances:output_type -> diana.archive.v1.DownloadInstancesResponse
+	24, // 73: diana.archive.v1.ArchiveService.GetInstanceHeader:output_type -> diana.archive.v1.GetInstanceHeaderResponse
+	26, // 74: diana.archive.v1.ArchiveService.ListStores:output_type -> diana.archive.v1.ListStoresResponse
+	28, // 75: diana.archive.v1.ArchiveService.GetStudy:output_type -> diana.archive.v1.GetStudyResponse
+	30, // 76: diana.archive.v1.ArchiveService.ListStudies:output_type -> diana.archive.v1.ListStudiesResponse
+	32, // 77: diana.archive.v1.ArchiveService.ListSeries:output_type -> diana.archive.v1.ListSeriesResponse
+	34, // 78: diana.archive.v1.ArchiveService.ListInstances:output_type -> diana.archive.v1.ListInstancesResponse
+	36, // 79: diana.archive.v1.ArchiveService.DeleteInstances:output_type -> diana.archive.v1.DeleteInstancesResponse
+	38, // 80: diana.archive.v1.ArchiveService.UndeleteInstances:output_type -> diana.archive.v1.UndeleteInstancesResponse
+	40, // 81: diana.archive.v1.ArchiveService.UpdateStudyAttributes:output_type -> diana.archive.v1.UpdateStudyAttributesResponse
+	42, // 82: diana.archive.v1.ArchiveService.SealStudyAttributes:output_type -> diana.archive.v1.SealStudyAttributesResponse
+	44, // 83: diana.archive.v1.ArchiveService.UnsealStudyAttributes:output_type -> diana.archive.v1.UnsealStudyAttributesResponse
+	46, // 84: diana.archive.v1.ArchiveService.CompleteStudy:output_type -> diana.archive.v1.CompleteStudyResponse
+	12, // 85: diana.archive.v1.ArchiveService.RecordEvidence:output_type -> diana.archive.v1.RecordEvidenceResponse
+	52, // 86: diana.archive.v1.ArchiveService.VerifyStore:output_type -> diana.archive.v1.VerifyStoreResponse
+	55, // 87: diana.archive.v1.ArchiveService.BackUpArchive:output_type -> diana.archive.v1.BackUpArchiveResponse
+	48, // 88: diana.archive.v1.ArchiveService.GetStatistics:output_type -> diana.archive.v1.GetStatisticsResponse
+	50, // 89: diana.archive.v1.ArchiveService.WatchFeed:output_type -> diana.archive.v1.WatchFeedResponse
+	66, // [66:90] is the sub-list for method output_type
+	42, // [42:66] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_diana_archive_v1_archive_service_proto_init() }
@@ -3326,14 +4074,15 @@ func file_diana_archive_v1_archive_service_proto_init() {
 	}
 	file_diana_archive_v1_feed_proto_init()
 	file_diana_archive_v1_resources_proto_init()
-	file_diana_archive_v1_archive_service_proto_msgTypes[34].OneofWrappers = []any{}
+	file_diana_archive_v1_archive_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_diana_archive_v1_archive_service_proto_msgTypes[44].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_archive_v1_archive_service_proto_rawDesc), len(file_diana_archive_v1_archive_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   49,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,9 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ArchiveService_UploadInstances_FullMethodName       = "/diana.archive.v1.ArchiveService/UploadInstances"
+	ArchiveService_GetUpload_FullMethodName             = "/diana.archive.v1.ArchiveService/GetUpload"
+	ArchiveService_AdoptInstances_FullMethodName        = "/diana.archive.v1.ArchiveService/AdoptInstances"
+	ArchiveService_ImportInstances_FullMethodName       = "/diana.archive.v1.ArchiveService/ImportInstances"
 	ArchiveService_FindMissingInstances_FullMethodName  = "/diana.archive.v1.ArchiveService/FindMissingInstances"
 	ArchiveService_ReadInstance_FullMethodName          = "/diana.archive.v1.ArchiveService/ReadInstance"
 	ArchiveService_DownloadInstances_FullMethodName     = "/diana.archive.v1.ArchiveService/DownloadInstances"
@@ -38,6 +41,7 @@ const (
 	ArchiveService_SealStudyAttributes_FullMethodName   = "/diana.archive.v1.ArchiveService/SealStudyAttributes"
 	ArchiveService_UnsealStudyAttributes_FullMethodName = "/diana.archive.v1.ArchiveService/UnsealStudyAttributes"
 	ArchiveService_CompleteStudy_FullMethodName         = "/diana.archive.v1.ArchiveService/CompleteStudy"
+	ArchiveService_RecordEvidence_FullMethodName        = "/diana.archive.v1.ArchiveService/RecordEvidence"
 	ArchiveService_VerifyStore_FullMethodName           = "/diana.archive.v1.ArchiveService/VerifyStore"
 	ArchiveService_BackUpArchive_FullMethodName         = "/diana.archive.v1.ArchiveService/BackUpArchive"
 	ArchiveService_GetStatistics_FullMethodName         = "/diana.archive.v1.ArchiveService/GetStatistics"
@@ -79,16 +83,75 @@ type ArchiveServiceClient interface {
 	// OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
 	// stream simply sends again what was not answered.
 	//
+	// A large instance may be sent under an `upload_id`: when its stream is
+	// cut, or the server restarts, what arrived is kept for the store's upload
+	// lifetime (24 hours unless configured), GetUpload says how much that is,
+	// and a chunk on another stream goes on from there.
+	//
 	// Errors of single instances come as the `status` of their result:
 	//
 	//	INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
 	//	  DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
 	//	  UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
 	//	  not storable, or not sent as asked.
+	//	INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+	//	  on the way. Of a resumable upload, what came before that chunk is
+	//	  kept; where the whole does not fit its digest, nothing is.
 	//	ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
 	//	  the SOP Instance UID.
-	//	RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+	//	RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+	//	  is room.
 	UploadInstances(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[UploadInstancesRequest, UploadInstancesResponse], error)
+	// GetUpload says how much of a resumable upload has arrived, so that it
+	// can go on from there. Read only.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+	//	  is there already, the answer will say so.
+	GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error)
+	// AdoptInstances takes over files that a trusted door on the same host has
+	// written into its own spool directory, instead of having their bytes sent:
+	// same checks, same durability, same answers as UploadInstances. What is
+	// stored or refused is gone from the spool when it is answered, except
+	// after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+	// (a link, a pipe, a directory) is refused and left. Who may call it:
+	// doors for whom the archive's configuration opens a spool directory, over
+	// a loopback address or a local socket.
+	//
+	// Errors of the call:
+	//
+	//	PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+	//	  the caller is not on this host.
+	//
+	// Errors of single files, besides those of UploadInstances:
+	//
+	//	INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+	//	  the spool.
+	//	NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+	AdoptInstances(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AdoptInstancesRequest, AdoptInstancesResponse], error)
+	// ImportInstances starts an operation of kind "archive.import": it stores
+	// every instance found under a path that the server can read, a folder with
+	// all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+	// single file; zip files within a folder are opened too, those within a zip
+	// file are not. Files that are not DICOM are counted and skipped. Its
+	// result is an ImportInstancesResult; its failures name, by their path
+	// below the one given, the files that were refused. It resumes after a
+	// restart; what is stored already is not stored again. Who may call it:
+	// administrators; paths lie inside the configured import_dirs.
+	//
+	// Errors:
+	//
+	//	PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+	//	  or none are configured.
+	//	NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+	//	  request.
+	//
+	// The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+	// path is a container that cannot be read; one within a folder is a failed
+	// item.
+	ImportInstances(ctx context.Context, in *ImportInstancesRequest, opts ...grpc.CallOption) (*ImportInstancesResponse, error)
 	// FindMissingInstances says which of the given instances the store does
 	// not hold, so that a bulk send need not send what is there. Read only.
 	FindMissingInstances(ctx context.Context, in *FindMissingInstancesRequest, opts ...grpc.CallOption) (*FindMissingInstancesResponse, error)
@@ -224,6 +287,16 @@ type ArchiveServiceClient interface {
 	//	FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
 	//	  not what is there.
 	CompleteStudy(ctx context.Context, in *CompleteStudyRequest, opts ...grpc.CallOption) (*CompleteStudyResponse, error)
+	// RecordEvidence keeps what a door knows about a study's completeness: the
+	// sender's session ended, the source's own count, a procedure step reported
+	// complete. It may come before the study's first instance. The archive
+	// weighs it: a count that is met or a procedure step all of whose instances
+	// are there completes the study at once; a session that ended well, with as
+	// many instances as were sent, completes it when nothing more arrives for
+	// the store's settle period. Who may call it: doors, and programs that
+	// asked the source. Idempotent: the same evidence recorded again changes
+	// nothing.
+	RecordEvidence(ctx context.Context, in *RecordEvidenceRequest, opts ...grpc.CallOption) (*RecordEvidenceResponse, error)
 	// VerifyStore starts an operation of kind "archive.verify": it reads
 	// every instance that a store keeps, deleted ones in their grace period
 	// included, holds its bytes against their digests, and looks for bytes
@@ -298,6 +371,39 @@ func (c *archiveServiceClient) UploadInstances(ctx context.Context, opts ...grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ArchiveService_UploadInstancesClient = grpc.BidiStreamingClient[UploadInstancesRequest, UploadInstancesResponse]
 
+func (c *archiveServiceClient) GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUploadResponse)
+	err := c.cc.Invoke(ctx, ArchiveService_GetUpload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *archiveServiceClient) AdoptInstances(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AdoptInstancesRequest, AdoptInstancesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[1], ArchiveService_AdoptInstances_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AdoptInstancesRequest, AdoptInstancesResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ArchiveService_AdoptInstancesClient = grpc.BidiStreamingClient[AdoptInstancesRequest, AdoptInstancesResponse]
+
+func (c *archiveServiceClient) ImportInstances(ctx context.Context, in *ImportInstancesRequest, opts ...grpc.CallOption) (*ImportInstancesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportInstancesResponse)
+	err := c.cc.Invoke(ctx, ArchiveService_ImportInstances_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *archiveServiceClient) FindMissingInstances(ctx context.Context, in *FindMissingInstancesRequest, opts ...grpc.CallOption) (*FindMissingInstancesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FindMissingInstancesResponse)
@@ -310,7 +416,7 @@ func (c *archiveServiceClient) FindMissingInstances(ctx context.Context, in *Fin
 
 func (c *archiveServiceClient) ReadInstance(ctx context.Context, in *ReadInstanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadInstanceResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[1], ArchiveService_ReadInstance_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[2], ArchiveService_ReadInstance_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +435,7 @@ type ArchiveService_ReadInstanceClient = grpc.ServerStreamingClient[ReadInstance
 
 func (c *archiveServiceClient) DownloadInstances(ctx context.Context, in *DownloadInstancesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadInstancesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[2], ArchiveService_DownloadInstances_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[3], ArchiveService_DownloadInstances_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -466,6 +572,16 @@ func (c *archiveServiceClient) CompleteStudy(ctx context.Context, in *CompleteSt
 	return out, nil
 }
 
+func (c *archiveServiceClient) RecordEvidence(ctx context.Context, in *RecordEvidenceRequest, opts ...grpc.CallOption) (*RecordEvidenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordEvidenceResponse)
+	err := c.cc.Invoke(ctx, ArchiveService_RecordEvidence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *archiveServiceClient) VerifyStore(ctx context.Context, in *VerifyStoreRequest, opts ...grpc.CallOption) (*VerifyStoreResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(VerifyStoreResponse)
@@ -498,7 +614,7 @@ func (c *archiveServiceClient) GetStatistics(ctx context.Context, in *GetStatist
 
 func (c *archiveServiceClient) WatchFeed(ctx context.Context, in *WatchFeedRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFeedResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[3], ArchiveService_WatchFeed_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ArchiveService_ServiceDesc.Streams[4], ArchiveService_WatchFeed_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -550,16 +666,75 @@ type ArchiveServiceServer interface {
 	// OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
 	// stream simply sends again what was not answered.
 	//
+	// A large instance may be sent under an `upload_id`: when its stream is
+	// cut, or the server restarts, what arrived is kept for the store's upload
+	// lifetime (24 hours unless configured), GetUpload says how much that is,
+	// and a chunk on another stream goes on from there.
+	//
 	// Errors of single instances come as the `status` of their result:
 	//
 	//	INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
 	//	  DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
 	//	  UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
 	//	  not storable, or not sent as asked.
+	//	INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+	//	  on the way. Of a resumable upload, what came before that chunk is
+	//	  kept; where the whole does not fit its digest, nothing is.
 	//	ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
 	//	  the SOP Instance UID.
-	//	RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+	//	RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+	//	  is room.
 	UploadInstances(grpc.BidiStreamingServer[UploadInstancesRequest, UploadInstancesResponse]) error
+	// GetUpload says how much of a resumable upload has arrived, so that it
+	// can go on from there. Read only.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+	//	  is there already, the answer will say so.
+	GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error)
+	// AdoptInstances takes over files that a trusted door on the same host has
+	// written into its own spool directory, instead of having their bytes sent:
+	// same checks, same durability, same answers as UploadInstances. What is
+	// stored or refused is gone from the spool when it is answered, except
+	// after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+	// (a link, a pipe, a directory) is refused and left. Who may call it:
+	// doors for whom the archive's configuration opens a spool directory, over
+	// a loopback address or a local socket.
+	//
+	// Errors of the call:
+	//
+	//	PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+	//	  the caller is not on this host.
+	//
+	// Errors of single files, besides those of UploadInstances:
+	//
+	//	INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+	//	  the spool.
+	//	NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+	AdoptInstances(grpc.BidiStreamingServer[AdoptInstancesRequest, AdoptInstancesResponse]) error
+	// ImportInstances starts an operation of kind "archive.import": it stores
+	// every instance found under a path that the server can read, a folder with
+	// all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+	// single file; zip files within a folder are opened too, those within a zip
+	// file are not. Files that are not DICOM are counted and skipped. Its
+	// result is an ImportInstancesResult; its failures name, by their path
+	// below the one given, the files that were refused. It resumes after a
+	// restart; what is stored already is not stored again. Who may call it:
+	// administrators; paths lie inside the configured import_dirs.
+	//
+	// Errors:
+	//
+	//	PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+	//	  or none are configured.
+	//	NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+	//	  request.
+	//
+	// The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+	// path is a container that cannot be read; one within a folder is a failed
+	// item.
+	ImportInstances(context.Context, *ImportInstancesRequest) (*ImportInstancesResponse, error)
 	// FindMissingInstances says which of the given instances the store does
 	// not hold, so that a bulk send need not send what is there. Read only.
 	FindMissingInstances(context.Context, *FindMissingInstancesRequest) (*FindMissingInstancesResponse, error)
@@ -695,6 +870,16 @@ type ArchiveServiceServer interface {
 	//	FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
 	//	  not what is there.
 	CompleteStudy(context.Context, *CompleteStudyRequest) (*CompleteStudyResponse, error)
+	// RecordEvidence keeps what a door knows about a study's completeness: the
+	// sender's session ended, the source's own count, a procedure step reported
+	// complete. It may come before the study's first instance. The archive
+	// weighs it: a count that is met or a procedure step all of whose instances
+	// are there completes the study at once; a session that ended well, with as
+	// many instances as were sent, completes it when nothing more arrives for
+	// the store's settle period. Who may call it: doors, and programs that
+	// asked the source. Idempotent: the same evidence recorded again changes
+	// nothing.
+	RecordEvidence(context.Context, *RecordEvidenceRequest) (*RecordEvidenceResponse, error)
 	// VerifyStore starts an operation of kind "archive.verify": it reads
 	// every instance that a store keeps, deleted ones in their grace period
 	// included, holds its bytes against their digests, and looks for bytes
@@ -759,6 +944,15 @@ type UnimplementedArchiveServiceServer struct{}
 func (UnimplementedArchiveServiceServer) UploadInstances(grpc.BidiStreamingServer[UploadInstancesRequest, UploadInstancesResponse]) error {
 	return status.Error(codes.Unimplemented, "method UploadInstances not implemented")
 }
+func (UnimplementedArchiveServiceServer) GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUpload not implemented")
+}
+func (UnimplementedArchiveServiceServer) AdoptInstances(grpc.BidiStreamingServer[AdoptInstancesRequest, AdoptInstancesResponse]) error {
+	return status.Error(codes.Unimplemented, "method AdoptInstances not implemented")
+}
+func (UnimplementedArchiveServiceServer) ImportInstances(context.Context, *ImportInstancesRequest) (*ImportInstancesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportInstances not implemented")
+}
 func (UnimplementedArchiveServiceServer) FindMissingInstances(context.Context, *FindMissingInstancesRequest) (*FindMissingInstancesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FindMissingInstances not implemented")
 }
@@ -804,6 +998,9 @@ func (UnimplementedArchiveServiceServer) UnsealStudyAttributes(context.Context, 
 func (UnimplementedArchiveServiceServer) CompleteStudy(context.Context, *CompleteStudyRequest) (*CompleteStudyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CompleteStudy not implemented")
 }
+func (UnimplementedArchiveServiceServer) RecordEvidence(context.Context, *RecordEvidenceRequest) (*RecordEvidenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecordEvidence not implemented")
+}
 func (UnimplementedArchiveServiceServer) VerifyStore(context.Context, *VerifyStoreRequest) (*VerifyStoreResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VerifyStore not implemented")
 }
@@ -843,6 +1040,49 @@ func _ArchiveService_UploadInstances_Handler(srv interface{}, stream grpc.Server
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ArchiveService_UploadInstancesServer = grpc.BidiStreamingServer[UploadInstancesRequest, UploadInstancesResponse]
+
+func _ArchiveService_GetUpload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUploadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ArchiveServiceServer).GetUpload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ArchiveService_GetUpload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ArchiveServiceServer).GetUpload(ctx, req.(*GetUploadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ArchiveService_AdoptInstances_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ArchiveServiceServer).AdoptInstances(&grpc.GenericServerStream[AdoptInstancesRequest, AdoptInstancesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ArchiveService_AdoptInstancesServer = grpc.BidiStreamingServer[AdoptInstancesRequest, AdoptInstancesResponse]
+
+func _ArchiveService_ImportInstances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportInstancesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ArchiveServiceServer).ImportInstances(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ArchiveService_ImportInstances_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ArchiveServiceServer).ImportInstances(ctx, req.(*ImportInstancesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _ArchiveService_FindMissingInstances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(FindMissingInstancesRequest)
@@ -1100,6 +1340,24 @@ func _ArchiveService_CompleteStudy_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ArchiveService_RecordEvidence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecordEvidenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ArchiveServiceServer).RecordEvidence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ArchiveService_RecordEvidence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ArchiveServiceServer).RecordEvidence(ctx, req.(*RecordEvidenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ArchiveService_VerifyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(VerifyStoreRequest)
 	if err := dec(in); err != nil {
@@ -1173,6 +1431,14 @@ var ArchiveService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*ArchiveServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "GetUpload",
+			Handler:    _ArchiveService_GetUpload_Handler,
+		},
+		{
+			MethodName: "ImportInstances",
+			Handler:    _ArchiveService_ImportInstances_Handler,
+		},
+		{
 			MethodName: "FindMissingInstances",
 			Handler:    _ArchiveService_FindMissingInstances_Handler,
 		},
@@ -1225,6 +1491,10 @@ var ArchiveService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ArchiveService_CompleteStudy_Handler,
 		},
 		{
+			MethodName: "RecordEvidence",
+			Handler:    _ArchiveService_RecordEvidence_Handler,
+		},
+		{
 			MethodName: "VerifyStore",
 			Handler:    _ArchiveService_VerifyStore_Handler,
 		},
@@ -1241,6 +1511,12 @@ var ArchiveService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "UploadInstances",
 			Handler:       _ArchiveService_UploadInstances_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "AdoptInstances",
+			Handler:       _ArchiveService_AdoptInstances_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

@@ -9,6 +9,7 @@
 package archivev1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "diana-mesh/go/diana/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -83,6 +84,65 @@ func (HeaderOmitted) EnumDescriptor() ([]byte, []int) {
 	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{0}
 }
 
+// ProcedureStepStatus is Performed Procedure Step Status (0040,0252).
+type ProcedureStepStatus int32
+
+const (
+	// Not a status. Refused.
+	ProcedureStepStatus_PROCEDURE_STEP_STATUS_UNSPECIFIED ProcedureStepStatus = 0
+	// IN PROGRESS: more is to come, whatever other evidence says; only a later
+	// report, or the quiet period, completes the study.
+	ProcedureStepStatus_PROCEDURE_STEP_STATUS_IN_PROGRESS ProcedureStepStatus = 1
+	// COMPLETED: the instances listed are all there are of this step.
+	ProcedureStepStatus_PROCEDURE_STEP_STATUS_COMPLETED ProcedureStepStatus = 2
+	// DISCONTINUED: the step was broken off; the instances listed are all
+	// there are of it.
+	ProcedureStepStatus_PROCEDURE_STEP_STATUS_DISCONTINUED ProcedureStepStatus = 3
+)
+
+// Enum value maps for ProcedureStepStatus.
+var (
+	ProcedureStepStatus_name = map[int32]string{
+		0: "PROCEDURE_STEP_STATUS_UNSPECIFIED",
+		1: "PROCEDURE_STEP_STATUS_IN_PROGRESS",
+		2: "PROCEDURE_STEP_STATUS_COMPLETED",
+		3: "PROCEDURE_STEP_STATUS_DISCONTINUED",
+	}
+	ProcedureStepStatus_value = map[string]int32{
+		"PROCEDURE_STEP_STATUS_UNSPECIFIED":  0,
+		"PROCEDURE_STEP_STATUS_IN_PROGRESS":  1,
+		"PROCEDURE_STEP_STATUS_COMPLETED":    2,
+		"PROCEDURE_STEP_STATUS_DISCONTINUED": 3,
+	}
+)
+
+func (x ProcedureStepStatus) Enum() *ProcedureStepStatus {
+	p := new(ProcedureStepStatus)
+	*p = x
+	return p
+}
+
+func (x ProcedureStepStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProcedureStepStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_archive_v1_feed_proto_enumTypes[1].Descriptor()
+}
+
+func (ProcedureStepStatus) Type() protoreflect.EnumType {
+	return &file_diana_archive_v1_feed_proto_enumTypes[1]
+}
+
+func (x ProcedureStepStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProcedureStepStatus.Descriptor instead.
+func (ProcedureStepStatus) EnumDescriptor() ([]byte, []int) {
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{1}
+}
+
 // CompletionReason is why a study is believed complete.
 type CompletionReason int32
 
@@ -100,6 +160,9 @@ const (
 	CompletionReason_COMPLETION_REASON_COUNTED_AGAINST_SOURCE CompletionReason = 3
 	// The sender said so, without a count.
 	CompletionReason_COMPLETION_REASON_DECLARED CompletionReason = 4
+	// Every procedure step reported for the study is over, and all instances
+	// that these list are there. Only the archive itself states this.
+	CompletionReason_COMPLETION_REASON_PROCEDURE_STEP_COMPLETED CompletionReason = 5
 )
 
 // Enum value maps for CompletionReason.
@@ -110,13 +173,15 @@ var (
 		2: "COMPLETION_REASON_ASSOCIATION_RELEASED",
 		3: "COMPLETION_REASON_COUNTED_AGAINST_SOURCE",
 		4: "COMPLETION_REASON_DECLARED",
+		5: "COMPLETION_REASON_PROCEDURE_STEP_COMPLETED",
 	}
 	CompletionReason_value = map[string]int32{
-		"COMPLETION_REASON_UNSPECIFIED":            0,
-		"COMPLETION_REASON_QUIET_PERIOD":           1,
-		"COMPLETION_REASON_ASSOCIATION_RELEASED":   2,
-		"COMPLETION_REASON_COUNTED_AGAINST_SOURCE": 3,
-		"COMPLETION_REASON_DECLARED":               4,
+		"COMPLETION_REASON_UNSPECIFIED":              0,
+		"COMPLETION_REASON_QUIET_PERIOD":             1,
+		"COMPLETION_REASON_ASSOCIATION_RELEASED":     2,
+		"COMPLETION_REASON_COUNTED_AGAINST_SOURCE":   3,
+		"COMPLETION_REASON_DECLARED":                 4,
+		"COMPLETION_REASON_PROCEDURE_STEP_COMPLETED": 5,
 	}
 )
 
@@ -131,11 +196,11 @@ func (x CompletionReason) String() string {
 }
 
 func (CompletionReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_diana_archive_v1_feed_proto_enumTypes[1].Descriptor()
+	return file_diana_archive_v1_feed_proto_enumTypes[2].Descriptor()
 }
 
 func (CompletionReason) Type() protoreflect.EnumType {
-	return &file_diana_archive_v1_feed_proto_enumTypes[1]
+	return &file_diana_archive_v1_feed_proto_enumTypes[2]
 }
 
 func (x CompletionReason) Number() protoreflect.EnumNumber {
@@ -144,7 +209,7 @@ func (x CompletionReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CompletionReason.Descriptor instead.
 func (CompletionReason) EnumDescriptor() ([]byte, []int) {
-	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{1}
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{2}
 }
 
 // FeedEntry is one change. Entries are totally ordered over all stores of
@@ -663,7 +728,9 @@ type StudyCompleted struct {
 	// How many current instances the study had at that moment.
 	InstanceCount int64 `protobuf:"varint,3,opt,name=instance_count,json=instanceCount,proto3" json:"instance_count,omitempty"`
 	// The study's plain attributes at that moment.
-	Attributes    map[string]string `protobuf:"bytes,4,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Attributes map[string]string `protobuf:"bytes,4,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// All that doors had reported about the study, oldest first, at most 100.
+	Evidence      []*Evidence `protobuf:"bytes,5,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -726,11 +793,313 @@ func (x *StudyCompleted) GetAttributes() map[string]string {
 	return nil
 }
 
+func (x *StudyCompleted) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// Evidence is one thing that somebody knows about a study's completeness.
+type Evidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is known. Exactly one.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Evidence_SessionEnded
+	//	*Evidence_SourceCount
+	//	*Evidence_ProcedureStep
+	Kind isEvidence_Kind `protobuf_oneof:"kind"`
+	// When the archive was told. Ignored in requests.
+	RecordTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=record_time,json=recordTime,proto3" json:"record_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Evidence) GetKind() isEvidence_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Evidence) GetSessionEnded() *SessionEnded {
+	if x != nil {
+		if x, ok := x.Kind.(*Evidence_SessionEnded); ok {
+			return x.SessionEnded
+		}
+	}
+	return nil
+}
+
+func (x *Evidence) GetSourceCount() *SourceCount {
+	if x != nil {
+		if x, ok := x.Kind.(*Evidence_SourceCount); ok {
+			return x.SourceCount
+		}
+	}
+	return nil
+}
+
+func (x *Evidence) GetProcedureStep() *ProcedureStep {
+	if x != nil {
+		if x, ok := x.Kind.(*Evidence_ProcedureStep); ok {
+			return x.ProcedureStep
+		}
+	}
+	return nil
+}
+
+func (x *Evidence) GetRecordTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordTime
+	}
+	return nil
+}
+
+type isEvidence_Kind interface {
+	isEvidence_Kind()
+}
+
+type Evidence_SessionEnded struct {
+	// A session that carried instances of the study has ended.
+	SessionEnded *SessionEnded `protobuf:"bytes,1,opt,name=session_ended,json=sessionEnded,proto3,oneof"`
+}
+
+type Evidence_SourceCount struct {
+	// The source says how many instances the study has.
+	SourceCount *SourceCount `protobuf:"bytes,2,opt,name=source_count,json=sourceCount,proto3,oneof"`
+}
+
+type Evidence_ProcedureStep struct {
+	// A modality reports a procedure step (MPPS, PS3.4 Annex F).
+	ProcedureStep *ProcedureStep `protobuf:"bytes,3,opt,name=procedure_step,json=procedureStep,proto3,oneof"`
+}
+
+func (*Evidence_SessionEnded) isEvidence_Kind() {}
+
+func (*Evidence_SourceCount) isEvidence_Kind() {}
+
+func (*Evidence_ProcedureStep) isEvidence_Kind() {}
+
+// SessionEnded tells of the end of a DICOM association or of an upload
+// session.
+type SessionEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A name for the session, unique for its door. Required, at most 128
+	// characters.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Whether the sender ended it in order (association released); false where
+	// it was aborted or lost.
+	Released bool `protobuf:"varint,2,opt,name=released,proto3" json:"released,omitempty"`
+	// How many instances of the study the sender offered in it, those that
+	// were there already included.
+	InstanceCount int64 `protobuf:"varint,3,opt,name=instance_count,json=instanceCount,proto3" json:"instance_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionEnded) Reset() {
+	*x = SessionEnded{}
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionEnded) ProtoMessage() {}
+
+func (x *SessionEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
+func (*SessionEnded) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SessionEnded) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *SessionEnded) GetReleased() bool {
+	if x != nil {
+		return x.Released
+	}
+	return false
+}
+
+func (x *SessionEnded) GetInstanceCount() int64 {
+	if x != nil {
+		return x.InstanceCount
+	}
+	return 0
+}
+
+// SourceCount is the source's own word: Number of Study Related Instances
+// (0020,1208) as its query answers it, for example.
+type SourceCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many instances the study has at the source, at least 1. A later
+	// count replaces an earlier one.
+	InstanceCount int64 `protobuf:"varint,1,opt,name=instance_count,json=instanceCount,proto3" json:"instance_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceCount) Reset() {
+	*x = SourceCount{}
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceCount) ProtoMessage() {}
+
+func (x *SourceCount) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceCount.ProtoReflect.Descriptor instead.
+func (*SourceCount) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SourceCount) GetInstanceCount() int64 {
+	if x != nil {
+		return x.InstanceCount
+	}
+	return 0
+}
+
+// ProcedureStep is what a Modality Performed Procedure Step says.
+type ProcedureStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SOP Instance UID of the procedure step. Required. A later report about
+	// it replaces an earlier one.
+	ProcedureStepUid string `protobuf:"bytes,1,opt,name=procedure_step_uid,json=procedureStepUid,proto3" json:"procedure_step_uid,omitempty"`
+	// Where it stands.
+	Status ProcedureStepStatus `protobuf:"varint,2,opt,name=status,proto3,enum=diana.archive.v1.ProcedureStepStatus" json:"status,omitempty"`
+	// The instances it lists in its Performed Series Sequence (0040,0340), at
+	// most 10,000.
+	SopInstanceUids []string `protobuf:"bytes,3,rep,name=sop_instance_uids,json=sopInstanceUids,proto3" json:"sop_instance_uids,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ProcedureStep) Reset() {
+	*x = ProcedureStep{}
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcedureStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcedureStep) ProtoMessage() {}
+
+func (x *ProcedureStep) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_archive_v1_feed_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcedureStep.ProtoReflect.Descriptor instead.
+func (*ProcedureStep) Descriptor() ([]byte, []int) {
+	return file_diana_archive_v1_feed_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ProcedureStep) GetProcedureStepUid() string {
+	if x != nil {
+		return x.ProcedureStepUid
+	}
+	return ""
+}
+
+func (x *ProcedureStep) GetStatus() ProcedureStepStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ProcedureStepStatus_PROCEDURE_STEP_STATUS_UNSPECIFIED
+}
+
+func (x *ProcedureStep) GetSopInstanceUids() []string {
+	if x != nil {
+		return x.SopInstanceUids
+	}
+	return nil
+}
+
 var File_diana_archive_v1_feed_proto protoreflect.FileDescriptor
 
 const file_diana_archive_v1_feed_proto_rawDesc = "" +
 	"\n" +
-	"\x1bdiana/archive/v1/feed.proto\x12\x10diana.archive.v1\x1a diana/archive/v1/resources.proto\x1a\x1adiana/type/v1/origin.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n" +
+	"\x1bdiana/archive/v1/feed.proto\x12\x10diana.archive.v1\x1a\x1bbuf/validate/validate.proto\x1a diana/archive/v1/resources.proto\x1a\x1adiana/type/v1/origin.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n" +
 	"\tFeedEntry\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x14\n" +
 	"\x05store\x18\x02 \x01(\tR\x05store\x12;\n" +
@@ -769,28 +1138,53 @@ const file_diana_archive_v1_feed_proto_rawDesc = "" +
 	"sealedKeys\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa1\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd9\x02\n" +
 	"\x0eStudyCompleted\x12\x1b\n" +
 	"\tstudy_uid\x18\x01 \x01(\tR\bstudyUid\x12:\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\".diana.archive.v1.CompletionReasonR\x06reason\x12%\n" +
 	"\x0einstance_count\x18\x03 \x01(\x03R\rinstanceCount\x12P\n" +
 	"\n" +
 	"attributes\x18\x04 \x03(\v20.diana.archive.v1.StudyCompleted.AttributesEntryR\n" +
-	"attributes\x1a=\n" +
+	"attributes\x126\n" +
+	"\bevidence\x18\x05 \x03(\v2\x1a.diana.archive.v1.EvidenceR\bevidence\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x86\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xab\x02\n" +
+	"\bEvidence\x12E\n" +
+	"\rsession_ended\x18\x01 \x01(\v2\x1e.diana.archive.v1.SessionEndedH\x00R\fsessionEnded\x12B\n" +
+	"\fsource_count\x18\x02 \x01(\v2\x1d.diana.archive.v1.SourceCountH\x00R\vsourceCount\x12H\n" +
+	"\x0eprocedure_step\x18\x03 \x01(\v2\x1f.diana.archive.v1.ProcedureStepH\x00R\rprocedureStep\x12;\n" +
+	"\vrecord_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"recordTimeB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\x80\x01\n" +
+	"\fSessionEnded\x12$\n" +
+	"\asession\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\asession\x12\x1a\n" +
+	"\breleased\x18\x02 \x01(\bR\breleased\x12.\n" +
+	"\x0einstance_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rinstanceCount\"=\n" +
+	"\vSourceCount\x12.\n" +
+	"\x0einstance_count\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\rinstanceCount\"\xeb\x01\n" +
+	"\rProcedureStep\x12C\n" +
+	"\x12procedure_step_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9.]{1,64}$R\x10procedureStepUid\x12J\n" +
+	"\x06status\x18\x02 \x01(\x0e2%.diana.archive.v1.ProcedureStepStatusB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x06status\x12I\n" +
+	"\x11sop_instance_uids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x90N\"\x12r\x102\x0e^[0-9.]{1,64}$R\x0fsopInstanceUids*\x86\x01\n" +
 	"\rHeaderOmitted\x12\x1e\n" +
 	"\x1aHEADER_OMITTED_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18HEADER_OMITTED_TOO_LARGE\x10\x01\x12\x19\n" +
 	"\x15HEADER_OMITTED_PURGED\x10\x02\x12\x1c\n" +
-	"\x18HEADER_OMITTED_NOT_ASKED\x10\x03*\xd3\x01\n" +
+	"\x18HEADER_OMITTED_NOT_ASKED\x10\x03*\xb0\x01\n" +
+	"\x13ProcedureStepStatus\x12%\n" +
+	"!PROCEDURE_STEP_STATUS_UNSPECIFIED\x10\x00\x12%\n" +
+	"!PROCEDURE_STEP_STATUS_IN_PROGRESS\x10\x01\x12#\n" +
+	"\x1fPROCEDURE_STEP_STATUS_COMPLETED\x10\x02\x12&\n" +
+	"\"PROCEDURE_STEP_STATUS_DISCONTINUED\x10\x03*\x83\x02\n" +
 	"\x10CompletionReason\x12!\n" +
 	"\x1dCOMPLETION_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eCOMPLETION_REASON_QUIET_PERIOD\x10\x01\x12*\n" +
 	"&COMPLETION_REASON_ASSOCIATION_RELEASED\x10\x02\x12,\n" +
 	"(COMPLETION_REASON_COUNTED_AGAINST_SOURCE\x10\x03\x12\x1e\n" +
-	"\x1aCOMPLETION_REASON_DECLARED\x10\x04B\xad\x01\n" +
+	"\x1aCOMPLETION_REASON_DECLARED\x10\x04\x12.\n" +
+	"*COMPLETION_REASON_PROCEDURE_STEP_COMPLETED\x10\x05B\xad\x01\n" +
 	"\x14com.diana.archive.v1B\tFeedProtoP\x01Z(diana-mesh/go/diana/archive/v1;archivev1\xa2\x02\x03DAX\xaa\x02\x10Diana.Archive.V1\xca\x02\x10Diana\\Archive\\V1\xe2\x02\x1cDiana\\Archive\\V1\\GPBMetadata\xea\x02\x12Diana::Archive::V1b\x06proto3"
 
 var (
@@ -805,44 +1199,55 @@ func file_diana_archive_v1_feed_proto_rawDescGZIP() []byte {
 	return file_diana_archive_v1_feed_proto_rawDescData
 }
 
-var file_diana_archive_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_diana_archive_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_diana_archive_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_diana_archive_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_diana_archive_v1_feed_proto_goTypes = []any{
 	(HeaderOmitted)(0),             // 0: diana.archive.v1.HeaderOmitted
-	(CompletionReason)(0),          // 1: diana.archive.v1.CompletionReason
-	(*FeedEntry)(nil),              // 2: diana.archive.v1.FeedEntry
-	(*InstanceStored)(nil),         // 3: diana.archive.v1.InstanceStored
-	(*InstancesDeleted)(nil),       // 4: diana.archive.v1.InstancesDeleted
-	(*InstancesRestored)(nil),      // 5: diana.archive.v1.InstancesRestored
-	(*InstanceName)(nil),           // 6: diana.archive.v1.InstanceName
-	(*StudyAttributesChanged)(nil), // 7: diana.archive.v1.StudyAttributesChanged
-	(*StudyCompleted)(nil),         // 8: diana.archive.v1.StudyCompleted
-	nil,                            // 9: diana.archive.v1.StudyAttributesChanged.AttributesEntry
-	nil,                            // 10: diana.archive.v1.StudyCompleted.AttributesEntry
-	(*timestamppb.Timestamp)(nil),  // 11: google.protobuf.Timestamp
-	(*v1.Origin)(nil),              // 12: diana.type.v1.Origin
-	(*Instance)(nil),               // 13: diana.archive.v1.Instance
+	(ProcedureStepStatus)(0),       // 1: diana.archive.v1.ProcedureStepStatus
+	(CompletionReason)(0),          // 2: diana.archive.v1.CompletionReason
+	(*FeedEntry)(nil),              // 3: diana.archive.v1.FeedEntry
+	(*InstanceStored)(nil),         // 4: diana.archive.v1.InstanceStored
+	(*InstancesDeleted)(nil),       // 5: diana.archive.v1.InstancesDeleted
+	(*InstancesRestored)(nil),      // 6: diana.archive.v1.InstancesRestored
+	(*InstanceName)(nil),           // 7: diana.archive.v1.InstanceName
+	(*StudyAttributesChanged)(nil), // 8: diana.archive.v1.StudyAttributesChanged
+	(*StudyCompleted)(nil),         // 9: diana.archive.v1.StudyCompleted
+	(*Evidence)(nil),               // 10: diana.archive.v1.Evidence
+	(*SessionEnded)(nil),           // 11: diana.archive.v1.SessionEnded
+	(*SourceCount)(nil),            // 12: diana.archive.v1.SourceCount
+	(*ProcedureStep)(nil),          // 13: diana.archive.v1.ProcedureStep
+	nil,                            // 14: diana.archive.v1.StudyAttributesChanged.AttributesEntry
+	nil,                            // 15: diana.archive.v1.StudyCompleted.AttributesEntry
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
+	(*v1.Origin)(nil),              // 17: diana.type.v1.Origin
+	(*Instance)(nil),               // 18: diana.archive.v1.Instance
 }
 var file_diana_archive_v1_feed_proto_depIdxs = []int32{
-	11, // 0: diana.archive.v1.FeedEntry.commit_time:type_name -> google.protobuf.Timestamp
-	12, // 1: diana.archive.v1.FeedEntry.origin:type_name -> diana.type.v1.Origin
-	3,  // 2: diana.archive.v1.FeedEntry.instance_stored:type_name -> diana.archive.v1.InstanceStored
-	4,  // 3: diana.archive.v1.FeedEntry.instances_deleted:type_name -> diana.archive.v1.InstancesDeleted
-	5,  // 4: diana.archive.v1.FeedEntry.instances_restored:type_name -> diana.archive.v1.InstancesRestored
-	7,  // 5: diana.archive.v1.FeedEntry.study_attributes_changed:type_name -> diana.archive.v1.StudyAttributesChanged
-	8,  // 6: diana.archive.v1.FeedEntry.study_completed:type_name -> diana.archive.v1.StudyCompleted
-	13, // 7: diana.archive.v1.InstanceStored.instance:type_name -> diana.archive.v1.Instance
+	16, // 0: diana.archive.v1.FeedEntry.commit_time:type_name -> google.protobuf.Timestamp
+	17, // 1: diana.archive.v1.FeedEntry.origin:type_name -> diana.type.v1.Origin
+	4,  // 2: diana.archive.v1.FeedEntry.instance_stored:type_name -> diana.archive.v1.InstanceStored
+	5,  // 3: diana.archive.v1.FeedEntry.instances_deleted:type_name -> diana.archive.v1.InstancesDeleted
+	6,  // 4: diana.archive.v1.FeedEntry.instances_restored:type_name -> diana.archive.v1.InstancesRestored
+	8,  // 5: diana.archive.v1.FeedEntry.study_attributes_changed:type_name -> diana.archive.v1.StudyAttributesChanged
+	9,  // 6: diana.archive.v1.FeedEntry.study_completed:type_name -> diana.archive.v1.StudyCompleted
+	18, // 7: diana.archive.v1.InstanceStored.instance:type_name -> diana.archive.v1.Instance
 	0,  // 8: diana.archive.v1.InstanceStored.header_omitted:type_name -> diana.archive.v1.HeaderOmitted
-	6,  // 9: diana.archive.v1.InstancesDeleted.instances:type_name -> diana.archive.v1.InstanceName
-	6,  // 10: diana.archive.v1.InstancesRestored.instances:type_name -> diana.archive.v1.InstanceName
-	9,  // 11: diana.archive.v1.StudyAttributesChanged.attributes:type_name -> diana.archive.v1.StudyAttributesChanged.AttributesEntry
-	1,  // 12: diana.archive.v1.StudyCompleted.reason:type_name -> diana.archive.v1.CompletionReason
-	10, // 13: diana.archive.v1.StudyCompleted.attributes:type_name -> diana.archive.v1.StudyCompleted.AttributesEntry
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	7,  // 9: diana.archive.v1.InstancesDeleted.instances:type_name -> diana.archive.v1.InstanceName
+	7,  // 10: diana.archive.v1.InstancesRestored.instances:type_name -> diana.archive.v1.InstanceName
+	14, // 11: diana.archive.v1.StudyAttributesChanged.attributes:type_name -> diana.archive.v1.StudyAttributesChanged.AttributesEntry
+	2,  // 12: diana.archive.v1.StudyCompleted.reason:type_name -> diana.archive.v1.CompletionReason
+	15, // 13: diana.archive.v1.StudyCompleted.attributes:type_name -> diana.archive.v1.StudyCompleted.AttributesEntry
+	10, // 14: diana.archive.v1.StudyCompleted.evidence:type_name -> diana.archive.v1.Evidence
+	11, // 15: diana.archive.v1.Evidence.session_ended:type_name -> diana.archive.v1.SessionEnded
+	12, // 16: diana.archive.v1.Evidence.source_count:type_name -> diana.archive.v1.SourceCount
+	13, // 17: diana.archive.v1.Evidence.procedure_step:type_name -> diana.archive.v1.ProcedureStep
+	16, // 18: diana.archive.v1.Evidence.record_time:type_name -> google.protobuf.Timestamp
+	1,  // 19: diana.archive.v1.ProcedureStep.status:type_name -> diana.archive.v1.ProcedureStepStatus
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_diana_archive_v1_feed_proto_init() }
@@ -858,13 +1263,18 @@ func file_diana_archive_v1_feed_proto_init() {
 		(*FeedEntry_StudyAttributesChanged)(nil),
 		(*FeedEntry_StudyCompleted)(nil),
 	}
+	file_diana_archive_v1_feed_proto_msgTypes[7].OneofWrappers = []any{
+		(*Evidence_SessionEnded)(nil),
+		(*Evidence_SourceCount)(nil),
+		(*Evidence_ProcedureStep)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_archive_v1_feed_proto_rawDesc), len(file_diana_archive_v1_feed_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   9,
+			NumEnums:      3,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,6 +25,116 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// QuotaPolicy is a store's answer to an instance that its quota has no room
+// for.
+type QuotaPolicy int32
+
+const (
+	// Not a policy. Never sent.
+	QuotaPolicy_QUOTA_POLICY_UNSPECIFIED QuotaPolicy = 0
+	// It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED.
+	QuotaPolicy_QUOTA_POLICY_REFUSE QuotaPolicy = 1
+	// The studies that nothing was added to for longest are deleted, without a
+	// grace period, until the store is below nine tenths of its quota; those
+	// with the plain attribute "hold" are kept. While that goes on newcomers
+	// are stored beyond the quota, up to a tenth of it; then they are refused.
+	QuotaPolicy_QUOTA_POLICY_DELETE_OLDEST QuotaPolicy = 2
+)
+
+// Enum value maps for QuotaPolicy.
+var (
+	QuotaPolicy_name = map[int32]string{
+		0: "QUOTA_POLICY_UNSPECIFIED",
+		1: "QUOTA_POLICY_REFUSE",
+		2: "QUOTA_POLICY_DELETE_OLDEST",
+	}
+	QuotaPolicy_value = map[string]int32{
+		"QUOTA_POLICY_UNSPECIFIED":   0,
+		"QUOTA_POLICY_REFUSE":        1,
+		"QUOTA_POLICY_DELETE_OLDEST": 2,
+	}
+)
+
+func (x QuotaPolicy) Enum() *QuotaPolicy {
+	p := new(QuotaPolicy)
+	*p = x
+	return p
+}
+
+func (x QuotaPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QuotaPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_archive_v1_resources_proto_enumTypes[0].Descriptor()
+}
+
+func (QuotaPolicy) Type() protoreflect.EnumType {
+	return &file_diana_archive_v1_resources_proto_enumTypes[0]
+}
+
+func (x QuotaPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QuotaPolicy.Descriptor instead.
+func (QuotaPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_diana_archive_v1_resources_proto_rawDescGZIP(), []int{0}
+}
+
+// Compression is how a store keeps its bytes.
+type Compression int32
+
+const (
+	// Not a way. Never sent.
+	Compression_COMPRESSION_UNSPECIFIED Compression = 0
+	// As they came.
+	Compression_COMPRESSION_NONE Compression = 1
+	// With Zstandard, where that makes an object smaller by a tenth or more.
+	Compression_COMPRESSION_ZSTD Compression = 2
+)
+
+// Enum value maps for Compression.
+var (
+	Compression_name = map[int32]string{
+		0: "COMPRESSION_UNSPECIFIED",
+		1: "COMPRESSION_NONE",
+		2: "COMPRESSION_ZSTD",
+	}
+	Compression_value = map[string]int32{
+		"COMPRESSION_UNSPECIFIED": 0,
+		"COMPRESSION_NONE":        1,
+		"COMPRESSION_ZSTD":        2,
+	}
+)
+
+func (x Compression) Enum() *Compression {
+	p := new(Compression)
+	*p = x
+	return p
+}
+
+func (x Compression) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Compression) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_archive_v1_resources_proto_enumTypes[1].Descriptor()
+}
+
+func (Compression) Type() protoreflect.EnumType {
+	return &file_diana_archive_v1_resources_proto_enumTypes[1]
+}
+
+func (x Compression) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Compression.Descriptor instead.
+func (Compression) EnumDescriptor() ([]byte, []int) {
+	return file_diana_archive_v1_resources_proto_rawDescGZIP(), []int{1}
+}
+
 // ConflictPolicy is a store's answer to another data set under a known SOP
 // Instance UID. In no case is anything that was acknowledged overwritten.
 type ConflictPolicy int32
@@ -64,11 +174,11 @@ func (x ConflictPolicy) String() string {
 }
 
 func (ConflictPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_diana_archive_v1_resources_proto_enumTypes[0].Descriptor()
+	return file_diana_archive_v1_resources_proto_enumTypes[2].Descriptor()
 }
 
 func (ConflictPolicy) Type() protoreflect.EnumType {
-	return &file_diana_archive_v1_resources_proto_enumTypes[0]
+	return &file_diana_archive_v1_resources_proto_enumTypes[2]
 }
 
 func (x ConflictPolicy) Number() protoreflect.EnumNumber {
@@ -77,7 +187,7 @@ func (x ConflictPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConflictPolicy.Descriptor instead.
 func (ConflictPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_diana_archive_v1_resources_proto_rawDescGZIP(), []int{0}
+	return file_diana_archive_v1_resources_proto_rawDescGZIP(), []int{2}
 }
 
 // Store is a separate collection of instances in one archive. UIDs are
@@ -98,8 +208,22 @@ type Store struct {
 	QuietPeriodSeconds int64 `protobuf:"varint,3,opt,name=quiet_period_seconds,json=quietPeriodSeconds,proto3" json:"quiet_period_seconds,omitempty"`
 	// For how long deleted instances can be restored, in seconds.
 	GracePeriodSeconds int64 `protobuf:"varint,4,opt,name=grace_period_seconds,json=gracePeriodSeconds,proto3" json:"grace_period_seconds,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How long after a session's end, in seconds, nothing more may arrive for
+	// the archive to believe the session's study complete (RecordEvidence).
+	SettlePeriodSeconds int64 `protobuf:"varint,5,opt,name=settle_period_seconds,json=settlePeriodSeconds,proto3" json:"settle_period_seconds,omitempty"`
+	// How long after its last arrival a study is deleted by itself, in
+	// seconds; its plain attribute "hold", whatever its value, keeps it. Zero
+	// means never.
+	RetentionSeconds int64 `protobuf:"varint,6,opt,name=retention_seconds,json=retentionSeconds,proto3" json:"retention_seconds,omitempty"`
+	// How many bytes of instances, hidden ones included, the store may hold.
+	// Zero means no limit.
+	QuotaBytes int64 `protobuf:"varint,7,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`
+	// What happens when an instance would pass the quota.
+	QuotaPolicy QuotaPolicy `protobuf:"varint,8,opt,name=quota_policy,json=quotaPolicy,proto3,enum=diana.archive.v1.QuotaPolicy" json:"quota_policy,omitempty"`
+	// How the bytes are kept. What is read is the same in any case.
+	Compression   Compression `protobuf:"varint,9,opt,name=compression,proto3,enum=diana.archive.v1.Compression" json:"compression,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Store) Reset() {
@@ -158,6 +282,41 @@ func (x *Store) GetGracePeriodSeconds() int64 {
 		return x.GracePeriodSeconds
 	}
 	return 0
+}
+
+func (x *Store) GetSettlePeriodSeconds() int64 {
+	if x != nil {
+		return x.SettlePeriodSeconds
+	}
+	return 0
+}
+
+func (x *Store) GetRetentionSeconds() int64 {
+	if x != nil {
+		return x.RetentionSeconds
+	}
+	return 0
+}
+
+func (x *Store) GetQuotaBytes() int64 {
+	if x != nil {
+		return x.QuotaBytes
+	}
+	return 0
+}
+
+func (x *Store) GetQuotaPolicy() QuotaPolicy {
+	if x != nil {
+		return x.QuotaPolicy
+	}
+	return QuotaPolicy_QUOTA_POLICY_UNSPECIFIED
+}
+
+func (x *Store) GetCompression() Compression {
+	if x != nil {
+		return x.Compression
+	}
+	return Compression_COMPRESSION_UNSPECIFIED
 }
 
 // Study is a summary of the current instances under one Study Instance UID.
@@ -603,12 +762,18 @@ var File_diana_archive_v1_resources_proto protoreflect.FileDescriptor
 
 const file_diana_archive_v1_resources_proto_rawDesc = "" +
 	"\n" +
-	" diana/archive/v1/resources.proto\x12\x10diana.archive.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n" +
+	" diana/archive/v1/resources.proto\x12\x10diana.archive.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x03\n" +
 	"\x05Store\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12I\n" +
 	"\x0fconflict_policy\x18\x02 \x01(\x0e2 .diana.archive.v1.ConflictPolicyR\x0econflictPolicy\x120\n" +
 	"\x14quiet_period_seconds\x18\x03 \x01(\x03R\x12quietPeriodSeconds\x120\n" +
-	"\x14grace_period_seconds\x18\x04 \x01(\x03R\x12gracePeriodSeconds\"\xf2\x03\n" +
+	"\x14grace_period_seconds\x18\x04 \x01(\x03R\x12gracePeriodSeconds\x122\n" +
+	"\x15settle_period_seconds\x18\x05 \x01(\x03R\x13settlePeriodSeconds\x12+\n" +
+	"\x11retention_seconds\x18\x06 \x01(\x03R\x10retentionSeconds\x12\x1f\n" +
+	"\vquota_bytes\x18\a \x01(\x03R\n" +
+	"quotaBytes\x12@\n" +
+	"\fquota_policy\x18\b \x01(\x0e2\x1d.diana.archive.v1.QuotaPolicyR\vquotaPolicy\x12?\n" +
+	"\vcompression\x18\t \x01(\x0e2\x1d.diana.archive.v1.CompressionR\vcompression\"\xf2\x03\n" +
 	"\x05Study\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x1b\n" +
 	"\tstudy_uid\x18\x02 \x01(\tR\bstudyUid\x12!\n" +
@@ -660,7 +825,15 @@ const file_diana_archive_v1_resources_proto_rawDesc = "" +
 	"series_uid\x18\x02 \x01(\tB\x18\xbaH\x15\xd8\x01\x01r\x102\x0e^[0-9.]{1,64}$R\tseriesUid\x12I\n" +
 	"\x11sop_instance_uids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\xe8\a\"\x12r\x102\x0e^[0-9.]{1,64}$R\x0fsopInstanceUids:\xe3\x01\xbaH\xdf\x01\x1av\n" +
 	"\x0eselector.named\x12*study_uid or sop_instance_uids is required\x1a8this.study_uid != '' || size(this.sop_instance_uids) > 0\x1ae\n" +
-	"\x18selector.series_in_study\x12\x1aseries_uid needs study_uid\x1a-this.series_uid == '' || this.study_uid != ''*l\n" +
+	"\x18selector.series_in_study\x12\x1aseries_uid needs study_uid\x1a-this.series_uid == '' || this.study_uid != ''*d\n" +
+	"\vQuotaPolicy\x12\x1c\n" +
+	"\x18QUOTA_POLICY_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13QUOTA_POLICY_REFUSE\x10\x01\x12\x1e\n" +
+	"\x1aQUOTA_POLICY_DELETE_OLDEST\x10\x02*V\n" +
+	"\vCompression\x12\x1b\n" +
+	"\x17COMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10COMPRESSION_NONE\x10\x01\x12\x14\n" +
+	"\x10COMPRESSION_ZSTD\x10\x02*l\n" +
 	"\x0eConflictPolicy\x12\x1f\n" +
 	"\x1bCONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16CONFLICT_POLICY_REFUSE\x10\x01\x12\x1d\n" +
@@ -679,30 +852,34 @@ func file_diana_archive_v1_resources_proto_rawDescGZIP() []byte {
 	return file_diana_archive_v1_resources_proto_rawDescData
 }
 
-var file_diana_archive_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_diana_archive_v1_resources_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_diana_archive_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_diana_archive_v1_resources_proto_goTypes = []any{
-	(ConflictPolicy)(0),           // 0: diana.archive.v1.ConflictPolicy
-	(*Store)(nil),                 // 1: diana.archive.v1.Store
-	(*Study)(nil),                 // 2: diana.archive.v1.Study
-	(*Series)(nil),                // 3: diana.archive.v1.Series
-	(*Instance)(nil),              // 4: diana.archive.v1.Instance
-	(*Selector)(nil),              // 5: diana.archive.v1.Selector
-	nil,                           // 6: diana.archive.v1.Study.AttributesEntry
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(QuotaPolicy)(0),              // 0: diana.archive.v1.QuotaPolicy
+	(Compression)(0),              // 1: diana.archive.v1.Compression
+	(ConflictPolicy)(0),           // 2: diana.archive.v1.ConflictPolicy
+	(*Store)(nil),                 // 3: diana.archive.v1.Store
+	(*Study)(nil),                 // 4: diana.archive.v1.Study
+	(*Series)(nil),                // 5: diana.archive.v1.Series
+	(*Instance)(nil),              // 6: diana.archive.v1.Instance
+	(*Selector)(nil),              // 7: diana.archive.v1.Selector
+	nil,                           // 8: diana.archive.v1.Study.AttributesEntry
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_diana_archive_v1_resources_proto_depIdxs = []int32{
-	0, // 0: diana.archive.v1.Store.conflict_policy:type_name -> diana.archive.v1.ConflictPolicy
-	7, // 1: diana.archive.v1.Study.first_store_time:type_name -> google.protobuf.Timestamp
-	7, // 2: diana.archive.v1.Study.last_store_time:type_name -> google.protobuf.Timestamp
-	6, // 3: diana.archive.v1.Study.attributes:type_name -> diana.archive.v1.Study.AttributesEntry
-	7, // 4: diana.archive.v1.Instance.store_time:type_name -> google.protobuf.Timestamp
-	7, // 5: diana.archive.v1.Instance.delete_time:type_name -> google.protobuf.Timestamp
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	2, // 0: diana.archive.v1.Store.conflict_policy:type_name -> diana.archive.v1.ConflictPolicy
+	0, // 1: diana.archive.v1.Store.quota_policy:type_name -> diana.archive.v1.QuotaPolicy
+	1, // 2: diana.archive.v1.Store.compression:type_name -> diana.archive.v1.Compression
+	9, // 3: diana.archive.v1.Study.first_store_time:type_name -> google.protobuf.Timestamp
+	9, // 4: diana.archive.v1.Study.last_store_time:type_name -> google.protobuf.Timestamp
+	8, // 5: diana.archive.v1.Study.attributes:type_name -> diana.archive.v1.Study.AttributesEntry
+	9, // 6: diana.archive.v1.Instance.store_time:type_name -> google.protobuf.Timestamp
+	9, // 7: diana.archive.v1.Instance.delete_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_diana_archive_v1_resources_proto_init() }
@@ -715,7 +892,7 @@ func file_diana_archive_v1_resources_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_archive_v1_resources_proto_rawDesc), len(file_diana_archive_v1_resources_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      3,
 			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,

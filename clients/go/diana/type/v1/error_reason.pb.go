@@ -176,6 +176,27 @@ const (
 	// NOT_FOUND. Check the delivery's name; ended ones are kept for a time
 	// only.
 	ErrorReason_ERROR_REASON_DELIVERY_NOT_FOUND ErrorReason = 49
+	// INVALID_ARGUMENT. Send the bytes again; they are not those that the
+	// checksum was made of.
+	ErrorReason_ERROR_REASON_CHECKSUM_MISMATCH ErrorReason = 50
+	// NOT_FOUND. Begin the upload at its first byte; it was never begun here,
+	// is finished, or has expired.
+	ErrorReason_ERROR_REASON_UPLOAD_NOT_FOUND ErrorReason = 51
+	// RESOURCE_EXHAUSTED. Delete what is not needed, or raise the store's
+	// quota.
+	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 52
+	// PERMISSION_DENIED. Name a place inside the directories that the
+	// archive's configuration opens for this.
+	ErrorReason_ERROR_REASON_PATH_FORBIDDEN ErrorReason = 53
+	// NOT_FOUND. Check the path; it is the server that must be able to read
+	// it.
+	ErrorReason_ERROR_REASON_SOURCE_NOT_FOUND ErrorReason = 54
+	// INVALID_ARGUMENT. Pack the container again; it is damaged, encrypted, or
+	// none of the kinds that are read.
+	ErrorReason_ERROR_REASON_CONTAINER_INVALID ErrorReason = 55
+	// INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
+	// in docs/archive.md.
+	ErrorReason_ERROR_REASON_CONTAINER_LIMIT ErrorReason = 56
 )
 
 // Enum value maps for ErrorReason.
@@ -231,6 +252,13 @@ var (
 		47: "ERROR_REASON_TEMPLATE_INVALID",
 		48: "ERROR_REASON_RECIPIENT_INVALID",
 		49: "ERROR_REASON_DELIVERY_NOT_FOUND",
+		50: "ERROR_REASON_CHECKSUM_MISMATCH",
+		51: "ERROR_REASON_UPLOAD_NOT_FOUND",
+		52: "ERROR_REASON_QUOTA_EXCEEDED",
+		53: "ERROR_REASON_PATH_FORBIDDEN",
+		54: "ERROR_REASON_SOURCE_NOT_FOUND",
+		55: "ERROR_REASON_CONTAINER_INVALID",
+		56: "ERROR_REASON_CONTAINER_LIMIT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -283,6 +311,13 @@ var (
 		"ERROR_REASON_TEMPLATE_INVALID":     47,
 		"ERROR_REASON_RECIPIENT_INVALID":    48,
 		"ERROR_REASON_DELIVERY_NOT_FOUND":   49,
+		"ERROR_REASON_CHECKSUM_MISMATCH":    50,
+		"ERROR_REASON_UPLOAD_NOT_FOUND":     51,
+		"ERROR_REASON_QUOTA_EXCEEDED":       52,
+		"ERROR_REASON_PATH_FORBIDDEN":       53,
+		"ERROR_REASON_SOURCE_NOT_FOUND":     54,
+		"ERROR_REASON_CONTAINER_INVALID":    55,
+		"ERROR_REASON_CONTAINER_LIMIT":      56,
 	}
 )
 
@@ -317,7 +352,7 @@ var File_diana_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xa8\r\n" +
+	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\x9a\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -369,7 +404,14 @@ const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_TEMPLATE_UNKNOWN\x10.\x12!\n" +
 	"\x1dERROR_REASON_TEMPLATE_INVALID\x10/\x12\"\n" +
 	"\x1eERROR_REASON_RECIPIENT_INVALID\x100\x12#\n" +
-	"\x1fERROR_REASON_DELIVERY_NOT_FOUND\x101B\x9f\x01\n" +
+	"\x1fERROR_REASON_DELIVERY_NOT_FOUND\x101\x12\"\n" +
+	"\x1eERROR_REASON_CHECKSUM_MISMATCH\x102\x12!\n" +
+	"\x1dERROR_REASON_UPLOAD_NOT_FOUND\x103\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x104\x12\x1f\n" +
+	"\x1bERROR_REASON_PATH_FORBIDDEN\x105\x12!\n" +
+	"\x1dERROR_REASON_SOURCE_NOT_FOUND\x106\x12\"\n" +
+	"\x1eERROR_REASON_CONTAINER_INVALID\x107\x12 \n" +
+	"\x1cERROR_REASON_CONTAINER_LIMIT\x108B\x9f\x01\n" +
 	"\x11com.diana.type.v1B\x10ErrorReasonProtoP\x01Z\"diana-mesh/go/diana/type/v1;typev1\xa2\x02\x03DTX\xaa\x02\rDiana.Type.V1\xca\x02\rDiana\\Type\\V1\xe2\x02\x19Diana\\Type\\V1\\GPBMetadata\xea\x02\x0fDiana::Type::V1b\x06proto3"
 
 var (

@@ -75,6 +75,9 @@ class UploadChunk(message.Message):
     WRITE_OFFSET_FIELD_NUMBER: builtins.int
     DATA_FIELD_NUMBER: builtins.int
     FINISH_FIELD_NUMBER: builtins.int
+    UPLOAD_ID_FIELD_NUMBER: builtins.int
+    CRC32_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
     tag: builtins.int
     """The client's number for the instance, unique on this stream; answers
     carry it.
@@ -91,7 +94,23 @@ class UploadChunk(message.Message):
     finish: builtins.bool
     """Set on the last chunk of an instance. An instance whose last chunk
     never comes is dropped when the stream ends, with reason
-    UPLOAD_INCOMPLETE.
+    UPLOAD_INCOMPLETE, unless it has an `upload_id`.
+    """
+    upload_id: builtins.str
+    """A name that makes the upload of this instance resumable, made up by the
+    client (a UUID serves), at most 128 characters. Set on the first chunk
+    that a stream sends of the instance; ignored on later ones. That chunk's
+    `write_offset` must be what GetUpload answers, 0 where it knows nothing;
+    otherwise the instance is refused with UPLOAD_ORDER, what arrived before
+    is kept, and metadata["expected_offset"] says where to go on. A stream
+    that goes on with an upload takes it over from the one before.
+    """
+    crc32: builtins.int
+    """CRC-32 of `data` (ISO-HDLC, as in gzip and zlib). Checked when present."""
+    sha256: builtins.bytes
+    """SHA-256 (32 bytes) of the whole Part 10 file. On the last chunk only;
+    checked when present. Required there when the instance has an
+    `upload_id`.
     """
     def __init__(
         self,
@@ -100,10 +119,327 @@ class UploadChunk(message.Message):
         write_offset: builtins.int = ...,
         data: builtins.bytes = ...,
         finish: builtins.bool = ...,
+        upload_id: builtins.str = ...,
+        crc32: builtins.int | None = ...,
+        sha256: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_crc32", b"_crc32", "crc32", b"crc32"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_crc32", b"_crc32", "crc32", b"crc32", "data", b"data", "finish", b"finish", "sha256", b"sha256", "tag", b"tag", "upload_id", b"upload_id", "write_offset", b"write_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__crc32: _TypeAlias = typing.Literal["crc32"]  # noqa: Y015
+    _WhichOneofArgType__crc32: _TypeAlias = typing.Literal["_crc32", b"_crc32"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__crc32) -> _WhichOneofReturnType__crc32 | None: ...
+
+@typing.final
+class GetUploadRequest(message.Message):
+    """GetUploadRequest names a resumable upload."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    UPLOAD_ID_FIELD_NUMBER: builtins.int
+    store: builtins.str
+    """The store; absent means "default"."""
+    upload_id: builtins.str
+    """The name its chunks were sent under. Required."""
+    def __init__(
+        self,
+        *,
+        store: builtins.str = ...,
+        upload_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["data", b"data", "finish", b"finish", "tag", b"tag", "write_offset", b"write_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["store", b"store", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetUploadResponse(message.Message):
+    """GetUploadResponse says how far an upload is."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    WRITE_OFFSET_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    write_offset: builtins.int
+    """How many bytes are kept: the `write_offset` of the next chunk."""
+    @builtins.property
+    def expire_time(self) -> timestamp_pb2.Timestamp:
+        """When it is dropped unless more arrives."""
+
+    def __init__(
+        self,
+        *,
+        write_offset: builtins.int = ...,
+        expire_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["expire_time", b"expire_time", "write_offset", b"write_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AdoptInstancesRequest(message.Message):
+    """AdoptInstancesRequest is one message of an adoption stream."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    SPOOL_FIELD_NUMBER: builtins.int
+    FILES_FIELD_NUMBER: builtins.int
+    store: builtins.str
+    """The store. Read from the first message of the stream; ignored in later
+    ones.
+    """
+    spool: builtins.str
+    """The name of the door's spool directory in the archive's configuration.
+    Required in the first message; ignored in later ones.
+    """
+    @builtins.property
+    def origin(self) -> origin_pb2.Origin:
+        """Where the instances come from. Read from the first message; ignored in
+        later ones.
+        """
+
+    @builtins.property
+    def files(self) -> containers.RepeatedCompositeFieldContainer[AdoptFile]:
+        """Files to take over."""
+
+    def __init__(
+        self,
+        *,
+        store: builtins.str = ...,
+        origin: origin_pb2.Origin | None = ...,
+        spool: builtins.str = ...,
+        files: abc.Iterable[AdoptFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["files", b"files", "origin", b"origin", "spool", b"spool", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AdoptFile(message.Message):
+    """AdoptFile is one file of a spool directory: a whole Part 10 file, closed,
+    that nobody writes to any more.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    tag: builtins.int
+    """The client's number for the instance, unique on this stream; answers
+    carry it.
+    """
+    name: builtins.str
+    """The file's name within the spool directory, without any path: letters,
+    digits, "_", "-" and ".", not beginning with ".", at most 255 bytes.
+    """
+    def __init__(
+        self,
+        *,
+        tag: builtins.int = ...,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AdoptInstancesResponse(message.Message):
+    """AdoptInstancesResponse holds answers for instances that became durable or
+    were refused together.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def results(self) -> containers.RepeatedCompositeFieldContainer[UploadResult]:
+        """One answer for each file, never two for one tag."""
+
+    def __init__(
+        self,
+        *,
+        results: abc.Iterable[UploadResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportInstancesRequest(message.Message):
+    """ImportInstancesRequest starts an import."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    STORE_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """A name for this request that the caller makes up (a UUID serves): the
+    same id returns the same operation again. At most 128 characters.
+    Empty: no such protection.
+    """
+    store: builtins.str
+    """The store; empty means "default"."""
+    path: builtins.str
+    """Where the server finds it: an absolute path inside one of its
+    import_dirs, at most 4,096 bytes. Symbolic links are followed only as
+    long as they stay inside. Required.
+    """
+    @builtins.property
+    def origin(self) -> origin_pb2.Origin:
+        """Where the instances come from; the operation's name is added."""
+
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+        store: builtins.str = ...,
+        path: builtins.str = ...,
+        origin: origin_pb2.Origin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "path", b"path", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportInstancesResponse(message.Message):
+    """ImportInstancesResponse carries the operation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def operation(self) -> operation_service_pb2.Operation:
+        """The operation; follow it with OperationService at this same server. Its
+        progress counts files; the total is unknown until all are found.
+        """
+
+    def __init__(
+        self,
+        *,
+        operation: operation_service_pb2.Operation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportInstancesResult(message.Message):
+    """ImportInstancesResult is the result of an operation of kind
+    "archive.import".
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FILE_COUNT_FIELD_NUMBER: builtins.int
+    STORED_COUNT_FIELD_NUMBER: builtins.int
+    ALREADY_STORED_COUNT_FIELD_NUMBER: builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: builtins.int
+    STORED_BYTES_FIELD_NUMBER: builtins.int
+    file_count: builtins.int
+    """How many files were looked at, those within containers included."""
+    stored_count: builtins.int
+    """How many new instances are stored."""
+    already_stored_count: builtins.int
+    """How many were there already."""
+    refused_count: builtins.int
+    """How many were refused; the operation's failures name them."""
+    skipped_count: builtins.int
+    """How many files are not DICOM instances: neither refused nor stored."""
+    stored_bytes: builtins.int
+    """The Part 10 bytes of the new ones."""
+    def __init__(
+        self,
+        *,
+        file_count: builtins.int = ...,
+        stored_count: builtins.int = ...,
+        already_stored_count: builtins.int = ...,
+        refused_count: builtins.int = ...,
+        skipped_count: builtins.int = ...,
+        stored_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["already_stored_count", b"already_stored_count", "file_count", b"file_count", "refused_count", b"refused_count", "skipped_count", b"skipped_count", "stored_bytes", b"stored_bytes", "stored_count", b"stored_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordEvidenceRequest(message.Message):
+    """RecordEvidenceRequest says what is known about a study's completeness."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    STUDY_UID_FIELD_NUMBER: builtins.int
+    EVIDENCE_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    store: builtins.str
+    """The store; absent means "default"."""
+    study_uid: builtins.str
+    """Study Instance UID. Required."""
+    @builtins.property
+    def evidence(self) -> feed_pb2.Evidence:
+        """What is known. Required."""
+
+    @builtins.property
+    def origin(self) -> origin_pb2.Origin:
+        """Who says so, kept with it."""
+
+    def __init__(
+        self,
+        *,
+        store: builtins.str = ...,
+        study_uid: builtins.str = ...,
+        evidence: feed_pb2.Evidence | None = ...,
+        origin: origin_pb2.Origin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["evidence", b"evidence", "origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["evidence", b"evidence", "origin", b"origin", "store", b"store", "study_uid", b"study_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordEvidenceResponse(message.Message):
+    """RecordEvidenceResponse says what the evidence did."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    COMPLETE_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    complete: builtins.bool
+    """Whether the study is believed complete now."""
+    position: builtins.str
+    """The feed position after the change."""
+    def __init__(
+        self,
+        *,
+        complete: builtins.bool = ...,
+        position: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

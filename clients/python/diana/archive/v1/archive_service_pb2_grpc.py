@@ -52,6 +52,21 @@ class ArchiveServiceStub(object):
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesRequest.SerializeToString,
                 response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesResponse.FromString,
                 _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/diana.archive.v1.ArchiveService/GetUpload',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadResponse.FromString,
+                _registered_method=True)
+        self.AdoptInstances = channel.stream_stream(
+                '/diana.archive.v1.ArchiveService/AdoptInstances',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesResponse.FromString,
+                _registered_method=True)
+        self.ImportInstances = channel.unary_unary(
+                '/diana.archive.v1.ArchiveService/ImportInstances',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesResponse.FromString,
+                _registered_method=True)
         self.FindMissingInstances = channel.unary_unary(
                 '/diana.archive.v1.ArchiveService/FindMissingInstances',
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.FindMissingInstancesRequest.SerializeToString,
@@ -127,6 +142,11 @@ class ArchiveServiceStub(object):
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.SerializeToString,
                 response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.FromString,
                 _registered_method=True)
+        self.RecordEvidence = channel.unary_unary(
+                '/diana.archive.v1.ArchiveService/RecordEvidence',
+                request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceRequest.SerializeToString,
+                response_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceResponse.FromString,
+                _registered_method=True)
         self.VerifyStore = channel.unary_unary(
                 '/diana.archive.v1.ArchiveService/VerifyStore',
                 request_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.SerializeToString,
@@ -182,14 +202,82 @@ class ArchiveServiceServicer(object):
         OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
         stream simply sends again what was not answered.
 
+        A large instance may be sent under an `upload_id`: when its stream is
+        cut, or the server restarts, what arrived is kept for the store's upload
+        lifetime (24 hours unless configured), GetUpload says how much that is,
+        and a chunk on another stream goes on from there.
+
         Errors of single instances come as the `status` of their result:
         INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
         DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
         UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
         not storable, or not sent as asked.
+        INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+        on the way. Of a resumable upload, what came before that chunk is
+        kept; where the whole does not fit its digest, nothing is.
         ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
         the SOP Instance UID.
-        RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+        RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+        is room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """GetUpload says how much of a resumable upload has arrived, so that it
+        can go on from there. Read only.
+
+        Errors:
+        NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+        is there already, the answer will say so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptInstances(self, request_iterator, context):
+        """AdoptInstances takes over files that a trusted door on the same host has
+        written into its own spool directory, instead of having their bytes sent:
+        same checks, same durability, same answers as UploadInstances. What is
+        stored or refused is gone from the spool when it is answered, except
+        after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+        (a link, a pipe, a directory) is refused and left. Who may call it:
+        doors for whom the archive's configuration opens a spool directory, over
+        a loopback address or a local socket.
+
+        Errors of the call:
+        PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+        the caller is not on this host.
+        Errors of single files, besides those of UploadInstances:
+        INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+        the spool.
+        NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportInstances(self, request, context):
+        """ImportInstances starts an operation of kind "archive.import": it stores
+        every instance found under a path that the server can read, a folder with
+        all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+        single file; zip files within a folder are opened too, those within a zip
+        file are not. Files that are not DICOM are counted and skipped. Its
+        result is an ImportInstancesResult; its failures name, by their path
+        below the one given, the files that were refused. It resumes after a
+        restart; what is stored already is not stored again. Who may call it:
+        administrators; paths lie inside the configured import_dirs.
+
+        Errors:
+        PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+        or none are configured.
+        NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+        ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+        The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+        path is a container that cannot be read; one within a folder is a failed
+        item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -392,6 +480,21 @@ class ArchiveServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordEvidence(self, request, context):
+        """RecordEvidence keeps what a door knows about a study's completeness: the
+        sender's session ended, the source's own count, a procedure step reported
+        complete. It may come before the study's first instance. The archive
+        weighs it: a count that is met or a procedure step all of whose instances
+        are there completes the study at once; a session that ended well, with as
+        many instances as were sent, completes it when nothing more arrives for
+        the store's settle period. Who may call it: doors, and programs that
+        asked the source. Idempotent: the same evidence recorded again changes
+        nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VerifyStore(self, request, context):
         """VerifyStore starts an operation of kind "archive.verify": it reads
         every instance that a store keeps, deleted ones in their grace period
@@ -468,6 +571,21 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesRequest.FromString,
                     response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesResponse.SerializeToString,
             ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadResponse.SerializeToString,
+            ),
+            'AdoptInstances': grpc.stream_stream_rpc_method_handler(
+                    servicer.AdoptInstances,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesResponse.SerializeToString,
+            ),
+            'ImportInstances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportInstances,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesResponse.SerializeToString,
+            ),
             'FindMissingInstances': grpc.unary_unary_rpc_method_handler(
                     servicer.FindMissingInstances,
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.FindMissingInstancesRequest.FromString,
@@ -543,6 +661,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.FromString,
                     response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.SerializeToString,
             ),
+            'RecordEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEvidence,
+                    request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceRequest.FromString,
+                    response_serializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceResponse.SerializeToString,
+            ),
             'VerifyStore': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyStore,
                     request_deserializer=diana_dot_archive_dot_v1_dot_archive__service__pb2.VerifyStoreRequest.FromString,
@@ -604,6 +727,87 @@ class ArchiveService(object):
             '/diana.archive.v1.ArchiveService/UploadInstances',
             diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesRequest.SerializeToString,
             diana_dot_archive_dot_v1_dot_archive__service__pb2.UploadInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.archive.v1.ArchiveService/GetUpload',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.GetUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptInstances(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/diana.archive.v1.ArchiveService/AdoptInstances',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.AdoptInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.archive.v1.ArchiveService/ImportInstances',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.ImportInstancesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1009,6 +1213,33 @@ class ArchiveService(object):
             '/diana.archive.v1.ArchiveService/CompleteStudy',
             diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyRequest.SerializeToString,
             diana_dot_archive_dot_v1_dot_archive__service__pb2.CompleteStudyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.archive.v1.ArchiveService/RecordEvidence',
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceRequest.SerializeToString,
+            diana_dot_archive_dot_v1_dot_archive__service__pb2.RecordEvidenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,14 +65,70 @@ class ArchiveServiceStub:
     OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
     stream simply sends again what was not answered.
 
+    A large instance may be sent under an `upload_id`: when its stream is
+    cut, or the server restarts, what arrived is kept for the store's upload
+    lifetime (24 hours unless configured), GetUpload says how much that is,
+    and a chunk on another stream goes on from there.
+
     Errors of single instances come as the `status` of their result:
       INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
         DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
         UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
         not storable, or not sent as asked.
+      INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+        on the way. Of a resumable upload, what came before that chunk is
+        kept; where the whole does not fit its digest, nothing is.
       ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
         the SOP Instance UID.
-      RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+      RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+        is room.
+    """
+    GetUpload: grpc.UnaryUnaryMultiCallable[archive_service_pb2.GetUploadRequest, archive_service_pb2.GetUploadResponse]
+    """GetUpload says how much of a resumable upload has arrived, so that it
+    can go on from there. Read only.
+
+    Errors:
+      NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+        is there already, the answer will say so.
+    """
+    AdoptInstances: grpc.StreamStreamMultiCallable[archive_service_pb2.AdoptInstancesRequest, archive_service_pb2.AdoptInstancesResponse]
+    """AdoptInstances takes over files that a trusted door on the same host has
+    written into its own spool directory, instead of having their bytes sent:
+    same checks, same durability, same answers as UploadInstances. What is
+    stored or refused is gone from the spool when it is answered, except
+    after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+    (a link, a pipe, a directory) is refused and left. Who may call it:
+    doors for whom the archive's configuration opens a spool directory, over
+    a loopback address or a local socket.
+
+    Errors of the call:
+      PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+        the caller is not on this host.
+    Errors of single files, besides those of UploadInstances:
+      INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+        the spool.
+      NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+    """
+    ImportInstances: grpc.UnaryUnaryMultiCallable[archive_service_pb2.ImportInstancesRequest, archive_service_pb2.ImportInstancesResponse]
+    """ImportInstances starts an operation of kind "archive.import": it stores
+    every instance found under a path that the server can read, a folder with
+    all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+    single file; zip files within a folder are opened too, those within a zip
+    file are not. Files that are not DICOM are counted and skipped. Its
+    result is an ImportInstancesResult; its failures name, by their path
+    below the one given, the files that were refused. It resumes after a
+    restart; what is stored already is not stored again. Who may call it:
+    administrators; paths lie inside the configured import_dirs.
+
+    Errors:
+      PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+        or none are configured.
+      NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+    The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+    path is a container that cannot be read; one within a folder is a failed
+    item.
     """
     FindMissingInstances: grpc.UnaryUnaryMultiCallable[archive_service_pb2.FindMissingInstancesRequest, archive_service_pb2.FindMissingInstancesResponse]
     """FindMissingInstances says which of the given instances the store does
@@ -211,6 +267,17 @@ class ArchiveServiceStub:
       FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
         not what is there.
     """
+    RecordEvidence: grpc.UnaryUnaryMultiCallable[archive_service_pb2.RecordEvidenceRequest, archive_service_pb2.RecordEvidenceResponse]
+    """RecordEvidence keeps what a door knows about a study's completeness: the
+    sender's session ended, the source's own count, a procedure step reported
+    complete. It may come before the study's first instance. The archive
+    weighs it: a count that is met or a procedure step all of whose instances
+    are there completes the study at once; a session that ended well, with as
+    many instances as were sent, completes it when nothing more arrives for
+    the store's settle period. Who may call it: doors, and programs that
+    asked the source. Idempotent: the same evidence recorded again changes
+    nothing.
+    """
     VerifyStore: grpc.UnaryUnaryMultiCallable[archive_service_pb2.VerifyStoreRequest, archive_service_pb2.VerifyStoreResponse]
     """VerifyStore starts an operation of kind "archive.verify": it reads
     every instance that a store keeps, deleted ones in their grace period
@@ -299,14 +366,70 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
     stream simply sends again what was not answered.
 
+    A large instance may be sent under an `upload_id`: when its stream is
+    cut, or the server restarts, what arrived is kept for the store's upload
+    lifetime (24 hours unless configured), GetUpload says how much that is,
+    and a chunk on another stream goes on from there.
+
     Errors of single instances come as the `status` of their result:
       INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
         DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
         UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
         not storable, or not sent as asked.
+      INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+        on the way. Of a resumable upload, what came before that chunk is
+        kept; where the whole does not fit its digest, nothing is.
       ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
         the SOP Instance UID.
-      RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+      RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+        is room.
+    """
+    GetUpload: aio.UnaryUnaryMultiCallable[archive_service_pb2.GetUploadRequest, archive_service_pb2.GetUploadResponse]  # type: ignore[assignment]
+    """GetUpload says how much of a resumable upload has arrived, so that it
+    can go on from there. Read only.
+
+    Errors:
+      NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+        is there already, the answer will say so.
+    """
+    AdoptInstances: aio.StreamStreamMultiCallable[archive_service_pb2.AdoptInstancesRequest, archive_service_pb2.AdoptInstancesResponse]  # type: ignore[assignment]
+    """AdoptInstances takes over files that a trusted door on the same host has
+    written into its own spool directory, instead of having their bytes sent:
+    same checks, same durability, same answers as UploadInstances. What is
+    stored or refused is gone from the spool when it is answered, except
+    after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+    (a link, a pipe, a directory) is refused and left. Who may call it:
+    doors for whom the archive's configuration opens a spool directory, over
+    a loopback address or a local socket.
+
+    Errors of the call:
+      PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+        the caller is not on this host.
+    Errors of single files, besides those of UploadInstances:
+      INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+        the spool.
+      NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+    """
+    ImportInstances: aio.UnaryUnaryMultiCallable[archive_service_pb2.ImportInstancesRequest, archive_service_pb2.ImportInstancesResponse]  # type: ignore[assignment]
+    """ImportInstances starts an operation of kind "archive.import": it stores
+    every instance found under a path that the server can read, a folder with
+    all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+    single file; zip files within a folder are opened too, those within a zip
+    file are not. Files that are not DICOM are counted and skipped. Its
+    result is an ImportInstancesResult; its failures name, by their path
+    below the one given, the files that were refused. It resumes after a
+    restart; what is stored already is not stored again. Who may call it:
+    administrators; paths lie inside the configured import_dirs.
+
+    Errors:
+      PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+        or none are configured.
+      NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+      ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+    The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+    path is a container that cannot be read; one within a folder is a failed
+    item.
     """
     FindMissingInstances: aio.UnaryUnaryMultiCallable[archive_service_pb2.FindMissingInstancesRequest, archive_service_pb2.FindMissingInstancesResponse]  # type: ignore[assignment]
     """FindMissingInstances says which of the given instances the store does
@@ -445,6 +568,17 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
       FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
         not what is there.
     """
+    RecordEvidence: aio.UnaryUnaryMultiCallable[archive_service_pb2.RecordEvidenceRequest, archive_service_pb2.RecordEvidenceResponse]  # type: ignore[assignment]
+    """RecordEvidence keeps what a door knows about a study's completeness: the
+    sender's session ended, the source's own count, a procedure step reported
+    complete. It may come before the study's first instance. The archive
+    weighs it: a count that is met or a procedure step all of whose instances
+    are there completes the study at once; a session that ended well, with as
+    many instances as were sent, completes it when nothing more arrives for
+    the store's settle period. Who may call it: doors, and programs that
+    asked the source. Idempotent: the same evidence recorded again changes
+    nothing.
+    """
     VerifyStore: aio.UnaryUnaryMultiCallable[archive_service_pb2.VerifyStoreRequest, archive_service_pb2.VerifyStoreResponse]  # type: ignore[assignment]
     """VerifyStore starts an operation of kind "archive.verify": it reads
     every instance that a store keeps, deleted ones in their grace period
@@ -536,14 +670,88 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
         OUTCOME_ALREADY_STORED and changes nothing, so a client that lost its
         stream simply sends again what was not answered.
 
+        A large instance may be sent under an `upload_id`: when its stream is
+        cut, or the server restarts, what arrived is kept for the store's upload
+        lifetime (24 hours unless configured), GetUpload says how much that is,
+        and a chunk on another stream goes on from there.
+
         Errors of single instances come as the `status` of their result:
           INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
             DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT, UID_MISSING,
             UID_INVALID, INSTANCE_TOO_LARGE, UPLOAD_ORDER, UPLOAD_INCOMPLETE):
             not storable, or not sent as asked.
+          INVALID_ARGUMENT (CHECKSUM_MISMATCH): a chunk or the whole was changed
+            on the way. Of a resumable upload, what came before that chunk is
+            kept; where the whole does not fit its digest, nothing is.
           ALREADY_EXISTS (INSTANCE_CONFLICT): another data set is stored under
             the SOP Instance UID.
-          RESOURCE_EXHAUSTED (DISK_FULL): try again once there is room.
+          RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
+            is room.
+        """
+
+    @abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: archive_service_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[archive_service_pb2.GetUploadResponse, abc.Awaitable[archive_service_pb2.GetUploadResponse]]:
+        """GetUpload says how much of a resumable upload has arrived, so that it
+        can go on from there. Read only.
+
+        Errors:
+          NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
+            is there already, the answer will say so.
+        """
+
+    @abc_1.abstractmethod
+    def AdoptInstances(
+        self,
+        request_iterator: _MaybeAsyncIterator[archive_service_pb2.AdoptInstancesRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[archive_service_pb2.AdoptInstancesResponse], abc.AsyncIterator[archive_service_pb2.AdoptInstancesResponse]]:
+        """AdoptInstances takes over files that a trusted door on the same host has
+        written into its own spool directory, instead of having their bytes sent:
+        same checks, same durability, same answers as UploadInstances. What is
+        stored or refused is gone from the spool when it is answered, except
+        after RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL; what is no plain file
+        (a link, a pipe, a directory) is refused and left. Who may call it:
+        doors for whom the archive's configuration opens a spool directory, over
+        a loopback address or a local socket.
+
+        Errors of the call:
+          PERMISSION_DENIED (PATH_FORBIDDEN): no spool of that name is open, or
+            the caller is not on this host.
+        Errors of single files, besides those of UploadInstances:
+          INVALID_ARGUMENT (INVALID_FIELD): the name is not a plain file's in
+            the spool.
+          NOT_FOUND (SOURCE_NOT_FOUND): no such file is there.
+        """
+
+    @abc_1.abstractmethod
+    def ImportInstances(
+        self,
+        request: archive_service_pb2.ImportInstancesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[archive_service_pb2.ImportInstancesResponse, abc.Awaitable[archive_service_pb2.ImportInstancesResponse]]:
+        """ImportInstances starts an operation of kind "archive.import": it stores
+        every instance found under a path that the server can read, a folder with
+        all below it, a zip file, a DICOMDIR (exactly the files it lists), or a
+        single file; zip files within a folder are opened too, those within a zip
+        file are not. Files that are not DICOM are counted and skipped. Its
+        result is an ImportInstancesResult; its failures name, by their path
+        below the one given, the files that were refused. It resumes after a
+        restart; what is stored already is not stored again. Who may call it:
+        administrators; paths lie inside the configured import_dirs.
+
+        Errors:
+          PERMISSION_DENIED (PATH_FORBIDDEN): the path leads out of import_dirs,
+            or none are configured.
+          NOT_FOUND (SOURCE_NOT_FOUND): nothing is there.
+          ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+            request.
+        The operation ends with CONTAINER_INVALID or CONTAINER_LIMIT when the
+        path is a container that cannot be read; one within a folder is a failed
+        item.
         """
 
     @abc_1.abstractmethod
@@ -771,6 +979,23 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
             it.
           FAILED_PRECONDITION (STUDY_INCOMPLETE): `expected_instance_count` is
             not what is there.
+        """
+
+    @abc_1.abstractmethod
+    def RecordEvidence(
+        self,
+        request: archive_service_pb2.RecordEvidenceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[archive_service_pb2.RecordEvidenceResponse, abc.Awaitable[archive_service_pb2.RecordEvidenceResponse]]:
+        """RecordEvidence keeps what a door knows about a study's completeness: the
+        sender's session ended, the source's own count, a procedure step reported
+        complete. It may come before the study's first instance. The archive
+        weighs it: a count that is met or a procedure step all of whose instances
+        are there completes the study at once; a session that ended well, with as
+        many instances as were sent, completes it when nothing more arrives for
+        the store's settle period. Who may call it: doors, and programs that
+        asked the source. Idempotent: the same evidence recorded again changes
+        nothing.
         """
 
     @abc_1.abstractmethod

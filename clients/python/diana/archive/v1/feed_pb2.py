@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from diana.archive.v1 import resources_pb2 as diana_dot_archive_dot_v1_dot_resources__pb2
 from diana.type.v1 import origin_pb2 as diana_dot_type_dot_v1_dot_origin__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64iana/archive/v1/feed.proto\x12\x10\x64iana.archive.v1\x1a diana/archive/v1/resources.proto\x1a\x1a\x64iana/type/v1/origin.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x03\n\tFeedEntry\x12\x10\n\x08position\x18\x01 \x01(\t\x12\r\n\x05store\x18\x02 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06origin\x18\x04 \x01(\x0b\x32\x15.diana.type.v1.Origin\x12;\n\x0finstance_stored\x18\x05 \x01(\x0b\x32 .diana.archive.v1.InstanceStoredH\x00\x12?\n\x11instances_deleted\x18\x06 \x01(\x0b\x32\".diana.archive.v1.InstancesDeletedH\x00\x12\x41\n\x12instances_restored\x18\x07 \x01(\x0b\x32#.diana.archive.v1.InstancesRestoredH\x00\x12L\n\x18study_attributes_changed\x18\x08 \x01(\x0b\x32(.diana.archive.v1.StudyAttributesChangedH\x00\x12;\n\x0fstudy_completed\x18\t \x01(\x0b\x32 .diana.archive.v1.StudyCompletedH\x00\x42\x07\n\x05\x65vent\"\xa5\x01\n\x0eInstanceStored\x12,\n\x08instance\x18\x01 \x01(\x0b\x32\x1a.diana.archive.v1.Instance\x12\x12\n\ndicom_json\x18\x02 \x01(\x0c\x12\x37\n\x0eheader_omitted\x18\x03 \x01(\x0e\x32\x1f.diana.archive.v1.HeaderOmitted\x12\x18\n\x10replaced_version\x18\x04 \x01(\t\"X\n\x10InstancesDeleted\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x31\n\tinstances\x18\x02 \x03(\x0b\x32\x1e.diana.archive.v1.InstanceName\"Y\n\x11InstancesRestored\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x31\n\tinstances\x18\x02 \x03(\x0b\x32\x1e.diana.archive.v1.InstanceName\"M\n\x0cInstanceName\x12\x12\n\nseries_uid\x18\x01 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\xc1\x01\n\x16StudyAttributesChanged\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12L\n\nattributes\x18\x02 \x03(\x0b\x32\x38.diana.archive.v1.StudyAttributesChanged.AttributesEntry\x12\x13\n\x0bsealed_keys\x18\x03 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe8\x01\n\x0eStudyCompleted\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\".diana.archive.v1.CompletionReason\x12\x16\n\x0einstance_count\x18\x03 \x01(\x03\x12\x44\n\nattributes\x18\x04 \x03(\x0b\x32\x30.diana.archive.v1.StudyCompleted.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x86\x01\n\rHeaderOmitted\x12\x1e\n\x1aHEADER_OMITTED_UNSPECIFIED\x10\x00\x12\x1c\n\x18HEADER_OMITTED_TOO_LARGE\x10\x01\x12\x19\n\x15HEADER_OMITTED_PURGED\x10\x02\x12\x1c\n\x18HEADER_OMITTED_NOT_ASKED\x10\x03*\xd3\x01\n\x10\x43ompletionReason\x12!\n\x1d\x43OMPLETION_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43OMPLETION_REASON_QUIET_PERIOD\x10\x01\x12*\n&COMPLETION_REASON_ASSOCIATION_RELEASED\x10\x02\x12,\n(COMPLETION_REASON_COUNTED_AGAINST_SOURCE\x10\x03\x12\x1e\n\x1a\x43OMPLETION_REASON_DECLARED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64iana/archive/v1/feed.proto\x12\x10\x64iana.archive.v1\x1a\x1b\x62uf/validate/validate.proto\x1a diana/archive/v1/resources.proto\x1a\x1a\x64iana/type/v1/origin.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x03\n\tFeedEntry\x12\x10\n\x08position\x18\x01 \x01(\t\x12\r\n\x05store\x18\x02 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06origin\x18\x04 \x01(\x0b\x32\x15.diana.type.v1.Origin\x12;\n\x0finstance_stored\x18\x05 \x01(\x0b\x32 .diana.archive.v1.InstanceStoredH\x00\x12?\n\x11instances_deleted\x18\x06 \x01(\x0b\x32\".diana.archive.v1.InstancesDeletedH\x00\x12\x41\n\x12instances_restored\x18\x07 \x01(\x0b\x32#.diana.archive.v1.InstancesRestoredH\x00\x12L\n\x18study_attributes_changed\x18\x08 \x01(\x0b\x32(.diana.archive.v1.StudyAttributesChangedH\x00\x12;\n\x0fstudy_completed\x18\t \x01(\x0b\x32 .diana.archive.v1.StudyCompletedH\x00\x42\x07\n\x05\x65vent\"\xa5\x01\n\x0eInstanceStored\x12,\n\x08instance\x18\x01 \x01(\x0b\x32\x1a.diana.archive.v1.Instance\x12\x12\n\ndicom_json\x18\x02 \x01(\x0c\x12\x37\n\x0eheader_omitted\x18\x03 \x01(\x0e\x32\x1f.diana.archive.v1.HeaderOmitted\x12\x18\n\x10replaced_version\x18\x04 \x01(\t\"X\n\x10InstancesDeleted\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x31\n\tinstances\x18\x02 \x03(\x0b\x32\x1e.diana.archive.v1.InstanceName\"Y\n\x11InstancesRestored\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x31\n\tinstances\x18\x02 \x03(\x0b\x32\x1e.diana.archive.v1.InstanceName\"M\n\x0cInstanceName\x12\x12\n\nseries_uid\x18\x01 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\xc1\x01\n\x16StudyAttributesChanged\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12L\n\nattributes\x18\x02 \x03(\x0b\x32\x38.diana.archive.v1.StudyAttributesChanged.AttributesEntry\x12\x13\n\x0bsealed_keys\x18\x03 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x02\n\x0eStudyCompleted\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\".diana.archive.v1.CompletionReason\x12\x16\n\x0einstance_count\x18\x03 \x01(\x03\x12\x44\n\nattributes\x18\x04 \x03(\x0b\x32\x30.diana.archive.v1.StudyCompleted.AttributesEntry\x12,\n\x08\x65vidence\x18\x05 \x03(\x0b\x32\x1a.diana.archive.v1.Evidence\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf5\x01\n\x08\x45vidence\x12\x37\n\rsession_ended\x18\x01 \x01(\x0b\x32\x1e.diana.archive.v1.SessionEndedH\x00\x12\x35\n\x0csource_count\x18\x02 \x01(\x0b\x32\x1d.diana.archive.v1.SourceCountH\x00\x12\x39\n\x0eprocedure_step\x18\x03 \x01(\x0b\x32\x1f.diana.archive.v1.ProcedureStepH\x00\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"^\n\x0cSessionEnded\x12\x1b\n\x07session\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x10\n\x08released\x18\x02 \x01(\x08\x12\x1f\n\x0einstance_count\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\".\n\x0bSourceCount\x12\x1f\n\x0einstance_count\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"\xc0\x01\n\rProcedureStep\x12\x31\n\x12procedure_step_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12\x42\n\x06status\x18\x02 \x01(\x0e\x32%.diana.archive.v1.ProcedureStepStatusB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x38\n\x11sop_instance_uids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x90N\"\x12r\x10\x32\x0e^[0-9.]{1,64}$*\x86\x01\n\rHeaderOmitted\x12\x1e\n\x1aHEADER_OMITTED_UNSPECIFIED\x10\x00\x12\x1c\n\x18HEADER_OMITTED_TOO_LARGE\x10\x01\x12\x19\n\x15HEADER_OMITTED_PURGED\x10\x02\x12\x1c\n\x18HEADER_OMITTED_NOT_ASKED\x10\x03*\xb0\x01\n\x13ProcedureStepStatus\x12%\n!PROCEDURE_STEP_STATUS_UNSPECIFIED\x10\x00\x12%\n!PROCEDURE_STEP_STATUS_IN_PROGRESS\x10\x01\x12#\n\x1fPROCEDURE_STEP_STATUS_COMPLETED\x10\x02\x12&\n\"PROCEDURE_STEP_STATUS_DISCONTINUED\x10\x03*\x83\x02\n\x10\x43ompletionReason\x12!\n\x1d\x43OMPLETION_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43OMPLETION_REASON_QUIET_PERIOD\x10\x01\x12*\n&COMPLETION_REASON_ASSOCIATION_RELEASED\x10\x02\x12,\n(COMPLETION_REASON_COUNTED_AGAINST_SOURCE\x10\x03\x12\x1e\n\x1a\x43OMPLETION_REASON_DECLARED\x10\x04\x12.\n*COMPLETION_REASON_PROCEDURE_STEP_COMPLETED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,26 +39,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STUDYATTRIBUTESCHANGED_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_HEADEROMITTED']._serialized_start=1480
-  _globals['_HEADEROMITTED']._serialized_end=1614
-  _globals['_COMPLETIONREASON']._serialized_start=1617
-  _globals['_COMPLETIONREASON']._serialized_end=1828
-  _globals['_FEEDENTRY']._serialized_start=145
-  _globals['_FEEDENTRY']._serialized_end=618
-  _globals['_INSTANCESTORED']._serialized_start=621
-  _globals['_INSTANCESTORED']._serialized_end=786
-  _globals['_INSTANCESDELETED']._serialized_start=788
-  _globals['_INSTANCESDELETED']._serialized_end=876
-  _globals['_INSTANCESRESTORED']._serialized_start=878
-  _globals['_INSTANCESRESTORED']._serialized_end=967
-  _globals['_INSTANCENAME']._serialized_start=969
-  _globals['_INSTANCENAME']._serialized_end=1046
-  _globals['_STUDYATTRIBUTESCHANGED']._serialized_start=1049
-  _globals['_STUDYATTRIBUTESCHANGED']._serialized_end=1242
-  _globals['_STUDYATTRIBUTESCHANGED_ATTRIBUTESENTRY']._serialized_start=1193
-  _globals['_STUDYATTRIBUTESCHANGED_ATTRIBUTESENTRY']._serialized_end=1242
-  _globals['_STUDYCOMPLETED']._serialized_start=1245
-  _globals['_STUDYCOMPLETED']._serialized_end=1477
-  _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._serialized_start=1193
-  _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._serialized_end=1242
+  _globals['_EVIDENCE'].oneofs_by_name['kind']._loaded_options = None
+  _globals['_EVIDENCE'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
+  _globals['_SESSIONENDED'].fields_by_name['session']._loaded_options = None
+  _globals['_SESSIONENDED'].fields_by_name['session']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_SESSIONENDED'].fields_by_name['instance_count']._loaded_options = None
+  _globals['_SESSIONENDED'].fields_by_name['instance_count']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_SOURCECOUNT'].fields_by_name['instance_count']._loaded_options = None
+  _globals['_SOURCECOUNT'].fields_by_name['instance_count']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_PROCEDURESTEP'].fields_by_name['procedure_step_uid']._loaded_options = None
+  _globals['_PROCEDURESTEP'].fields_by_name['procedure_step_uid']._serialized_options = b'\272H\022r\0202\016^[0-9.]{1,64}$'
+  _globals['_PROCEDURESTEP'].fields_by_name['status']._loaded_options = None
+  _globals['_PROCEDURESTEP'].fields_by_name['status']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
+  _globals['_PROCEDURESTEP'].fields_by_name['sop_instance_uids']._loaded_options = None
+  _globals['_PROCEDURESTEP'].fields_by_name['sop_instance_uids']._serialized_options = b'\272H\032\222\001\027\020\220N\"\022r\0202\016^[0-9.]{1,64}$'
+  _globals['_HEADEROMITTED']._serialized_start=2142
+  _globals['_HEADEROMITTED']._serialized_end=2276
+  _globals['_PROCEDURESTEPSTATUS']._serialized_start=2279
+  _globals['_PROCEDURESTEPSTATUS']._serialized_end=2455
+  _globals['_COMPLETIONREASON']._serialized_start=2458
+  _globals['_COMPLETIONREASON']._serialized_end=2717
+  _globals['_FEEDENTRY']._serialized_start=174
+  _globals['_FEEDENTRY']._serialized_end=647
+  _globals['_INSTANCESTORED']._serialized_start=650
+  _globals['_INSTANCESTORED']._serialized_end=815
+  _globals['_INSTANCESDELETED']._serialized_start=817
+  _globals['_INSTANCESDELETED']._serialized_end=905
+  _globals['_INSTANCESRESTORED']._serialized_start=907
+  _globals['_INSTANCESRESTORED']._serialized_end=996
+  _globals['_INSTANCENAME']._serialized_start=998
+  _globals['_INSTANCENAME']._serialized_end=1075
+  _globals['_STUDYATTRIBUTESCHANGED']._serialized_start=1078
+  _globals['_STUDYATTRIBUTESCHANGED']._serialized_end=1271
+  _globals['_STUDYATTRIBUTESCHANGED_ATTRIBUTESENTRY']._serialized_start=1222
+  _globals['_STUDYATTRIBUTESCHANGED_ATTRIBUTESENTRY']._serialized_end=1271
+  _globals['_STUDYCOMPLETED']._serialized_start=1274
+  _globals['_STUDYCOMPLETED']._serialized_end=1552
+  _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._serialized_start=1222
+  _globals['_STUDYCOMPLETED_ATTRIBUTESENTRY']._serialized_end=1271
+  _globals['_EVIDENCE']._serialized_start=1555
+  _globals['_EVIDENCE']._serialized_end=1800
+  _globals['_SESSIONENDED']._serialized_start=1802
+  _globals['_SESSIONENDED']._serialized_end=1896
+  _globals['_SOURCECOUNT']._serialized_start=1898
+  _globals['_SOURCECOUNT']._serialized_end=1944
+  _globals['_PROCEDURESTEP']._serialized_start=1947
+  _globals['_PROCEDURESTEP']._serialized_end=2139
 # @@protoc_insertion_point(module_scope)

@@ -53,6 +53,41 @@ from it.
 HEADER_OMITTED_NOT_ASKED: HeaderOmitted.ValueType  # 3
 """The follower asked for entries without headers."""
 
+class _ProcedureStepStatus:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProcedureStepStatusEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ProcedureStepStatus.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    PROCEDURE_STEP_STATUS_UNSPECIFIED: _ProcedureStepStatus.ValueType  # 0
+    """Not a status. Refused."""
+    PROCEDURE_STEP_STATUS_IN_PROGRESS: _ProcedureStepStatus.ValueType  # 1
+    """IN PROGRESS: more is to come, whatever other evidence says; only a later
+    report, or the quiet period, completes the study.
+    """
+    PROCEDURE_STEP_STATUS_COMPLETED: _ProcedureStepStatus.ValueType  # 2
+    """COMPLETED: the instances listed are all there are of this step."""
+    PROCEDURE_STEP_STATUS_DISCONTINUED: _ProcedureStepStatus.ValueType  # 3
+    """DISCONTINUED: the step was broken off; the instances listed are all
+    there are of it.
+    """
+
+class ProcedureStepStatus(_ProcedureStepStatus, metaclass=_ProcedureStepStatusEnumTypeWrapper):
+    """ProcedureStepStatus is Performed Procedure Step Status (0040,0252)."""
+
+PROCEDURE_STEP_STATUS_UNSPECIFIED: ProcedureStepStatus.ValueType  # 0
+"""Not a status. Refused."""
+PROCEDURE_STEP_STATUS_IN_PROGRESS: ProcedureStepStatus.ValueType  # 1
+"""IN PROGRESS: more is to come, whatever other evidence says; only a later
+report, or the quiet period, completes the study.
+"""
+PROCEDURE_STEP_STATUS_COMPLETED: ProcedureStepStatus.ValueType  # 2
+"""COMPLETED: the instances listed are all there are of this step."""
+PROCEDURE_STEP_STATUS_DISCONTINUED: ProcedureStepStatus.ValueType  # 3
+"""DISCONTINUED: the step was broken off; the instances listed are all
+there are of it.
+"""
+
 class _CompletionReason:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -75,6 +110,10 @@ class _CompletionReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Compl
     """
     COMPLETION_REASON_DECLARED: _CompletionReason.ValueType  # 4
     """The sender said so, without a count."""
+    COMPLETION_REASON_PROCEDURE_STEP_COMPLETED: _CompletionReason.ValueType  # 5
+    """Every procedure step reported for the study is over, and all instances
+    that these list are there. Only the archive itself states this.
+    """
 
 class CompletionReason(_CompletionReason, metaclass=_CompletionReasonEnumTypeWrapper):
     """CompletionReason is why a study is believed complete."""
@@ -95,6 +134,10 @@ says it has.
 """
 COMPLETION_REASON_DECLARED: CompletionReason.ValueType  # 4
 """The sender said so, without a count."""
+COMPLETION_REASON_PROCEDURE_STEP_COMPLETED: CompletionReason.ValueType  # 5
+"""Every procedure step reported for the study is over, and all instances
+that these list are there. Only the archive itself states this.
+"""
 
 @typing.final
 class FeedEntry(message.Message):
@@ -390,6 +433,7 @@ class StudyCompleted(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     INSTANCE_COUNT_FIELD_NUMBER: builtins.int
     ATTRIBUTES_FIELD_NUMBER: builtins.int
+    EVIDENCE_FIELD_NUMBER: builtins.int
     study_uid: builtins.str
     """The study."""
     reason: CompletionReason.ValueType
@@ -400,6 +444,10 @@ class StudyCompleted(message.Message):
     def attributes(self) -> containers.ScalarMap[builtins.str, builtins.str]:
         """The study's plain attributes at that moment."""
 
+    @builtins.property
+    def evidence(self) -> containers.RepeatedCompositeFieldContainer[Evidence]:
+        """All that doors had reported about the study, oldest first, at most 100."""
+
     def __init__(
         self,
         *,
@@ -407,9 +455,146 @@ class StudyCompleted(message.Message):
         reason: CompletionReason.ValueType = ...,
         instance_count: builtins.int = ...,
         attributes: abc.Mapping[builtins.str, builtins.str] | None = ...,
+        evidence: abc.Iterable[Evidence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attributes", b"attributes", "instance_count", b"instance_count", "reason", b"reason", "study_uid", b"study_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attributes", b"attributes", "evidence", b"evidence", "instance_count", b"instance_count", "reason", b"reason", "study_uid", b"study_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Evidence(message.Message):
+    """Evidence is one thing that somebody knows about a study's completeness."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_ENDED_FIELD_NUMBER: builtins.int
+    SOURCE_COUNT_FIELD_NUMBER: builtins.int
+    PROCEDURE_STEP_FIELD_NUMBER: builtins.int
+    RECORD_TIME_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def session_ended(self) -> SessionEnded:
+        """A session that carried instances of the study has ended."""
+
+    @builtins.property
+    def source_count(self) -> SourceCount:
+        """The source says how many instances the study has."""
+
+    @builtins.property
+    def procedure_step(self) -> ProcedureStep:
+        """A modality reports a procedure step (MPPS, PS3.4 Annex F)."""
+
+    @builtins.property
+    def record_time(self) -> timestamp_pb2.Timestamp:
+        """When the archive was told. Ignored in requests."""
+
+    def __init__(
+        self,
+        *,
+        session_ended: SessionEnded | None = ...,
+        source_count: SourceCount | None = ...,
+        procedure_step: ProcedureStep | None = ...,
+        record_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["kind", b"kind", "procedure_step", b"procedure_step", "record_time", b"record_time", "session_ended", b"session_ended", "source_count", b"source_count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kind", b"kind", "procedure_step", b"procedure_step", "record_time", b"record_time", "session_ended", b"session_ended", "source_count", b"source_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = typing.Literal["session_ended", "source_count", "procedure_step"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+@typing.final
+class SessionEnded(message.Message):
+    """SessionEnded tells of the end of a DICOM association or of an upload
+    session.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: builtins.int
+    RELEASED_FIELD_NUMBER: builtins.int
+    INSTANCE_COUNT_FIELD_NUMBER: builtins.int
+    session: builtins.str
+    """A name for the session, unique for its door. Required, at most 128
+    characters.
+    """
+    released: builtins.bool
+    """Whether the sender ended it in order (association released); false where
+    it was aborted or lost.
+    """
+    instance_count: builtins.int
+    """How many instances of the study the sender offered in it, those that
+    were there already included.
+    """
+    def __init__(
+        self,
+        *,
+        session: builtins.str = ...,
+        released: builtins.bool = ...,
+        instance_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["instance_count", b"instance_count", "released", b"released", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SourceCount(message.Message):
+    """SourceCount is the source's own word: Number of Study Related Instances
+    (0020,1208) as its query answers it, for example.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCE_COUNT_FIELD_NUMBER: builtins.int
+    instance_count: builtins.int
+    """How many instances the study has at the source, at least 1. A later
+    count replaces an earlier one.
+    """
+    def __init__(
+        self,
+        *,
+        instance_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["instance_count", b"instance_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProcedureStep(message.Message):
+    """ProcedureStep is what a Modality Performed Procedure Step says."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PROCEDURE_STEP_UID_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    SOP_INSTANCE_UIDS_FIELD_NUMBER: builtins.int
+    procedure_step_uid: builtins.str
+    """SOP Instance UID of the procedure step. Required. A later report about
+    it replaces an earlier one.
+    """
+    status: ProcedureStepStatus.ValueType
+    """Where it stands."""
+    @builtins.property
+    def sop_instance_uids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The instances it lists in its Performed Series Sequence (0040,0340), at
+        most 10,000.
+        """
+
+    def __init__(
+        self,
+        *,
+        procedure_step_uid: builtins.str = ...,
+        status: ProcedureStepStatus.ValueType = ...,
+        sop_instance_uids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["procedure_step_uid", b"procedure_step_uid", "sop_instance_uids", b"sop_instance_uids", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

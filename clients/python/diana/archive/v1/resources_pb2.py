@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/archive/v1/resources.proto\x12\x10\x64iana.archive.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x01\n\x05Store\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x39\n\x0f\x63onflict_policy\x18\x02 \x01(\x0e\x32 .diana.archive.v1.ConflictPolicy\x12\x1c\n\x14quiet_period_seconds\x18\x03 \x01(\x03\x12\x1c\n\x14grace_period_seconds\x18\x04 \x01(\x03\"\xed\x02\n\x05Study\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x14\n\x0cseries_count\x18\x03 \x01(\x03\x12\x16\n\x0einstance_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x34\n\x10\x66irst_store_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_store_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x08 \x01(\x08\x12;\n\nattributes\x18\t \x03(\x0b\x32\'.diana.archive.v1.Study.AttributesEntry\x12\x13\n\x0bsealed_keys\x18\n \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x06Series\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x12\n\nseries_uid\x18\x03 \x01(\t\x12\x16\n\x0einstance_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"\xbe\x02\n\x08Instance\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x12\n\nseries_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\x15\n\rsop_class_uid\x18\x05 \x01(\t\x12\x1b\n\x13transfer_syntax_uid\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x17\n\x0f\x64\x61ta_set_sha256\x18\x08 \x01(\x0c\x12\x0f\n\x07version\x18\t \x01(\t\x12\x0f\n\x07\x63urrent\x18\n \x01(\x08\x12.\n\nstore_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x03\n\x08Selector\x12+\n\tstudy_uid\x18\x01 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9.]{1,64}$\xd8\x01\x01\x12,\n\nseries_uid\x18\x02 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9.]{1,64}$\xd8\x01\x01\x12\x38\n\x11sop_instance_uids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\xe8\x07\"\x12r\x10\x32\x0e^[0-9.]{1,64}$:\xe3\x01\xbaH\xdf\x01\x1av\n\x0eselector.named\x12*study_uid or sop_instance_uids is required\x1a\x38this.study_uid != \'\' || size(this.sop_instance_uids) > 0\x1a\x65\n\x18selector.series_in_study\x12\x1aseries_uid needs study_uid\x1a-this.series_uid == \'\' || this.study_uid != \'\'*l\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_REFUSE\x10\x01\x12\x1d\n\x19\x43ONFLICT_POLICY_KEEP_BOTH\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/archive/v1/resources.proto\x12\x10\x64iana.archive.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x05Store\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x39\n\x0f\x63onflict_policy\x18\x02 \x01(\x0e\x32 .diana.archive.v1.ConflictPolicy\x12\x1c\n\x14quiet_period_seconds\x18\x03 \x01(\x03\x12\x1c\n\x14grace_period_seconds\x18\x04 \x01(\x03\x12\x1d\n\x15settle_period_seconds\x18\x05 \x01(\x03\x12\x19\n\x11retention_seconds\x18\x06 \x01(\x03\x12\x13\n\x0bquota_bytes\x18\x07 \x01(\x03\x12\x33\n\x0cquota_policy\x18\x08 \x01(\x0e\x32\x1d.diana.archive.v1.QuotaPolicy\x12\x32\n\x0b\x63ompression\x18\t \x01(\x0e\x32\x1d.diana.archive.v1.Compression\"\xed\x02\n\x05Study\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x14\n\x0cseries_count\x18\x03 \x01(\x03\x12\x16\n\x0einstance_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x34\n\x10\x66irst_store_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_store_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x08 \x01(\x08\x12;\n\nattributes\x18\t \x03(\x0b\x32\'.diana.archive.v1.Study.AttributesEntry\x12\x13\n\x0bsealed_keys\x18\n \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x06Series\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x12\n\nseries_uid\x18\x03 \x01(\t\x12\x16\n\x0einstance_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"\xbe\x02\n\x08Instance\x12\r\n\x05store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x12\n\nseries_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\x15\n\rsop_class_uid\x18\x05 \x01(\t\x12\x1b\n\x13transfer_syntax_uid\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x17\n\x0f\x64\x61ta_set_sha256\x18\x08 \x01(\x0c\x12\x0f\n\x07version\x18\t \x01(\t\x12\x0f\n\x07\x63urrent\x18\n \x01(\x08\x12.\n\nstore_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x03\n\x08Selector\x12+\n\tstudy_uid\x18\x01 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9.]{1,64}$\xd8\x01\x01\x12,\n\nseries_uid\x18\x02 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9.]{1,64}$\xd8\x01\x01\x12\x38\n\x11sop_instance_uids\x18\x03 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\xe8\x07\"\x12r\x10\x32\x0e^[0-9.]{1,64}$:\xe3\x01\xbaH\xdf\x01\x1av\n\x0eselector.named\x12*study_uid or sop_instance_uids is required\x1a\x38this.study_uid != \'\' || size(this.sop_instance_uids) > 0\x1a\x65\n\x18selector.series_in_study\x12\x1aseries_uid needs study_uid\x1a-this.series_uid == \'\' || this.study_uid != \'\'*d\n\x0bQuotaPolicy\x12\x1c\n\x18QUOTA_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13QUOTA_POLICY_REFUSE\x10\x01\x12\x1e\n\x1aQUOTA_POLICY_DELETE_OLDEST\x10\x02*V\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02*l\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_REFUSE\x10\x01\x12\x1d\n\x19\x43ONFLICT_POLICY_KEEP_BOTH\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,18 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SELECTOR'].fields_by_name['sop_instance_uids']._serialized_options = b'\272H\032\222\001\027\020\350\007\"\022r\0202\016^[0-9.]{1,64}$'
   _globals['_SELECTOR']._loaded_options = None
   _globals['_SELECTOR']._serialized_options = b'\272H\337\001\032v\n\016selector.named\022*study_uid or sop_instance_uids is required\0328this.study_uid != \'\' || size(this.sop_instance_uids) > 0\032e\n\030selector.series_in_study\022\032series_uid needs study_uid\032-this.series_uid == \'\' || this.study_uid != \'\''
-  _globals['_CONFLICTPOLICY']._serialized_start=1448
-  _globals['_CONFLICTPOLICY']._serialized_end=1556
+  _globals['_QUOTAPOLICY']._serialized_start=1632
+  _globals['_QUOTAPOLICY']._serialized_end=1732
+  _globals['_COMPRESSION']._serialized_start=1734
+  _globals['_COMPRESSION']._serialized_end=1820
+  _globals['_CONFLICTPOLICY']._serialized_start=1822
+  _globals['_CONFLICTPOLICY']._serialized_end=1930
   _globals['_STORE']._serialized_start=117
-  _globals['_STORE']._serialized_end=257
-  _globals['_STUDY']._serialized_start=260
-  _globals['_STUDY']._serialized_end=625
-  _globals['_STUDY_ATTRIBUTESENTRY']._serialized_start=576
-  _globals['_STUDY_ATTRIBUTESENTRY']._serialized_end=625
-  _globals['_SERIES']._serialized_start=627
-  _globals['_SERIES']._serialized_end=733
-  _globals['_INSTANCE']._serialized_start=736
-  _globals['_INSTANCE']._serialized_end=1054
-  _globals['_SELECTOR']._serialized_start=1057
-  _globals['_SELECTOR']._serialized_end=1446
+  _globals['_STORE']._serialized_end=441
+  _globals['_STUDY']._serialized_start=444
+  _globals['_STUDY']._serialized_end=809
+  _globals['_STUDY_ATTRIBUTESENTRY']._serialized_start=760
+  _globals['_STUDY_ATTRIBUTESENTRY']._serialized_end=809
+  _globals['_SERIES']._serialized_start=811
+  _globals['_SERIES']._serialized_end=917
+  _globals['_INSTANCE']._serialized_start=920
+  _globals['_INSTANCE']._serialized_end=1238
+  _globals['_SELECTOR']._serialized_start=1241
+  _globals['_SELECTOR']._serialized_end=1630
 # @@protoc_insertion_point(module_scope)

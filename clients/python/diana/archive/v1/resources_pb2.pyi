@@ -20,6 +20,62 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _QuotaPolicy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuotaPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_QuotaPolicy.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    QUOTA_POLICY_UNSPECIFIED: _QuotaPolicy.ValueType  # 0
+    """Not a policy. Never sent."""
+    QUOTA_POLICY_REFUSE: _QuotaPolicy.ValueType  # 1
+    """It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED."""
+    QUOTA_POLICY_DELETE_OLDEST: _QuotaPolicy.ValueType  # 2
+    """The studies that nothing was added to for longest are deleted, without a
+    grace period, until the store is below nine tenths of its quota; those
+    with the plain attribute "hold" are kept. While that goes on newcomers
+    are stored beyond the quota, up to a tenth of it; then they are refused.
+    """
+
+class QuotaPolicy(_QuotaPolicy, metaclass=_QuotaPolicyEnumTypeWrapper):
+    """QuotaPolicy is a store's answer to an instance that its quota has no room
+    for.
+    """
+
+QUOTA_POLICY_UNSPECIFIED: QuotaPolicy.ValueType  # 0
+"""Not a policy. Never sent."""
+QUOTA_POLICY_REFUSE: QuotaPolicy.ValueType  # 1
+"""It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED."""
+QUOTA_POLICY_DELETE_OLDEST: QuotaPolicy.ValueType  # 2
+"""The studies that nothing was added to for longest are deleted, without a
+grace period, until the store is below nine tenths of its quota; those
+with the plain attribute "hold" are kept. While that goes on newcomers
+are stored beyond the quota, up to a tenth of it; then they are refused.
+"""
+
+class _Compression:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CompressionEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Compression.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    COMPRESSION_UNSPECIFIED: _Compression.ValueType  # 0
+    """Not a way. Never sent."""
+    COMPRESSION_NONE: _Compression.ValueType  # 1
+    """As they came."""
+    COMPRESSION_ZSTD: _Compression.ValueType  # 2
+    """With Zstandard, where that makes an object smaller by a tenth or more."""
+
+class Compression(_Compression, metaclass=_CompressionEnumTypeWrapper):
+    """Compression is how a store keeps its bytes."""
+
+COMPRESSION_UNSPECIFIED: Compression.ValueType  # 0
+"""Not a way. Never sent."""
+COMPRESSION_NONE: Compression.ValueType  # 1
+"""As they came."""
+COMPRESSION_ZSTD: Compression.ValueType  # 2
+"""With Zstandard, where that makes an object smaller by a tenth or more."""
+
 class _ConflictPolicy:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -62,6 +118,11 @@ class Store(message.Message):
     CONFLICT_POLICY_FIELD_NUMBER: builtins.int
     QUIET_PERIOD_SECONDS_FIELD_NUMBER: builtins.int
     GRACE_PERIOD_SECONDS_FIELD_NUMBER: builtins.int
+    SETTLE_PERIOD_SECONDS_FIELD_NUMBER: builtins.int
+    RETENTION_SECONDS_FIELD_NUMBER: builtins.int
+    QUOTA_BYTES_FIELD_NUMBER: builtins.int
+    QUOTA_POLICY_FIELD_NUMBER: builtins.int
+    COMPRESSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The store's name, as requests carry it: lower-case letters, digits, "-"
     and "_", beginning with a letter or digit, at most 63 characters. The
@@ -78,6 +139,23 @@ class Store(message.Message):
     """
     grace_period_seconds: builtins.int
     """For how long deleted instances can be restored, in seconds."""
+    settle_period_seconds: builtins.int
+    """How long after a session's end, in seconds, nothing more may arrive for
+    the archive to believe the session's study complete (RecordEvidence).
+    """
+    retention_seconds: builtins.int
+    """How long after its last arrival a study is deleted by itself, in
+    seconds; its plain attribute "hold", whatever its value, keeps it. Zero
+    means never.
+    """
+    quota_bytes: builtins.int
+    """How many bytes of instances, hidden ones included, the store may hold.
+    Zero means no limit.
+    """
+    quota_policy: QuotaPolicy.ValueType
+    """What happens when an instance would pass the quota."""
+    compression: Compression.ValueType
+    """How the bytes are kept. What is read is the same in any case."""
     def __init__(
         self,
         *,
@@ -85,10 +163,15 @@ class Store(message.Message):
         conflict_policy: ConflictPolicy.ValueType = ...,
         quiet_period_seconds: builtins.int = ...,
         grace_period_seconds: builtins.int = ...,
+        settle_period_seconds: builtins.int = ...,
+        retention_seconds: builtins.int = ...,
+        quota_bytes: builtins.int = ...,
+        quota_policy: QuotaPolicy.ValueType = ...,
+        compression: Compression.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["conflict_policy", b"conflict_policy", "grace_period_seconds", b"grace_period_seconds", "name", b"name", "quiet_period_seconds", b"quiet_period_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["compression", b"compression", "conflict_policy", b"conflict_policy", "grace_period_seconds", b"grace_period_seconds", "name", b"name", "quiet_period_seconds", b"quiet_period_seconds", "quota_bytes", b"quota_bytes", "quota_policy", b"quota_policy", "retention_seconds", b"retention_seconds", "settle_period_seconds", b"settle_period_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

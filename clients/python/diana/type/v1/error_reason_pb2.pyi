@@ -202,6 +202,34 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """NOT_FOUND. Check the delivery's name; ended ones are kept for a time
     only.
     """
+    ERROR_REASON_CHECKSUM_MISMATCH: _ErrorReason.ValueType  # 50
+    """INVALID_ARGUMENT. Send the bytes again; they are not those that the
+    checksum was made of.
+    """
+    ERROR_REASON_UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 51
+    """NOT_FOUND. Begin the upload at its first byte; it was never begun here,
+    is finished, or has expired.
+    """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 52
+    """RESOURCE_EXHAUSTED. Delete what is not needed, or raise the store's
+    quota.
+    """
+    ERROR_REASON_PATH_FORBIDDEN: _ErrorReason.ValueType  # 53
+    """PERMISSION_DENIED. Name a place inside the directories that the
+    archive's configuration opens for this.
+    """
+    ERROR_REASON_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 54
+    """NOT_FOUND. Check the path; it is the server that must be able to read
+    it.
+    """
+    ERROR_REASON_CONTAINER_INVALID: _ErrorReason.ValueType  # 55
+    """INVALID_ARGUMENT. Pack the container again; it is damaged, encrypted, or
+    none of the kinds that are read.
+    """
+    ERROR_REASON_CONTAINER_LIMIT: _ErrorReason.ValueType  # 56
+    """INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
+    in docs/archive.md.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -395,4 +423,32 @@ configured.
 ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 49
 """NOT_FOUND. Check the delivery's name; ended ones are kept for a time
 only.
+"""
+ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 50
+"""INVALID_ARGUMENT. Send the bytes again; they are not those that the
+checksum was made of.
+"""
+ERROR_REASON_UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 51
+"""NOT_FOUND. Begin the upload at its first byte; it was never begun here,
+is finished, or has expired.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 52
+"""RESOURCE_EXHAUSTED. Delete what is not needed, or raise the store's
+quota.
+"""
+ERROR_REASON_PATH_FORBIDDEN: ErrorReason.ValueType  # 53
+"""PERMISSION_DENIED. Name a place inside the directories that the
+archive's configuration opens for this.
+"""
+ERROR_REASON_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 54
+"""NOT_FOUND. Check the path; it is the server that must be able to read
+it.
+"""
+ERROR_REASON_CONTAINER_INVALID: ErrorReason.ValueType  # 55
+"""INVALID_ARGUMENT. Pack the container again; it is damaged, encrypted, or
+none of the kinds that are read.
+"""
+ERROR_REASON_CONTAINER_LIMIT: ErrorReason.ValueType  # 56
+"""INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
+in docs/archive.md.
 """
