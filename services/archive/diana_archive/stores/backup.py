@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from diana_archive.stores.files import FileObjects
 from diana_archive.stores.sidecars import FileSidecars
 from diana_common.state_files import make_directory, sync_directory
 
-_PIECE = 1024 * 1024
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -36,24 +34,12 @@ class DirectoryBackup:
         return SqliteCatalogue(self._copy, ())
 
     def has(self, store: str, object_id: int, size_bytes: int) -> bool:
-        """See core.ports.Backup. A file has its name only once it is whole."""
-        try:
-            return self._objects.path(store, object_id).stat().st_size == size_bytes
-        except FileNotFoundError:
-            return False
+        """See core.ports.Backup."""
+        return self._objects.has(store, object_id, size_bytes)
 
     def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
         """See core.ports.Backup."""
-        path = self._objects.path(store, object_id)
-        make_directory(path.parent)
-        partial = path.with_suffix(".partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            while piece := reader.read(file.tell(), _PIECE):
-                file.write(piece)
-            file.flush()
-            os.fsync(descriptor)
-        partial.replace(path)
+        self._objects.copy(store, object_id, reader)
 
     def add_sidecar(self, store: str, study_uid: str, document: bytes | None) -> None:
         """See core.ports.Backup."""
@@ -65,7 +51,7 @@ class DirectoryBackup:
 
     def adopt(self, stores: Sequence[str]) -> None:
         """See core.ports.Backup."""
-        for directory in self._root.glob("stores/*/objects/*"):
+        for directory in (*self._root.glob("stores/*/objects/*"), *self._root.glob("stores/*/packs")):
             sync_directory(directory)
         place = self._root / "catalogue.sqlite"
         for suffix in _SUFFIXES[1:]:
