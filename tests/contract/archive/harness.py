@@ -17,25 +17,34 @@ from grpc_status import rpc_status
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub, add_ArchiveServiceServicer_to_server
-from diana_archive.adapters import PrometheusMeter
+from diana_archive.adapters.metrics import PrometheusMeter
+from diana_archive.adapters.sources import HostSources
+from diana_archive.adapters.spools import DirectorySpool
 from diana_archive.core.archive import Archive
-from diana_archive.core.model import ConflictPolicy, StorePolicy
-from diana_archive.core.ports import Draft, Objects, Sidecars
+from diana_archive.core.model import ConflictPolicy, QuotaPolicy, StorePolicy
+from diana_archive.core.ports import Draft, Objects, OpenDraft, Sidecars
 from diana_archive.servicer import ArchiveServicer
 from diana_archive.stores.backup import DirectoryBackup
 from diana_archive.stores.catalogue import SqliteCatalogue
 from diana_archive.stores.memory import MemoryObjects, MemorySealKeys, MemorySidecars
+from diana_archive.stores.outside import OutsideState
+from diana_archive.stores.parts import FileParts
+from diana_archive.stores.postgres import PostgresCatalogue
 from diana_archive.stores.state import StateDirectory
 from diana_common.errors import DianaError, Reason
 from diana_server.config import ServerConfig
 from diana_server.operations import Operation, OperationQueue
 from diana_server.server import Server
 from tests.support.dicom_files import ROOT, make_small
+from tests.support.outside import open_state
 from tests.support.upload import reason_of
 
 SECOND = 1_000_000
 QUIET = 60 * SECOND
 GRACE = 3600 * SECOND
+SETTLE = 5 * SECOND
+RETENTION = 86_400 * SECOND
+LIFETIME = 86_400 * SECOND
 START = 1_800_000_000 * SECOND
 STUDY = f"{ROOT}.2.1"
 SERIES = f"{ROOT}.3.1"
@@ -43,6 +52,10 @@ POLICIES = (
     StorePolicy("default", ConflictPolicy.REFUSE, QUIET, GRACE),
     StorePolicy("both", ConflictPolicy.KEEP_BOTH, QUIET, GRACE),
     StorePolicy("patient", ConflictPolicy.REFUSE, 0, GRACE),
+    StorePolicy("aging", ConflictPolicy.KEEP_BOTH, QUIET, GRACE, retention_us=RETENTION),
+    # Room for four small instances, and for ten: eleven while it deletes, nine when it is done.
+    StorePolicy("small", ConflictPolicy.KEEP_BOTH, QUIET, GRACE, quota_bytes=45_000),
+    StorePolicy("rolling", ConflictPolicy.KEEP_BOTH, QUIET, GRACE, 0, 0, 110_000, QuotaPolicy.DELETE_OLDEST),
 )
 NAMES = [policy.name for policy in POLICIES]
 KEYS = {"k1": bytes(range(32))}
@@ -75,10 +88,15 @@ class FaultyObjects:
         self.broken = False
         self.stuck = 0
 
-    def create(self, store: str) -> Draft:
+    def create(self, store: str) -> OpenDraft:
         if self.full:
             raise OSError(errno.ENOSPC, "full")
         return self._objects.create(store)
+
+    def place(self, store: str, data: bytes) -> Draft:
+        if self.full:
+            raise OSError(errno.ENOSPC, "full")
+        return self._objects.place(store, data)
 
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         failures = self._objects.make_durable(drafts)
@@ -97,13 +115,17 @@ class Rig:
 
     def __init__(self, kind: str, directory: Path, clock: Clock, max_instance_bytes: int = 1 << 26) -> None:
         self.clock = clock
-        self.state: StateDirectory | None = None
+        self.parts = directory.with_name("uploads")
+        self.spool = directory.with_name("spool")
+        self.imports = directory.with_name("imports")
+        self.state: StateDirectory | OutsideState | None = None
+        catalogue: SqliteCatalogue | PostgresCatalogue
         sidecars: Sidecars
         if kind == "memory":
             catalogue, sidecars, objects = SqliteCatalogue(None, NAMES, clock), MemorySidecars(), MemoryObjects()
             self.objects = FaultyObjects(objects)
         else:
-            self.state = StateDirectory(directory, NAMES, clock)
+            self.state = open_state(kind, directory, NAMES, clock)
             catalogue, sidecars = self.state.catalogue, self.state.sidecars
             self.objects = FaultyObjects(self.state.objects)
         self.sidecars = sidecars
@@ -117,9 +139,14 @@ class Rig:
             clock=clock,
             meter=PrometheusMeter(),
             max_instance_bytes=max_instance_bytes,
+            parts=FileParts(self.parts),
+            upload_lifetime_us=LIFETIME,
+            spools={"door": DirectorySpool(self.spool)},
         )
         self.archive.start(with_upkeep=False)
-        self.backup = partial(DirectoryBackup, directory.with_name("backup"), catalogue)
+        self.backup: Callable[[], DirectoryBackup] | None = None
+        if isinstance(catalogue, SqliteCatalogue):
+            self.backup = partial(DirectoryBackup, directory.with_name("backup"), catalogue)
         self.queue = OperationQueue(directory / "operations.sqlite", "archive")
         self.queue.start()
 
@@ -135,7 +162,9 @@ class DirectDoor:
     """Calls the servicer's methods in this process."""
 
     def __init__(self, rig: Rig) -> None:
-        self._servicer = ArchiveServicer(rig.archive, rig.queue, threading.Event(), rig.backup)
+        self._servicer = ArchiveServicer(
+            rig.archive, rig.queue, threading.Event(), rig.backup, HostSources([rig.imports])
+        )
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = getattr(self._servicer, name)
@@ -170,7 +199,7 @@ class _Context:
         return None
 
     def peer(self) -> str:
-        return "test"
+        return "unix:"
 
 
 def _each(answers: Iterator[Any]) -> Iterator[Any]:
@@ -203,7 +232,7 @@ def open_door(kind: str, rig: Rig) -> Iterator[Any]:
         server.add(
             pb.DESCRIPTOR.services_by_name["ArchiveService"],
             add_ArchiveServiceServicer_to_server,
-            ArchiveServicer(rig.archive, rig.queue, server.stopping, rig.backup),
+            ArchiveServicer(rig.archive, rig.queue, server.stopping, rig.backup, HostSources([rig.imports])),
             ready=rig.archive.check_ready,
         )
         server.on_stopping(rig.archive.feed.stop)

@@ -12,6 +12,7 @@ from google.protobuf import any_pb2
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Selector
+from diana_archive.stores.files import FileObjects
 from diana_common.errors import Reason
 from diana_server.operations.model import State
 from tests.contract.archive.harness import (
@@ -89,7 +90,7 @@ def test_the_next_one_copies_what_is_new_and_forgets_what_was_purged(
     rig.archive.upkeep.look()
     result = back_up(rig, door)
     assert (result.instance_count, result.copied_count, result.copied_bytes) == (2, 1, len(make(2)))
-    assert len(list(place.glob("stores/default/objects/*/*.dcm"))) == 2
+    assert sum(1 for _ in FileObjects(place / "stores").ids("default")) == 2
     other, again = restored(place, tmp_path)
     assert [get(again, number) for number in (1, 2)] == [make(1), make(2)]
     other.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 
 import pytest
 from google.protobuf import any_pb2
@@ -12,7 +13,9 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Selector
 from diana_archive.core.verifying import Verified
 from diana_archive.stores.files import FileObjects
-from diana_archive.stores.memory import MemoryObjects
+from diana_archive.stores.memory import MemoryObjects, MemoryReader
+from diana_archive.stores.pack_format import join_id
+from diana_archive.stores.s3 import S3Objects
 from diana_common.errors import Reason
 from diana_server.operations.model import State
 from tests.contract.archive.harness import STUDY, Rig, ended, get, kinds, make, put, refused, uid
@@ -29,49 +32,49 @@ def verify(rig: Rig, door: Any, repair: bool = False) -> tuple[pb.VerifyStoreRes
 
 
 class Vandal:
-    """Lays hands on a store's bytes behind the archive's back."""
+    """Lays hands on the bytes of the store "default" behind the archive's back. Objects are numbered from 1."""
 
     def __init__(self, rig: Rig) -> None:
-        self._objects = rig.objects._objects
+        self._objects = cast("MemoryObjects | FileObjects | S3Objects", rig.objects._objects)
 
-    def restart(self, first_id: int) -> None:
-        """Have ids be given from here on, as a new run does."""
+    def restart(self) -> None:
+        """Have far higher ids be given, as a later run does, or all count as settled."""
         if isinstance(self._objects, FileObjects):
-            self._objects.start(first_id)
+            self._objects.start(join_id(1000))
+        elif isinstance(self._objects, S3Objects):
+            self._objects.settled_after_seconds = 0.0
 
-    def alter(self, object_id: int, at: int = -1) -> None:
+    def alter(self, number: int, at: int = -1) -> None:
         """Flip a bit."""
-        content = bytearray(self._read(object_id))
+        content = bytearray(self._read(number))
         content[at] ^= 1
-        self._write(object_id, bytes(content))
+        self._write(self._id(number), bytes(content))
 
-    def lengthen(self, object_id: int) -> None:
+    def lengthen(self, number: int) -> None:
         """Append a byte."""
-        self._write(object_id, self._read(object_id) + b"\0")
+        self._write(self._id(number), self._read(number) + b"\0")
 
-    def lose(self, object_id: int) -> None:
-        """Remove it."""
-        if isinstance(self._objects, MemoryObjects):
-            del self._objects.content["default", object_id]
-        else:
-            self._path(object_id).unlink()
+    def lose(self, number: int) -> None:
+        """Have it be gone when it is looked for."""
+        assert self._objects.remove([("default", self._id(number))]) == [None]
 
-    def plant(self, object_id: int) -> None:
+    def plant(self) -> None:
         """Bytes that no instance has."""
-        self._write(object_id, b"nobody's")
+        self._write(join_id(999), b"nobody's")
 
-    def _read(self, object_id: int) -> bytes:
-        return self._objects.open("default", object_id).read(0, 1 << 20)
+    def _id(self, number: int) -> int:
+        if isinstance(self._objects, MemoryObjects):
+            return sorted(one for _, one in self._objects.content)[number - 1]
+        return next(islice(self._objects.ids("default"), number - 1, None))
+
+    def _read(self, number: int) -> bytes:
+        return self._objects.open("default", self._id(number)).read(0, 1 << 20)
 
     def _write(self, object_id: int, content: bytes) -> None:
         if isinstance(self._objects, MemoryObjects):
             self._objects.content["default", object_id] = content
         else:
-            self._path(object_id).write_bytes(content)
-
-    def _path(self, object_id: int) -> Any:
-        assert isinstance(self._objects, FileObjects)
-        return self._objects.path("default", object_id)
+            self._objects.copy("default", object_id, MemoryReader(content))
 
 
 @pytest.fixture
@@ -127,8 +130,8 @@ def test_a_marked_instance_is_reported_again_until_it_is_replaced(rig: Rig, door
 
 def test_bytes_without_an_instance_are_counted_and_set_aside(rig: Rig, door: Any, vandal: Vandal) -> None:
     put(door, make(0))
-    vandal.restart(1000)  # ids of the same run might be on their way
-    vandal.plant(999)
+    vandal.restart()  # ids of the same run might be on their way
+    vandal.plant()
     assert verify(rig, door)[0].orphan_count == 1
     assert verify(rig, door, repair=True)[0].orphan_count == 1
     assert verify(rig, door)[0].orphan_count == 0

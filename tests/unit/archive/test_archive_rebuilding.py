@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,15 @@ import pytest
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Selector
 from diana_archive import __main__ as program
+from diana_archive.core.rebuilding import Rebuilding
 from diana_archive.stores.anew import LostCatalogue
+from diana_archive.stores.files import FileObjects
+from diana_archive.stores.memory import MemoryReader, MemorySealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_common.errors import DianaError, Reason
 from tests.contract.archive.harness import NAMES, STUDY, Clock, DirectDoor, Rig, entries, get, kinds, make, put, uid
+from tests.support import outside
+from tests.support.outside import OUTSIDE
 
 Run = Callable[[], str]
 
@@ -85,9 +90,10 @@ def test_what_is_no_whole_instance_is_set_aside(state: Path, rebuild: Run) -> No
     put(door, make(0), make(1), make(2))
     rig.close()
     lose(state)
-    first, second, third = sorted((state / "stores" / "default" / "objects").glob("*/*.dcm"))
-    first.write_bytes(first.read_bytes()[:400])
-    shutil.copyfile(second, third)
+    objects = FileObjects(state / "stores")
+    first, second, third = objects.ids("default")
+    objects.copy("default", first, MemoryReader(make(0)[:400]))
+    objects.copy("default", third, objects.open("default", second))
     said = rebuild()
     assert "1 instances of 1 studies" in said
     assert "double: 2" in said
@@ -142,3 +148,45 @@ def test_one_that_was_cut_short_leaves_the_directory_as_it_was(
 
 def _fail(_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_a_catalogue_is_made_anew_in_every_pair_of_stores(kind: str, tmp_path: Path) -> None:
+    with closing(Rig(kind, tmp_path / "state", Clock())) as rig:
+        put(DirectDoor(rig), make(1), make(2))
+        epoch = rig.catalogue.epoch
+    for path in (tmp_path / "state").glob("catalogue.*"):
+        path.unlink()
+    outside.lose_database(tmp_path / "state")
+    with pytest.raises(DianaError) as caught:
+        Rig(kind, tmp_path / "state", Clock())
+    assert caught.value.reason == Reason.STORE_DAMAGED
+    with closing(outside.open_lost(kind, tmp_path / "state", NAMES, Clock())) as lost:
+        rebuilding = Rebuilding(lost.catalogue, lost.objects, lost.sidecars, MemorySealKeys({"k": bytes(32)}))
+        assert rebuilding.rebuild(lost.stores, lambda count: None).instance_count == 2
+        lost.adopt()
+    with closing(Rig(kind, tmp_path / "state", Clock())) as rig:
+        door = DirectDoor(rig)
+        assert [get(door, number) for number in (1, 2)] == [make(1), make(2)]
+        assert rig.catalogue.epoch != epoch
+        put(door, make(3))
+        assert get(door, 3) == make(3)
+
+
+def test_a_rebuild_in_a_database_that_was_cut_short_is_no_catalogue(tmp_path: Path) -> None:
+    with closing(Rig("postgres", tmp_path / "state", Clock())) as rig:
+        put(DirectDoor(rig), make(1))
+    outside.lose_database(tmp_path / "state")
+    outside.open_lost("postgres", tmp_path / "state", NAMES, Clock()).close()
+    with pytest.raises(DianaError) as caught:
+        Rig("postgres", tmp_path / "state", Clock())
+    assert caught.value.reason == Reason.STORE_DAMAGED
+    with pytest.raises(DianaError) as caught:
+        outside.open_lost("postgres", tmp_path / "state", NAMES, Clock())
+    assert caught.value.reason == Reason.CONFIG_INVALID
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers() -> Iterator[None]:
+    yield
+    outside.stop_servers()

@@ -14,7 +14,7 @@ from diana_archive.__main__ import policies
 from diana_archive.config import ArchiveConfig
 from diana_archive.core.headers import LARGEST, fit_header
 from diana_archive.core.incoming import Digests, guess_data_set_offset
-from diana_archive.core.model import ConflictPolicy, Known
+from diana_archive.core.model import ConflictPolicy, Known, QuotaPolicy
 from diana_archive.core.policies import Policies
 from diana_archive.core.seal import seal, unseal
 from diana_archive.core.storing import check_conflict, find_same
@@ -122,12 +122,30 @@ def test_the_default_store_is_always_there_and_can_be_configured(tmp_path: Path)
     assert known.find("default").quiet_us == 5_000_000
 
 
+def test_a_store_is_configured_with_retention_quota_and_settle_period(tmp_path: Path) -> None:
+    path = tmp_path / "archive.yaml"
+    path.write_text(
+        "stores:\n  trial: {settle_period_seconds: 9, retention_seconds: 60, quota_bytes: 1000,"
+        " quota_policy: delete_oldest}\n  plain: {}\n"
+    )
+    known = Policies(policies(load_config(ArchiveConfig, "archive", path, {})))
+    trial, plain = known.find("trial"), known.find("plain")
+    assert (trial.settle_us, trial.retention_us, trial.quota_bytes) == (9_000_000, 60_000_000, 1000)
+    assert trial.quota_policy == QuotaPolicy.DELETE_OLDEST
+    assert (plain.settle_us, plain.retention_us, plain.quota_bytes) == (5_000_000, 0, 0)
+    assert plain.quota_policy == QuotaPolicy.REFUSE
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "stores: {UPPER: {}}",
         "stores: {a: {conflict_policy: overwrite}}",
         "stores: {a: {quiet_period_seconds: -1}}",
+        "stores: {a: {settle_period_seconds: -1}}",
+        "stores: {a: {retention_seconds: -1}}",
+        "stores: {a: {quota_bytes: -1}}",
+        "stores: {a: {quota_policy: delete_newest}}",
         "stores: {../a: {}}",
         "max_instance_bytes: 0",
     ],

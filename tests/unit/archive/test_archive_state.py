@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from diana_archive.core.model import Instance, Newcomer, Origin, Selector, State
-from diana_archive.stores import mark, schema
+from diana_archive.stores import mark, schema_sqlite
 from diana_archive.stores.catalogue import SqliteCatalogue
-from diana_archive.stores.files import FileDraft
+from diana_archive.stores.loose import FileDraft
+from diana_archive.stores.reserve import Reserve
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_common.errors import DianaError, Reason
@@ -252,7 +253,7 @@ def test_a_catalogue_that_cannot_be_opened_is_told_for_what_it_is(
     def fail(connection: sqlite3.Connection) -> None:
         raise error
 
-    monkeypatch.setattr(schema, "prepare", fail)
+    monkeypatch.setattr(schema_sqlite, "prepare", fail)
     with pytest.raises(DianaError) as caught:
         StateDirectory(tmp_path, STORES)
     assert caught.value.reason == reason
@@ -261,7 +262,8 @@ def test_a_catalogue_that_cannot_be_opened_is_told_for_what_it_is(
 
 
 def test_a_draft_is_closed_once_whatever_the_close_says(tmp_path: Path) -> None:
-    draft = FileDraft(tmp_path / "draft", 1)
+    descriptor = os.open(tmp_path / "draft", os.O_RDWR | os.O_CREAT)
+    draft = FileDraft(tmp_path / "draft", 1, descriptor, Reserve(tmp_path))
     os.close(draft.descriptor)
     draft.close()
     draft.close()

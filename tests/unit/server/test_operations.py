@@ -8,7 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,14 +158,19 @@ def test_a_graceful_stop_puts_it_back_and_the_next_start_resumes_from_its_checkp
 
 
 def test_what_ran_in_a_crash_is_begun_again_and_given_up_after_five_crashes(tmp_path: Path) -> None:
-    store = OperationStore(tmp_path / "operations.sqlite")
-    operation = store.add("test", "kind", b"", "", "", 0.0)
-    for crash in range(1, 5):
-        assert store.take(["kind"], 0.0) is not None
-        store.recover(5, 0.0, b"given up")
-        assert store.get(operation.name).state is State.QUEUED, crash
-    store.take(["kind"], 0.0)
-    store.recover(5, 0.0, b"given up")
+    def crash() -> OperationStore:
+        with closing(OperationStore(tmp_path / "operations.sqlite")) as store:
+            assert store.take(["kind"], 0.0) is not None
+        after = OperationStore(tmp_path / "operations.sqlite")
+        after.recover(5, 0.0, b"given up")
+        return after
+
+    with closing(OperationStore(tmp_path / "operations.sqlite")) as store:
+        operation = store.add("test", "kind", b"", "", "", 0.0)
+    for number in range(1, 5):
+        with closing(crash()) as store:
+            assert store.get(operation.name).state is State.QUEUED, number
+    store = crash()
     assert store.get(operation.name).state is State.FAILED
     assert store.get(operation.name).error == b"given up"
     store.close()
@@ -190,6 +195,7 @@ def test_operations_are_listed_newest_first_and_old_ones_forgotten(tmp_path: Pat
 def test_a_request_id_is_forgotten_with_its_operation(tmp_path: Path) -> None:
     store = OperationStore(tmp_path / "operations.sqlite")
     first = store.add("test", "kind", b"", "", "r", 0.0)
+    store.take(["kind"], 0.5)
     store.end(first.number, State.SUCCEEDED, 1.0)
     store.forget(2.0)
     assert store.add("test", "kind", b"other", "", "r", 3.0).name != first.name

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from diana_server.operations import OperationQueue, State, Work
+from diana_server.operations.engines import SqliteEngine
 from diana_server.operations.store import OperationStore
 
 
@@ -93,10 +94,12 @@ def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path) -> Non
         commits = action == sqlite3.SQLITE_TRANSACTION and argument == "COMMIT"
         return sqlite3.SQLITE_DENY if commits else sqlite3.SQLITE_OK
 
-    store._db.set_authorizer(refuse)
+    engine = store._engine
+    assert isinstance(engine, SqliteEngine)
+    engine.db.set_authorizer(refuse)
     with pytest.raises(sqlite3.DatabaseError):
         store.add("test", "kind", b"", "", "lost", 0.0)
-    store._db.set_authorizer(None)
+    engine.db.set_authorizer(None)
     kept = store.add("test", "kind", b"", "", "kept", 0.0)
     assert [one.name for one in store.page(None, 9, False)] == [kept.name]
     store.close()

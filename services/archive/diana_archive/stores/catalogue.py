@@ -11,9 +11,10 @@ from pathlib import Path
 
 from diana_archive.core.model import Known
 from diana_archive.core.ports import Clock
-from diana_archive.stores import schema
-from diana_archive.stores.changes import SqliteChanges
-from diana_archive.stores.snapshot import SqliteSnapshot
+from diana_archive.stores import schema, schema_sqlite
+from diana_archive.stores.changes import SqlChanges
+from diana_archive.stores.keeping import Keeping
+from diana_archive.stores.snapshot import SqlSnapshot
 from diana_common.state_files import make_private_file
 
 _READERS = 8
@@ -24,11 +25,17 @@ def system_clock() -> int:
     return time.time_ns() // 1000
 
 
-class SqliteCatalogue:
+class SqliteCatalogue(Keeping):
     """A catalogue in one file, or in memory where `path` is None (then reads and writes take turns)."""
 
-    def __init__(self, path: Path | None, stores: Iterable[str], clock: Clock = system_clock) -> None:
-        """Open it, created if need be. Raises DianaError STORE_SCHEMA_NEWER, sqlite3.Error."""
+    def __init__(
+        self, path: Path | None, stores: Iterable[str], clock: Clock = system_clock, least_number: int = 1
+    ) -> None:
+        """Open it, created if need be; `reserve_numbers` gives none below `least_number`.
+
+        Raises DianaError STORE_SCHEMA_NEWER, sqlite3.Error.
+        """
+        super().__init__()
         self._path = path
         self._clock = clock
         self._lock = threading.RLock()
@@ -36,40 +43,38 @@ class SqliteCatalogue:
             # Headers hold patient values: the file, and the log that takes its mode, are for us alone.
             make_private_file(path)
         self._writer = _connect(path)
-        schema.prepare(self._writer)
-        self._writer.executemany("INSERT OR IGNORE INTO store(name) VALUES(?)", ((name,) for name in stores))
-        self._stores = dict(self._writer.execute("SELECT name, id FROM store"))
+        schema_sqlite.prepare(self._writer)
+        self._stores = schema.fill(self._writer, stores, least_number)
         self.epoch = schema.read_meta(self._writer, "epoch")
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_READERS)
-        self._closers: list[Callable[[], None]] = []
 
     def known(self, store: str, sop_instance_uid: str) -> list[Known]:
         """See core.ports.Catalogue. One statement is a transaction of its own."""
         with self._reading() as connection:
-            return SqliteSnapshot(connection, self._stores).known(store, sop_instance_uid)
+            return SqlSnapshot(connection, self._stores).known(store, sop_instance_uid)
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqliteSnapshot]:
+    def snapshot(self) -> Iterator[SqlSnapshot]:
         """See core.ports.Catalogue."""
         with self._reading() as connection:
             if connection is self._writer:
-                yield SqliteSnapshot(connection, self._stores)
+                yield SqlSnapshot(connection, self._stores)
                 return
             connection.execute("BEGIN")
             try:
-                yield SqliteSnapshot(connection, self._stores)
+                yield SqlSnapshot(connection, self._stores)
             finally:
                 connection.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[SqliteChanges]:
+    def transaction(self) -> Iterator[SqlChanges]:
         """See core.ports.Catalogue. Raises sqlite3.Error when the commit fails."""
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield SqliteChanges(self._writer, self._stores, self._clock())
+                yield SqlChanges(self._writer, self._stores, self._clock())
                 self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
@@ -82,52 +87,21 @@ class SqliteCatalogue:
         with closing(sqlite3.connect(path)) as copy, self._reading() as connection:
             connection.backup(copy)
 
-    def reserve_object_ids(self, at_least: int) -> int:
-        """The first id for this run: above all that rows or files bear. Durable when it returns."""
-        with self._lock:
-            newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM instance").fetchone()[0]
-            first = max(newest + 1, at_least, self.first_object_id())
-            schema.write_meta(self._writer, "next_object_id", str(first))
-        return int(first)
-
-    def renew_epoch(self) -> None:
-        """Positions given before are refused from now on."""
-        with self._lock:
-            schema.write_meta(self._writer, "epoch", schema.new_epoch())
-            self.epoch = schema.read_meta(self._writer, "epoch")
-
-    def token(self) -> str:
-        """The token that stores.mark compares; never empty."""
-        with self._lock:
-            return schema.read_meta(self._writer, "token")
-
-    def write_token(self, token: str) -> None:
-        """Change it, durably."""
-        with self._lock:
-            schema.write_meta(self._writer, "token", token)
-
-    def on_close(self, action: Callable[[], None]) -> None:
-        """Do this when it closes, while it is still open."""
-        self._closers.append(action)
-
-    def first_object_id(self) -> int:
-        """The id that the run before this one began with: whatever it left uncommitted lies from there on."""
-        return int(schema.read_meta(self._writer, "next_object_id"))
-
-    def is_committed(self, object_id: int) -> bool:
-        """Whether an object has a row."""
-        with self._lock:
-            row = self._writer.execute("SELECT 1 FROM instance WHERE id = ?", (object_id,)).fetchone()
-        return row is not None
-
     def close(self) -> None:
         """Close every connection; the last one folds the log into the file."""
-        while self._closers:
-            self._closers.pop()()
+        self._run_closers()
         with self._idle_lock:
             while self._idle:
                 self._idle.pop().close()
         self._writer.close()
+
+    def watch(self, publish: Callable[[int], None]) -> None:
+        """See core.ports.Catalogue. Nobody else writes."""
+
+    @contextmanager
+    def _settings(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            yield self._writer
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

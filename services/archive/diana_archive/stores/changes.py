@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import secrets
-import sqlite3
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from diana_archive.core.model import CompletionReason, Instance, Newcomer, Origin, State
+from diana_archive.core.model import CompletionReason, Evidence, Instance, Newcomer, Origin, State
 from diana_archive.stores.entries import Kind, encode_origin
-from diana_archive.stores.snapshot import SqliteSnapshot
+from diana_archive.stores.evidence import EvidenceChanges, encode_evidence
+from diana_archive.stores.snapshot import SqlSnapshot
+from diana_archive.stores.sql import IDS, Connection, listed
 
 _NAMES_AN_ENTRY = 1000
-_CHOSEN = "id IN (SELECT value FROM json_each(?))"
 
 
-class SqliteChanges(SqliteSnapshot):
+class SqlChanges(SqlSnapshot, EvidenceChanges):
     """core.ports.Changes over the writing connection."""
 
-    def __init__(self, connection: sqlite3.Connection, stores: Mapping[str, int], now_us: int) -> None:
+    def __init__(self, connection: Connection, stores: Mapping[str, int], now_us: int) -> None:
         super().__init__(connection, stores)
         # A clock that is set back must not make an entry older than the one before it.
         last = self._db.execute("SELECT commit_us, sequence FROM feed ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -52,7 +52,7 @@ class SqliteChanges(SqliteSnapshot):
     def add(self, newcomer: Newcomer, object_id: int, replaced_version: str) -> Instance:
         one = newcomer
         series_id = self._place(one.store, one.study_uid, one.series_uid)
-        version = secrets.token_hex(8)
+        version = os.urandom(8).hex()
         self._db.execute(
             """INSERT INTO instance(id, store_id, series_id, sop_uid, sop_class_uid, transfer_syntax_uid, size_bytes,
                  data_set_offset, data_set_sha256, prefix_sha256, version, store_us, sequence, header_bytes)
@@ -72,34 +72,34 @@ class SqliteChanges(SqliteSnapshot):
     def set_state(self, object_ids: Sequence[int], state: State) -> None:
         when = self.now_us if state == State.DELETED else None
         self._db.execute(
-            f"UPDATE instance SET state = ?, delete_us = ? WHERE {_CHOSEN}", (int(state), when, json.dumps(object_ids))
+            f"UPDATE instance SET state = ?, delete_us = ? WHERE id IN {IDS}", (int(state), when, listed(object_ids))
         )
 
     def settle(self, object_ids: Sequence[int]) -> None:
         self._db.execute(
-            """UPDATE instance AS i SET state = (i.sequence <> (
-                 SELECT max(v.sequence) FROM instance v
-                 WHERE v.store_id = i.store_id AND v.sop_uid = i.sop_uid AND v.state IN (0, 1)))
-               WHERE i.id IN (SELECT value FROM json_each(?))""",
-            (json.dumps(self.versions(object_ids, (State.CURRENT, State.OLDER))),),
+            f"""UPDATE instance AS i SET state = CASE WHEN i.sequence = (
+                  SELECT max(v.sequence) FROM instance v
+                  WHERE v.store_id = i.store_id AND v.sop_uid = i.sop_uid AND v.state IN (0, 1)) THEN 0 ELSE 1 END
+                WHERE i.id IN {IDS}""",
+            (listed(self.versions(object_ids, (State.CURRENT, State.OLDER))),),
         )
 
     def refresh_studies(self, object_ids: Sequence[int]) -> None:
         self._db.execute(
-            """UPDATE study SET (first_us, last_us) = (
+            f"""UPDATE study SET (first_us, last_us) = (
                  SELECT coalesce(min(i.store_us), study.first_us), coalesce(max(i.store_us), study.last_us)
                  FROM series s JOIN instance i ON i.series_id = s.id WHERE s.study_id = study.id AND i.state = 0)
                WHERE id IN (SELECT s.study_id FROM instance i JOIN series s ON s.id = i.series_id
-                            WHERE i.id IN (SELECT value FROM json_each(?)))""",
-            (json.dumps(object_ids),),
+                            WHERE i.id IN {IDS})""",
+            (listed(object_ids),),
         )
 
     def tell_moved(self, store: str, object_ids: Sequence[int], deleted: bool, origin: Origin) -> None:
         rows = self._db.execute(
-            """SELECT t.study_uid, i.id FROM instance i JOIN series s ON s.id = i.series_id
-               JOIN study t ON t.id = s.study_id WHERE i.id IN (SELECT value FROM json_each(?))
+            f"""SELECT t.study_uid, i.id FROM instance i JOIN series s ON s.id = i.series_id
+               JOIN study t ON t.id = s.study_id WHERE i.id IN {IDS}
                ORDER BY t.study_uid, s.series_uid, i.sop_uid, i.sequence""",
-            (json.dumps(object_ids),),
+            (listed(object_ids),),
         ).fetchall()
         for study_uid, group in itertools.groupby(rows, key=lambda row: row[0]):
             ids = [row[1] for row in group]
@@ -121,31 +121,31 @@ class SqliteChanges(SqliteSnapshot):
         detail = json.dumps([study_uid, json.loads(row[0]), json.loads(row[1])])
         self._append(store, Kind.ATTRIBUTES, origin, detail)
 
-    def complete(self, store: str, study_uid: str, reason: CompletionReason, origin: Origin) -> None:
+    def complete(
+        self, store: str, study_uid: str, reason: CompletionReason, origin: Origin, evidence: Sequence[Evidence]
+    ) -> None:
         study_id, count, attributes = self._one(
             "SELECT id, instance_count, attributes FROM study WHERE store_id = ? AND study_uid = ?",
             (self._stores[store], study_uid),
         )
         self._db.execute("UPDATE study SET complete = 1 WHERE id = ?", (study_id,))
-        detail = json.dumps([study_uid, int(reason), count, json.loads(attributes)])
+        detail = json.dumps([study_uid, int(reason), count, json.loads(attributes), encode_evidence(evidence)])
         self._append(store, Kind.COMPLETED, origin, detail)
 
     def assume_complete(self) -> None:
         self._db.execute("UPDATE study SET complete = 1")
 
     def mark_damaged(self, object_ids: Sequence[int]) -> None:
-        self._db.execute(f"UPDATE instance SET damaged = 1 WHERE {_CHOSEN}", (json.dumps(list(object_ids)),))
+        self._db.execute(f"UPDATE instance SET damaged = 1 WHERE id IN {IDS}", (listed(object_ids),))
 
     def purge(self, object_ids: Sequence[int]) -> None:
-        chosen = json.dumps(list(object_ids))
-        self._db.execute(f"UPDATE instance SET state = 3 WHERE {_CHOSEN}", (chosen,))
-        self._db.execute("DELETE FROM header WHERE instance_id IN (SELECT value FROM json_each(?))", (chosen,))
-        self._db.execute("INSERT INTO unlinkable SELECT value FROM json_each(?)", (chosen,))
+        chosen = listed(object_ids)
+        self._db.execute(f"UPDATE instance SET state = 3 WHERE id IN {IDS}", (chosen,))
+        self._db.execute(f"DELETE FROM header WHERE instance_id IN {IDS}", (chosen,))
+        self._db.execute(f"INSERT INTO unlinkable {IDS[1:-1]}", (chosen,))
 
     def unlinked(self, object_ids: Sequence[int]) -> None:
-        self._db.execute(
-            "DELETE FROM unlinkable WHERE instance_id IN (SELECT value FROM json_each(?))", (json.dumps(object_ids),)
-        )
+        self._db.execute(f"DELETE FROM unlinkable WHERE instance_id IN {IDS}", (listed(object_ids),))
 
     def _place(self, store: str, study_uid: str, series_uid: str) -> int:
         """The row id of a series, made with its study if need be."""
@@ -164,8 +164,8 @@ class SqliteChanges(SqliteSnapshot):
 
     def _make_series(self, store: str, study_uid: str, series_uid: str) -> int:
         self._db.execute(
-            """INSERT OR IGNORE INTO study(store_id, study_uid, first_us, last_us, arrival_us)
-               VALUES(?1, ?2, ?3, ?3, ?3)""",
+            """INSERT INTO study(store_id, study_uid, first_us, last_us, arrival_us)
+               VALUES(?1, ?2, ?3, ?3, ?3) ON CONFLICT DO NOTHING""",
             (self._stores[store], study_uid, self.now_us),
         )
         made = self._one(

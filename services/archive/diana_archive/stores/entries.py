@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple
 from enum import IntEnum
@@ -21,16 +20,20 @@ from diana_archive.core.model import (
     InstancesRestored,
     InstanceStored,
     Origin,
+    ProcedureStep,
     State,
     StudyAttributesChanged,
     StudyCompleted,
 )
+from diana_archive.stores.evidence import decode_evidence
+from diana_archive.stores.sql import IDS, WORDS, Connection, listed
 
 PAGE_ENTRIES = 200
 LARGEST_HEADER = 64 * 1024
 # A page looks at no more rows than this, however few of them are of the stores asked for.
 _WINDOW = 5000
 _NAME_BYTES = 200
+_UID_BYTES = 66
 
 
 class Kind(IntEnum):
@@ -53,20 +56,21 @@ _FROM = """feed f JOIN store fo ON fo.id = f.store_id LEFT JOIN instance i ON i.
 class FeedPages:
     """Reads the feed."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     def feed(
         self, after: int, upto: int, stores: Sequence[str], headers: bool, page_bytes: int
     ) -> tuple[list[FeedEntry], int]:
         """See core.ports.Snapshot."""
-        upto = min(upto, after + _WINDOW)
+        # Of all stores, a page has no more: PostgreSQL would join and sort whatever lies beyond it.
+        upto = min(upto, after + (_WINDOW if stores else PAGE_ENTRIES))
         header = f"CASE WHEN i.header_bytes <= {LARGEST_HEADER} THEN h.json END" if headers else "NULL"
         join = "LEFT JOIN header h ON h.instance_id = f.instance_id" if headers else ""
         rows = self._db.execute(
             f"""SELECT {header}, {_ENTRY} FROM {_FROM} {join} WHERE f.sequence > ? AND f.sequence <= ?
-                AND (? OR fo.name IN (SELECT value FROM json_each(?))) ORDER BY f.sequence""",
-            (after, upto, not stores, json.dumps(list(stores))),
+                AND (? = 1 OR fo.name IN {WORDS}) ORDER BY f.sequence LIMIT {PAGE_ENTRIES}""",
+            (after, upto, int(not stores), listed(stores)),
         )
         entries: list[FeedEntry] = []
         size = 0
@@ -83,21 +87,22 @@ class FeedPages:
             event: Event = _stored(header, row, headers)
         else:
             event = self._other(Kind(kind), json.loads(detail))
-        return FeedEntry(sequence, store, commit_us, Origin(*json.loads(origin)) if origin else Origin(), event)
+        return FeedEntry(sequence, store, commit_us, _decode_origin(origin), event)
 
     def _other(self, kind: Kind, detail: Any) -> Event:
         if kind == Kind.ATTRIBUTES:
             return StudyAttributesChanged(detail[0], detail[1], tuple(detail[2]))
         if kind == Kind.COMPLETED:
-            return StudyCompleted(detail[0], CompletionReason(detail[1]), detail[2], detail[3])
-        names = tuple(
-            InstanceName(*name)
-            for name in self._db.execute(
-                """SELECT s.series_uid, i.sop_uid, i.version FROM json_each(?) j JOIN instance i ON i.id = j.value
-                   JOIN series s ON s.id = i.series_id ORDER BY j.key""",
-                (json.dumps(detail[1]),),
-            )
+            # Entries of the first version have no evidence.
+            evidence = tuple(decode_evidence(detail[4])) if len(detail) > 4 else ()
+            return StudyCompleted(detail[0], CompletionReason(detail[1]), detail[2], detail[3], evidence)
+        rows = self._db.execute(
+            f"""SELECT i.id, s.series_uid, i.sop_uid, i.version FROM instance i JOIN series s ON s.id = i.series_id
+                WHERE i.id IN {IDS}""",
+            (listed(detail[1]),),
         )
+        name_of = {row[0]: InstanceName(*row[1:]) for row in rows}
+        names = tuple(name_of[object_id] for object_id in detail[1])
         return (InstancesDeleted if kind == Kind.DELETED else InstancesRestored)(detail[0], names)
 
 
@@ -123,7 +128,12 @@ def _size(event: Event, header_bytes: int) -> int:
         return _NAME_BYTES * (1 + len(event.instances))
     if isinstance(event, InstanceStored):
         return 2 * _NAME_BYTES + header_bytes
-    return _NAME_BYTES + sum(len(key) + 4 * len(value) for key, value in event.attributes.items())
+    size = _NAME_BYTES + sum(len(key) + 4 * len(value) for key, value in event.attributes.items())
+    if isinstance(event, StudyCompleted):
+        facts = [one.fact for one in event.evidence]
+        size += _NAME_BYTES * len(facts)
+        size += sum(_UID_BYTES * len(fact.sop_instance_uids) for fact in facts if isinstance(fact, ProcedureStep))
+    return size
 
 
 @lru_cache(maxsize=256)
@@ -131,3 +141,8 @@ def encode_origin(origin: Origin) -> str | None:
     """An origin as its column holds it. A stream's instances share one."""
     fields = astuple(origin)
     return json.dumps(fields) if any(fields) else None
+
+
+@lru_cache(maxsize=256)
+def _decode_origin(column: str | None) -> Origin:
+    return Origin(*json.loads(column)) if column else Origin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from diana_archive.core.ports import Contents, Draft
 
@@ -28,6 +29,9 @@ class MemoryDraft:
     def contents(self) -> Iterator[Contents]:
         """See core.ports.Draft."""
         yield bytes(self._content)
+
+    def finish(self) -> None:
+        """See core.ports.Draft."""
 
     def keep(self) -> None:
         """Make it readable."""
@@ -68,11 +72,23 @@ class MemoryObjects:
         self._lock = threading.Lock()
         self._last_id = 0
 
-    def create(self, store: str) -> Draft:
+    def create(self, store: str) -> MemoryDraft:
         """See core.ports.Objects."""
         with self._lock:
             self._last_id += 1
             return MemoryDraft(self, store, self._last_id)
+
+    def place(self, store: str, data: bytes) -> MemoryDraft:
+        """See core.ports.Objects."""
+        draft = self.create(store)
+        draft.write(data)
+        return draft
+
+    def adopt(self, store: str, path: Path) -> MemoryDraft:
+        """See core.ports.Objects."""
+        draft = self.place(store, path.read_bytes())
+        path.unlink()
+        return draft
 
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         """See core.ports.Objects."""

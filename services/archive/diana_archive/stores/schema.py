@@ -1,17 +1,19 @@
-"""The catalogue's tables. Counts and times are kept by triggers, so that no change can forget them."""
+"""The catalogue's tables, the same in SQLite and PostgreSQL, and how one catalogue comes to have them.
+
+Counts and times are kept by triggers (schema_sqlite, schema_postgres), so that no change can forget them.
+"""
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
+from collections.abc import Iterable, Mapping
 
+from diana_archive.stores.sql import Connection
 from diana_common.errors import DianaError, Reason
-
-VERSION = 1
 
 # State: 0 current, 1 older version, 2 deleted, 3 purged (core.model.State). Rows are never removed:
 # the feed refers to them. Headers lie apart, so that lists read small rows.
-_TABLES = """
+_FIRST = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE store(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -45,51 +47,64 @@ CREATE TABLE feed(
   sequence INTEGER PRIMARY KEY, store_id INTEGER NOT NULL REFERENCES store(id), commit_us INTEGER NOT NULL,
   kind INTEGER NOT NULL, instance_id INTEGER, detail TEXT, origin TEXT);
 CREATE TABLE unlinkable(instance_id INTEGER PRIMARY KEY REFERENCES instance(id));
-
-CREATE TRIGGER instance_added AFTER INSERT ON instance BEGIN
-  UPDATE series SET instance_count = instance_count + 1, size_bytes = size_bytes + NEW.size_bytes
-    WHERE id = NEW.series_id;
-  UPDATE study SET first_us = iif(instance_count = 1, NEW.store_us, first_us), last_us = NEW.store_us,
-      arrival_us = NEW.store_us, complete = 0
-    WHERE id = (SELECT study_id FROM series WHERE id = NEW.series_id);
-END;
-CREATE TRIGGER instance_moved AFTER UPDATE OF state ON instance WHEN OLD.state <> NEW.state BEGIN
-  UPDATE series SET instance_count = instance_count + (NEW.state = 0) - (OLD.state = 0),
-      size_bytes = size_bytes + NEW.size_bytes * ((NEW.state = 0) - (OLD.state = 0))
-    WHERE id = NEW.series_id AND (NEW.state = 0) <> (OLD.state = 0);
-  UPDATE store SET hidden_count = hidden_count + (NEW.state IN (1, 2)) - (OLD.state IN (1, 2)),
-      hidden_bytes = hidden_bytes + NEW.size_bytes * ((NEW.state IN (1, 2)) - (OLD.state IN (1, 2)))
-    WHERE id = NEW.store_id AND (NEW.state IN (1, 2)) <> (OLD.state IN (1, 2));
-END;
-CREATE TRIGGER series_counted AFTER UPDATE OF instance_count ON series BEGIN
-  UPDATE study SET instance_count = instance_count + NEW.instance_count - OLD.instance_count,
-      size_bytes = size_bytes + NEW.size_bytes - OLD.size_bytes,
-      series_count = series_count + (NEW.instance_count > 0) - (OLD.instance_count > 0)
-    WHERE id = NEW.study_id;
-END;
-CREATE TRIGGER study_counted AFTER UPDATE OF instance_count ON study BEGIN
-  UPDATE store SET instance_count = instance_count + NEW.instance_count - OLD.instance_count,
-      size_bytes = size_bytes + NEW.size_bytes - OLD.size_bytes,
-      series_count = series_count + NEW.series_count - OLD.series_count,
-      study_count = study_count + (NEW.instance_count > 0) - (OLD.instance_count > 0)
-    WHERE id = NEW.store_id;
-END;
 """
 
+# What doors tell of a study's completeness, which may come before the study: a row a study. The index is for what
+# deletes studies by their age; those that are still open have study_open.
+_EVIDENCE = """
+CREATE TABLE evidence(
+  store_id INTEGER NOT NULL REFERENCES store(id), study_uid TEXT NOT NULL, record_us INTEGER NOT NULL,
+  spent INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY(store_id, study_uid));
+CREATE INDEX evidence_by_time ON evidence(store_id, record_us);
+CREATE INDEX study_done ON study(store_id, arrival_us) WHERE complete = 1 AND instance_count > 0;
+"""
 
-def is_new(connection: sqlite3.Connection) -> bool:
-    """Whether the file holds no catalogue yet."""
-    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE)
+"""The tables of version 1, then what each later version adds: statements in SQLite's words (types INTEGER, TEXT, BLOB,
+REAL; WITHOUT ROWID), each ended by ";" at a line's end. A step that was released is never changed."""
+
+VERSION = len(STEPS)
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables, or check that they are ours. Raises DianaError STORE_SCHEMA_NEWER."""
-    if is_new(connection):
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} INSERT INTO meta VALUES('schema', '{VERSION}'); COMMIT;")
-    elif int(read_meta(connection, "schema")) > VERSION:
+def statements(after: int, types: Mapping[str, str], triggers: str) -> str:
+    """What makes a catalogue of version `after` (0: an empty database) one of today's, as one script.
+
+    `types` says what to write for SQLite's words; `triggers` come with the first version.
+    """
+    script = "".join(STEPS[after:])
+    for word, other in types.items():
+        script = script.replace(word, other)
+    mark = f"INSERT INTO meta VALUES('schema', '{VERSION}') ON CONFLICT(key) DO UPDATE SET value = '{VERSION}';"
+    return script + (triggers if after == 0 else "") + mark
+
+
+def check_version(version: int) -> None:
+    """Raises DianaError STORE_SCHEMA_NEWER."""
+    if version > VERSION:
         raise DianaError(Reason.STORE_SCHEMA_NEWER, "The archive's catalogue was written by a newer version.")
-    with_defaults = {"epoch": new_epoch(), "next_object_id": "1", "token": secrets.token_hex(16)}
-    connection.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", with_defaults.items())
+
+
+def fill(connection: Connection, stores: Iterable[str], least_number: int) -> dict[str, int]:
+    """Write what a new catalogue has of its own, and those stores, where they are not there; all stores' row ids.
+
+    Numbers are given from `least_number` on, or above those that were given.
+    """
+    start = {
+        "epoch": new_epoch(),
+        "next_object_id": "1",
+        "token": secrets.token_hex(16),
+        "next_number": "1",
+        "whole": "1",
+    }
+    for pair in start.items():
+        connection.execute("INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT DO NOTHING", pair)
+    connection.execute(
+        "UPDATE meta SET value = CAST(?1 AS TEXT) WHERE key = 'next_number' AND CAST(value AS BIGINT) < ?1",
+        (least_number,),
+    )
+    for name in stores:
+        connection.execute("INSERT INTO store(name) VALUES(?) ON CONFLICT DO NOTHING", (name,))
+    return dict(connection.execute("SELECT name, id FROM store").fetchall())
 
 
 def new_epoch() -> str:
@@ -97,11 +112,18 @@ def new_epoch() -> str:
     return secrets.token_hex(4)
 
 
-def read_meta(connection: sqlite3.Connection, key: str) -> str:
+def renew_epoch(connection: Connection) -> str:
+    """Open another epoch; its name."""
+    epoch = new_epoch()
+    write_meta(connection, "epoch", epoch)
+    return epoch
+
+
+def read_meta(connection: Connection, key: str) -> str:
     """One of the catalogue's own settings."""
     return str(connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
 
 
-def write_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+def write_meta(connection: Connection, key: str, value: str) -> None:
     """Change one of them."""
     connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))

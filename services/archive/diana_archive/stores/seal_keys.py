@@ -19,10 +19,11 @@ _KEY_BYTES = 32
 
 
 class FileSealKeys:
-    """Keys read from the file once, when first needed; the file is made then if there is none."""
+    """Keys read from the file once, when first needed; the file is made then if there is none and it `may_create`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, may_create: bool = True) -> None:
         self._path = path
+        self._may_create = may_create
         self._lock = threading.Lock()
         self._keys: dict[str, bytes] = {}
         self._current = ""
@@ -30,7 +31,7 @@ class FileSealKeys:
     def current(self) -> tuple[str, bytes]:
         """See core.ports.SealKeys. Raises DianaError CONFIG_INVALID."""
         with self._lock:
-            if not self._keys and not self._path.exists():
+            if self._may_create and not self._keys and not self._path.exists():
                 self._create()
             self._load()
             return self._current, self._keys[self._current]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from diana_archive.core.failures import from_open
@@ -12,26 +11,29 @@ from diana_archive.core.ports import Clock
 from diana_archive.stores.catalogue import SqliteCatalogue, system_clock
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.mark import Mark
+from diana_archive.stores.postgres import PostgresCatalogue
 from diana_archive.stores.sidecars import FileSidecars
 from diana_common.errors import DianaError, Reason
 from diana_common.state_files import FolderLock, sync_directory
 
 
 class StateDirectory:
-    """`catalogue.sqlite`, `catalogue.mark`, `stores/` and `lock` under one directory.
+    """`catalogue.sqlite`, `catalogue.mark`, `stores/` and `lock` under one directory (elsewhere: stores.outside).
 
     `swept` counts the orphans that were set aside; `restored` tells that the catalogue was put back from a copy.
     """
 
-    def __init__(self, directory: Path, stores: Sequence[str], clock: Clock = system_clock) -> None:
-        """Open it, created if need be, and put it in order.
+    def __init__(
+        self, directory: Path, stores: Sequence[str], clock: Clock = system_clock, compressed: Sequence[str] = ()
+    ) -> None:
+        """Open it, created if need be, and put it in order; `compressed` names the stores that are kept smaller.
 
         Raises DianaError CONFIG_INVALID when another process has it or it cannot be used, DISK_FULL, INTERNAL,
         STORE_DAMAGED when the catalogue is gone while its objects are there, or is no catalogue, STORE_SCHEMA_NEWER.
         """
         self._lock = FolderLock(directory)
         try:
-            self._open(directory, stores, clock)
+            self._open(directory, stores, clock, compressed)
         except BaseException as error:
             self._lock.close()
             if isinstance(error, OSError | sqlite3.Error):
@@ -42,39 +44,55 @@ class StateDirectory:
         """Let another process have it."""
         self._lock.close()
 
-    def _open(self, directory: Path, stores: Sequence[str], clock: Clock) -> None:
-        self.objects = FileObjects(directory / "stores")
+    def _open(self, directory: Path, stores: Sequence[str], clock: Clock, compressed: Sequence[str]) -> None:
+        self.objects = FileObjects(directory / "stores", compressed=compressed)
         self.sidecars = FileSidecars(directory / "stores")
         file = directory / "catalogue.sqlite"
-        on_disk = _stores_on_disk(directory / "stores")
-        highest = self.objects.highest_id(on_disk)
         existed = file.exists()
-        if highest and not existed:
-            raise DianaError(
-                Reason.STORE_DAMAGED,
-                "state_dir: objects are there, and their catalogue is not; put it back, or have it rebuilt.",
-            )
+        if not existed and highest_id(self.objects, directory):
+            raise catalogue_lost()
         self.catalogue = SqliteCatalogue(file, stores, clock)
         sync_directory(directory)
-        mark = Mark(file.with_suffix(".mark"), self.catalogue)
-        self.restored = existed and not mark.fits()
-        self.swept = 0
-        if self.restored:
-            # What it does not know may be what was acknowledged after the copy was made: nothing is swept.
-            self.catalogue.renew_epoch()
-        else:
-            self.swept = self.objects.sweep(on_disk, self.catalogue.first_object_id(), self.catalogue.is_committed)
-        self.objects.start(self.catalogue.reserve_object_ids(highest + 1))
-        # Last: until then, a crash leaves what makes the next start see the same.
-        mark.renew()
-        self.catalogue.on_close(lambda: _renew(mark))
+        self.swept, self.restored = put_in_order(directory, self.catalogue, self.objects, existed)
 
 
-def _renew(mark: Mark) -> None:
-    """So that a copy made while it ran is known for one. A disk that is full leaves the mark as it was."""
-    with suppress(OSError, sqlite3.Error):
-        mark.renew()
+def put_in_order(
+    directory: Path, catalogue: SqliteCatalogue | PostgresCatalogue, objects: FileObjects, existed: bool
+) -> tuple[int, bool]:
+    """Have files and their catalogue, which `existed` before or is new, go together.
+
+    Returns how many orphans were set aside, and whether the catalogue was put back from a copy.
+    Raises OSError, sqlite3.Error, psycopg.Error.
+    """
+    mark = Mark(directory / "catalogue.mark", catalogue)
+    restored = existed and not mark.fits()
+    swept = 0
+    if restored:
+        # What it does not know may be what was acknowledged after the copy was made: nothing is swept.
+        catalogue.renew_epoch()
+    else:
+        swept = objects.sweep(stores_on_disk(directory), catalogue.first_object_id(), catalogue.is_committed)
+    objects.start(catalogue.reserve_object_ids(highest_id(objects, directory) + 1))
+    # Last: until then, a crash leaves what makes the next start see the same.
+    mark.renew()
+    catalogue.on_close(mark.renew_if_possible)
+    return swept, restored
 
 
-def _stores_on_disk(root: Path) -> list[str]:
+def catalogue_lost() -> DianaError:
+    """STORE_DAMAGED: there are objects and no catalogue of them."""
+    return DianaError(
+        Reason.STORE_DAMAGED,
+        "state_dir: objects are there, and their catalogue is not; put it back, or have it rebuilt.",
+    )
+
+
+def highest_id(objects: FileObjects, directory: Path) -> int:
+    """The highest object id in a state directory; 0 without any."""
+    return objects.highest_id(stores_on_disk(directory))
+
+
+def stores_on_disk(directory: Path) -> list[str]:
+    """The stores that a state directory has files of."""
+    root = directory / "stores"
     return [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []

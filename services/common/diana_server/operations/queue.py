@@ -33,8 +33,9 @@ _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.1, 10.0
 class OperationQueue:
     """A service's operations. Register handlers, then `start`; `stop` puts what runs back."""
 
-    def __init__(self, path: Path, service: str, workers: int = 1, keep_days: float = 30.0) -> None:
-        self._store = OperationStore(path)
+    def __init__(self, place: Path | str, service: str, workers: int = 1, keep_days: float = 30.0) -> None:
+        """`place` is a file, or the URL of a PostgreSQL database that several processes share."""
+        self._store = OperationStore(place)
         self._service = service
         self._log = logger(service)
         self._keep_seconds = keep_days * 86400
@@ -51,8 +52,7 @@ class OperationQueue:
 
     def start(self) -> None:
         """Resume what an earlier process left, and begin to work."""
-        lost = DianaError(Reason.INTERNAL, f"The server ended {_MOST_CRASHES} times while this ran; it is given up.")
-        self._store.recover(_MOST_CRASHES, time.time(), _status(lost))
+        self._recover()
         self._store.forget(time.time() - self._keep_seconds)
         for worker in self._workers:
             worker.start()
@@ -70,7 +70,8 @@ class OperationQueue:
         """Interrupt what runs, wait until it has been put back, and close the store."""
         self.interrupt()
         for worker in self._workers:
-            worker.join()
+            if worker.is_alive():
+                worker.join()
         self._store.close()
 
     def submit(self, kind: str, payload: bytes = b"", store: str = "", request_id: str = "") -> Operation:
@@ -148,14 +149,20 @@ class OperationQueue:
 
     def _next(self) -> Operation | None:
         """The operation to run now; waits for one, and then returns None, while there is none."""
+        if self._store.poll_seconds:
+            self._recover()
         with self._changed:
             operation = self._store.take(list(self._handlers), time.time())
             if operation is None and not self._stopping.is_set():
-                self._changed.wait()
+                self._changed.wait(self._store.poll_seconds)
             return operation
 
+    def _recover(self) -> None:
+        lost = DianaError(Reason.INTERNAL, f"The server ended {_MOST_CRASHES} times while this ran; it is given up.")
+        self._store.recover(_MOST_CRASHES, time.time(), _status(lost))
+
     def _run(self, operation: Operation) -> None:
-        work = Work(operation, self._store, lambda: self._interrupted(operation.name))
+        work = Work(operation, self._store, lambda: self._interrupted(operation.number))
         end = partial(self._end, operation, work)
         try:
             settle = partial(end, State.SUCCEEDED, result=_packed(self._handlers[operation.kind](work)))
@@ -195,8 +202,8 @@ class OperationQueue:
                     return None
             backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
 
-    def _interrupted(self, name: str) -> bool:
-        return self._stopping.is_set() or self._store.get(name).cancel_asked
+    def _interrupted(self, number: int) -> bool:
+        return self._stopping.is_set() or self._store.is_unwanted(number)
 
     def _unforeseen(self, operation: Operation, failure: Exception) -> bytes:
         public = unknown_error()

@@ -1,0 +1,85 @@
+"""What a catalogue keeps about itself, the same in every engine."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from diana_archive.stores import schema
+from diana_archive.stores.sql import Connection
+
+
+class Keeping:
+    """Settings of a catalogue; each change is durable when it returns."""
+
+    epoch: str
+
+    def __init__(self) -> None:
+        self._closers: list[Callable[[], None]] = []
+
+    @abstractmethod
+    def _settings(self) -> AbstractContextManager[Connection]:
+        """The writing connection, each statement a transaction of its own."""
+
+    def reserve_object_ids(self, at_least: int) -> int:
+        """The first id for this run: above all that rows or files bear."""
+        with self._settings() as connection:
+            newest = connection.execute("SELECT coalesce(max(id), 0) FROM instance").fetchone()[0]
+            next_id = int(schema.read_meta(connection, "next_object_id"))
+            first = max(int(newest) + 1, at_least, next_id)
+            schema.write_meta(connection, "next_object_id", str(first))
+        return first
+
+    def reserve_numbers(self, count: int) -> int:
+        """The first of so many numbers in a row that nobody else gets, from whatever process of this catalogue."""
+        with self._settings() as connection:
+            (end,) = connection.execute(
+                """UPDATE meta SET value = CAST(CAST(value AS BIGINT) + ? AS TEXT) WHERE key = 'next_number'
+                   RETURNING value""",
+                (count,),
+            ).fetchone()
+        return int(end) - count
+
+    def renew_epoch(self) -> None:
+        """Positions given before are refused from now on."""
+        with self._settings() as connection:
+            self.epoch = schema.renew_epoch(connection)
+
+    def token(self) -> str:
+        """The token that stores.mark compares; never empty."""
+        with self._settings() as connection:
+            return schema.read_meta(connection, "token")
+
+    def write_token(self, token: str) -> None:
+        """Change it."""
+        with self._settings() as connection:
+            schema.write_meta(connection, "token", token)
+
+    def first_object_id(self) -> int:
+        """The id that the run before this one began with: whatever it left uncommitted lies from there on."""
+        with self._settings() as connection:
+            return int(schema.read_meta(connection, "next_object_id"))
+
+    def is_committed(self, object_id: int) -> bool:
+        """Whether an object has a row."""
+        with self._settings() as connection:
+            return connection.execute("SELECT 1 FROM instance WHERE id = ?", (object_id,)).fetchone() is not None
+
+    def set_whole(self, whole: bool) -> None:
+        """Whether all is in it that it is of: not while it is rebuilt."""
+        with self._settings() as connection:
+            schema.write_meta(connection, "whole", str(int(whole)))
+
+    def is_whole(self) -> bool:
+        """Not when a rebuild was cut short."""
+        with self._settings() as connection:
+            return schema.read_meta(connection, "whole") == "1"
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Do this when it closes, while it is still open."""
+        self._closers.append(action)
+
+    def _run_closers(self) -> None:
+        while self._closers:
+            self._closers.pop()()
