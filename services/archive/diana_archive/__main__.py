@@ -9,22 +9,28 @@ import resource
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 
 from diana.archive.v1 import archive_service_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
-from diana_archive.adapters import PrometheusMeter
+from diana_archive.adapters.metrics import PrometheusMeter
+from diana_archive.adapters.sources import HostSources
+from diana_archive.adapters.spools import DirectorySpool
 from diana_archive.config import ArchiveConfig
 from diana_archive.core.archive import Archive
-from diana_archive.core.model import ConflictPolicy, StorePolicy
+from diana_archive.core.model import Compression, ConflictPolicy, QuotaPolicy, StorePolicy
 from diana_archive.core.policies import DEFAULT
 from diana_archive.core.rebuilding import Rebuilding
 from diana_archive.servicer import ArchiveServicer
 from diana_archive.stores.anew import LostCatalogue
 from diana_archive.stores.backup import DirectoryBackup
-from diana_archive.stores.catalogue import system_clock
+from diana_archive.stores.catalogue import SqliteCatalogue, system_clock
+from diana_archive.stores.outside import OutsideState
+from diana_archive.stores.parts import FileParts
+from diana_archive.stores.s3_bucket import Bucket
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_server.config import exit_on_refusal, read_config
@@ -36,8 +42,19 @@ _SECOND = 1_000_000
 _FILES = 65_536
 
 
-def build_archive(config: ArchiveConfig, state: StateDirectory) -> Archive:
-    """The archive over a state directory."""
+def open_state(config: ArchiveConfig) -> StateDirectory | OutsideState:
+    """The configured places of the catalogue and the objects, put in order."""
+    stores = sorted({DEFAULT, *config.stores})
+    compressed = [name for name, store in config.stores.items() if store.compression == "zstd"]
+    if not config.catalogue_url and not config.object_store:
+        return StateDirectory(config.state_dir, stores, compressed=compressed)
+    return OutsideState(
+        config.state_dir, stores, catalogue_url=config.catalogue_url, bucket=_bucket(config), compressed=compressed
+    )
+
+
+def build_archive(config: ArchiveConfig, state: StateDirectory | OutsideState) -> Archive:
+    """The archive over its stores."""
     return Archive(
         policies=policies(config),
         catalogue=state.catalogue,
@@ -47,6 +64,9 @@ def build_archive(config: ArchiveConfig, state: StateDirectory) -> Archive:
         clock=system_clock,
         meter=PrometheusMeter(),
         max_instance_bytes=config.max_instance_bytes,
+        parts=FileParts(config.state_dir / "uploads"),
+        upload_lifetime_us=config.upload_lifetime_seconds * _SECOND,
+        spools={name: DirectorySpool(directory) for name, directory in config.spool_dirs.items()},
     )
 
 
@@ -58,6 +78,11 @@ def policies(config: ArchiveConfig) -> list[StorePolicy]:
             ConflictPolicy(store.conflict_policy),
             store.quiet_period_seconds * _SECOND,
             store.grace_period_seconds * _SECOND,
+            store.settle_period_seconds * _SECOND,
+            store.retention_seconds * _SECOND,
+            store.quota_bytes,
+            QuotaPolicy(store.quota_policy),
+            Compression(store.compression),
         )
         for name, store in config.stores.items()
     ]
@@ -66,15 +91,17 @@ def policies(config: ArchiveConfig) -> list[StorePolicy]:
 def make_server(config: ArchiveConfig) -> Server:
     """The service, its archive opened and working."""
     server = Server("archive", config.server)
-    state = StateDirectory(config.state_dir, sorted({DEFAULT, *config.stores}))
+    state = open_state(config)
     archive = build_archive(config, state)
     _raise_file_limit()
     archive.start()
-    queue = OperationQueue(config.state_dir / "operations.sqlite", "archive")
+    queue = OperationQueue(config.catalogue_url or config.state_dir / "operations.sqlite", "archive")
     server.add(
         archive_service_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
         add_ArchiveServiceServicer_to_server,
-        ArchiveServicer(archive, queue, server.stopping, _backup(config.backup_dir, state)),
+        ArchiveServicer(
+            archive, queue, server.stopping, _backup(config.backup_dir, state), HostSources(config.import_dirs)
+        ),
         ready=archive.check_ready,
     )
     server.add(
@@ -95,7 +122,8 @@ def make_server(config: ArchiveConfig) -> Server:
 
 def rebuild(config: ArchiveConfig) -> None:
     """Make the catalogue anew, and print how far it is and what came of it."""
-    lost = LostCatalogue(config.state_dir, sorted({DEFAULT, *config.stores}))
+    stores = sorted({DEFAULT, *config.stores})
+    lost = LostCatalogue(config.state_dir, stores, catalogue_url=config.catalogue_url, bucket=_bucket(config))
     with closing(lost):
         rebuilding = Rebuilding(lost.catalogue, lost.objects, lost.sidecars, _seal_keys(config))
         rebuilt = rebuilding.rebuild(lost.stores, lambda count: print(f"{count} instances", flush=True))
@@ -115,12 +143,22 @@ def main() -> None:
         run_service("archive", lambda: make_server(read_config(ArchiveConfig, "archive", arguments)))
 
 
-def _backup(root: Path | None, state: StateDirectory) -> Callable[[], DirectoryBackup] | None:
-    return None if root is None else lambda: DirectoryBackup(root, state.catalogue)
+def _bucket(config: ArchiveConfig) -> Bucket | None:
+    if config.object_store is None:
+        return None
+    settings = {one.name: getattr(config.object_store, one.name) for one in fields(config.object_store)}
+    return Bucket(settings.pop("bucket"), **settings)
+
+
+def _backup(root: Path | None, state: StateDirectory | OutsideState) -> Callable[[], DirectoryBackup] | None:
+    catalogue = state.catalogue
+    if root is None or not isinstance(catalogue, SqliteCatalogue):
+        return None
+    return lambda: DirectoryBackup(root, catalogue)
 
 
 def _seal_keys(config: ArchiveConfig) -> FileSealKeys:
-    return FileSealKeys(config.seal_key_file or config.state_dir / "seal_keys.json")
+    return FileSealKeys(config.seal_key_file or config.state_dir / "seal_keys.json", not config.is_shared)
 
 
 def _raise_file_limit() -> None:

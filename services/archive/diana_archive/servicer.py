@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 
 import grpc
@@ -12,18 +14,23 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceServicer
 from diana_archive import wire
 from diana_archive.core.archive import Archive
+from diana_archive.core.importing import Imported, ImportSources
 from diana_archive.core.ports import Backup
 from diana_archive.core.pump import first_message
-from diana_archive.core.reading import PIECE
 from diana_archive.core.verifying import Verified
-from diana_common.errors import DianaError
+from diana_common.errors import DianaError, Reason
 from diana_common.settings import config_invalid
+from diana_server.callers import is_on_this_host
 from diana_server.logs import logger
 from diana_server.operations import OperationQueue, Work
 from diana_server.operations.wire import operation_to_proto
 
 VERIFY = "archive.verify"
 BACKUP = "archive.backup"
+IMPORT = "archive.import"
+_FILES_A_CHECKPOINT = 100
+_MOST_FAILURES = 10_000
+"""Of an import, in its operation; those after them are counted only."""
 _CHUNK_OVERHEAD = 512
 
 
@@ -36,13 +43,16 @@ class ArchiveServicer(ArchiveServiceServicer):
         queue: OperationQueue,
         stopping: threading.Event,
         backup: Callable[[], Backup] | None = None,
+        sources: ImportSources | None = None,
     ) -> None:
-        """`backup` opens the place of backups, where there is one."""
+        """`backup` opens the place of backups, where there is one; `sources` is where imports may come from."""
         self._archive = archive
         self._queue = queue
         self._backup = backup
+        self._sources = sources
         queue.register(VERIFY, self._verify)
         queue.register(BACKUP, self._back_up)
+        queue.register(IMPORT, self._import)
         self._stopping = stopping
         self._log = logger("archive")
 
@@ -58,6 +68,25 @@ class ArchiveServicer(ArchiveServiceServicer):
         pump = self._archive.pump(upload, map(wire.to_chunks, chain([first], request_iterator)))
         for answers in pump.answers(self._stopping):
             yield wire.upload_results(answers, self._archive.feed.position)
+
+    def GetUpload(self, request: pb.GetUploadRequest, context: grpc.ServicerContext) -> pb.GetUploadResponse:
+        size_bytes, expire_us = self._archive.upload_progress(request.store, request.upload_id)
+        return pb.GetUploadResponse(write_offset=size_bytes, expire_time=wire.timestamp(expire_us))
+
+    def AdoptInstances(
+        self, request_iterator: Iterator[pb.AdoptInstancesRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.AdoptInstancesResponse]:
+        """Files are read in a thread of their own while this one answers."""
+        first = first_message(request_iterator, self._stopping)
+        if first is None:
+            return
+        upload = self._archive.upload(first.store, wire.to_origin(first.origin))
+        adoption = self._archive.adoption(upload, first.spool, is_on_this_host(context.peer()))
+        context.add_callback(upload.cut)
+        messages = (adoption.chunks(wire.to_files(message)) for message in chain([first], request_iterator))
+        with closing(adoption):
+            for answers in self._archive.pump(upload, messages).answers(self._stopping):
+                yield wire.adopt_results(adoption.settle(answers), self._archive.feed.position)
 
     def FindMissingInstances(
         self, request: pb.FindMissingInstancesRequest, context: grpc.ServicerContext
@@ -80,13 +109,14 @@ class ArchiveServicer(ArchiveServiceServicer):
     def DownloadInstances(
         self, request: pb.DownloadInstancesRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.DownloadInstancesResponse]:
-        """Packs small instances together, up to about 1 MiB."""
+        """Packs small instances together, up to about 1 MiB, less where many read."""
         packed: list[pb.DownloadChunk] = []
         size = 0
         for piece in self._archive.reading.download(request.store, wire.to_selector(request.selector)):
-            if packed and size + len(piece.data) > PIECE:
-                yield pb.DownloadInstancesResponse(chunks=packed)
-                packed, size = [], 0
+            if packed and size + len(piece.data) > self._archive.reading.piece_bytes:
+                # Let go of before it is sent: that may take long.
+                message, packed, size = pb.DownloadInstancesResponse(chunks=packed), [], 0
+                yield message
             packed.append(wire.download_chunk(piece))
             size += len(piece.data) + _CHUNK_OVERHEAD
         if packed:
@@ -178,6 +208,14 @@ class ArchiveServicer(ArchiveServiceServicer):
         )
         return pb.CompleteStudyResponse(position=self._position(head))
 
+    def RecordEvidence(
+        self, request: pb.RecordEvidenceRequest, context: grpc.ServicerContext
+    ) -> pb.RecordEvidenceResponse:
+        complete, head = self._archive.completing.record(
+            request.store, request.study_uid, wire.to_fact(request.evidence), wire.to_origin(request.origin)
+        )
+        return pb.RecordEvidenceResponse(complete=complete, position=self._position(head))
+
     def GetStatistics(
         self, request: pb.GetStatisticsRequest, context: grpc.ServicerContext
     ) -> pb.GetStatisticsResponse:
@@ -206,6 +244,17 @@ class ArchiveServicer(ArchiveServiceServicer):
         operation = self._queue.submit_or_join(BACKUP, request_id=request.request_id)
         return pb.BackUpArchiveResponse(operation=operation_to_proto(operation))
 
+    def ImportInstances(
+        self, request: pb.ImportInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.ImportInstancesResponse:
+        """Its path is in the operation's payload, which no RPC shows."""
+        store = self._archive.policies.find(request.store).name
+        wire.to_origin(request.origin)
+        self._open_sources().open(request.path)
+        payload = pb.ImportInstancesRequest(store=store, path=request.path, origin=request.origin)
+        operation = self._queue.submit(IMPORT, payload.SerializeToString(deterministic=True), store, request.request_id)
+        return pb.ImportInstancesResponse(operation=operation_to_proto(operation))
+
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
         feed = self._archive.feed
         follower = feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
@@ -216,7 +265,7 @@ class ArchiveServicer(ArchiveServiceServicer):
     def _verify(self, work: Work) -> pb.VerifyStoreResult:
         """An operation of kind `archive.verify`; one that was cut short goes on where it was."""
         request = pb.VerifyStoreRequest.FromString(work.payload)
-        begun = wire.to_verified(work.last_checkpoint)
+        begun = Verified.from_bytes(work.last_checkpoint)
         return wire.verify_result(self._archive.verifying.verify(request.store, request.repair, begun, _Watcher(work)))
 
     def _back_up(self, work: Work) -> pb.BackUpArchiveResult:
@@ -224,6 +273,21 @@ class ArchiveServicer(ArchiveServiceServicer):
         if self._backup is None:
             raise config_invalid("backup_dir", "is not configured")
         return wire.backup_result(self._archive.backing_up.back_up(self._backup(), _Watcher(work)))
+
+    def _import(self, work: Work) -> pb.ImportInstancesResult:
+        """An operation of kind `archive.import`; one that was cut short goes on where it was."""
+        request = pb.ImportInstancesRequest.FromString(work.payload)
+        source = self._open_sources().open(request.path)
+        origin = replace(wire.to_origin(request.origin), operation=work.operation)
+        begun = Imported.from_bytes(work.last_checkpoint)
+        done = self._archive.importing.run(source, request.store, origin, begun, _ImportWatcher(work, begun))
+        work.progress(done.file_count, done.file_count, "file")
+        return wire.import_result(done)
+
+    def _open_sources(self) -> ImportSources:
+        if self._sources is None:
+            raise DianaError(Reason.PATH_FORBIDDEN, "No directory is open for imports.")
+        return self._sources
 
     def _position(self, sequence: int) -> str:
         return str(self._archive.feed.position(sequence))
@@ -243,8 +307,40 @@ class _Watcher:
         self._work.fail_item(item, error)
 
     def reached(self, verified: Verified) -> None:
-        self._work.checkpoint(wire.verified_to_bytes(verified))
+        self._work.checkpoint(verified.to_bytes())
         self._work.raise_if_cancelled()
+
+
+class _ImportWatcher:
+    """core.importing.ImportWatcher over an operation."""
+
+    def __init__(self, work: Work, begun: Imported) -> None:
+        self._work = work
+        self._latest = self._kept = begun
+        # Files since the checkpoint come again after a restart, and were told of already.
+        self._told_before = work.failed_items
+        self._told = len(self._told_before)
+
+    def working(self) -> None:
+        if self._work.cancelled():
+            self._keep()
+            self._work.raise_if_cancelled()
+
+    def reached(self, imported: Imported) -> None:
+        self._latest = imported
+        self._work.progress(imported.file_count, 0, "file")
+        if imported.file_count - self._kept.file_count >= _FILES_A_CHECKPOINT:
+            self._keep()
+        self.working()
+
+    def fail(self, name: str, error: DianaError) -> None:
+        if name not in self._told_before and self._told < _MOST_FAILURES:
+            self._told += 1
+            self._work.fail_item(name, error)
+
+    def _keep(self) -> None:
+        self._work.checkpoint(self._latest.to_bytes())
+        self._kept = self._latest
 
 
 def _caller(context: grpc.ServicerContext) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import feed_pb2, resources_pb2
 from diana.type.v1 import origin_pb2
+from diana_archive.core.adopting import SpoolFile
 from diana_archive.core.backing_up import BackedUp
 from diana_archive.core.feed import FeedPage
+from diana_archive.core.importing import Imported
 from diana_archive.core.model import (
     CompletionReason,
+    Compression,
     ConflictPolicy,
+    Evidence,
+    Fact,
     FeedEntry,
     HeaderOmitted,
     Instance,
@@ -27,9 +30,14 @@ from diana_archive.core.model import (
     InstanceStored,
     Origin,
     Outcome,
+    ProcedureStep,
+    QuotaPolicy,
     Selector,
     Series,
+    SessionEnded,
+    SourceCount,
     State,
+    StepStatus,
     Stored,
     StorePolicy,
     Study,
@@ -55,6 +63,14 @@ _POLICIES = {
     ConflictPolicy.REFUSE: resources_pb2.CONFLICT_POLICY_REFUSE,
     ConflictPolicy.KEEP_BOTH: resources_pb2.CONFLICT_POLICY_KEEP_BOTH,
 }
+_COMPRESSIONS = {
+    Compression.NONE: resources_pb2.COMPRESSION_NONE,
+    Compression.ZSTD: resources_pb2.COMPRESSION_ZSTD,
+}
+_QUOTA_POLICIES = {
+    QuotaPolicy.REFUSE: resources_pb2.QUOTA_POLICY_REFUSE,
+    QuotaPolicy.DELETE_OLDEST: resources_pb2.QUOTA_POLICY_DELETE_OLDEST,
+}
 _OMITTED = {
     HeaderOmitted.PRESENT: feed_pb2.HEADER_OMITTED_UNSPECIFIED,
     HeaderOmitted.TOO_LARGE: feed_pb2.HEADER_OMITTED_TOO_LARGE,
@@ -66,8 +82,15 @@ _REASONS = {
     CompletionReason.ASSOCIATION_RELEASED: feed_pb2.COMPLETION_REASON_ASSOCIATION_RELEASED,
     CompletionReason.COUNTED_AGAINST_SOURCE: feed_pb2.COMPLETION_REASON_COUNTED_AGAINST_SOURCE,
     CompletionReason.DECLARED: feed_pb2.COMPLETION_REASON_DECLARED,
+    CompletionReason.PROCEDURE_STEP_COMPLETED: feed_pb2.COMPLETION_REASON_PROCEDURE_STEP_COMPLETED,
 }
 _REASONS_BACK = {number: reason for reason, number in _REASONS.items()}
+_STEPS = {
+    StepStatus.IN_PROGRESS: feed_pb2.PROCEDURE_STEP_STATUS_IN_PROGRESS,
+    StepStatus.COMPLETED: feed_pb2.PROCEDURE_STEP_STATUS_COMPLETED,
+    StepStatus.DISCONTINUED: feed_pb2.PROCEDURE_STEP_STATUS_DISCONTINUED,
+}
+_STEPS_BACK = {number: status for status, number in _STEPS.items()}
 
 
 def timestamp(microseconds: int) -> Timestamp:
@@ -96,9 +119,36 @@ def to_reason(number: feed_pb2.CompletionReason.ValueType) -> CompletionReason:
     return _REASONS_BACK[number]
 
 
+def to_fact(message: feed_pb2.Evidence) -> Fact:
+    """What a caller knows about a study's completeness; its message was validated."""
+    if message.HasField("session_ended"):
+        session = message.session_ended
+        return SessionEnded(session.session, session.released, session.instance_count)
+    if message.HasField("source_count"):
+        return SourceCount(message.source_count.instance_count)
+    step = message.procedure_step
+    return ProcedureStep(step.procedure_step_uid, _STEPS_BACK[step.status], tuple(step.sop_instance_uids))
+
+
 def to_chunks(message: pb.UploadInstancesRequest) -> list[Chunk]:
     """The chunks of an upload's message."""
-    return [Chunk(one.tag, one.write_offset, one.data, one.finish) for one in message.chunks]
+    return [
+        Chunk(
+            one.tag,
+            one.write_offset,
+            one.data,
+            one.finish,
+            one.upload_id,
+            one.crc32 if one.HasField("crc32") else None,
+            one.sha256,
+        )
+        for one in message.chunks
+    ]
+
+
+def to_files(message: pb.AdoptInstancesRequest) -> list[SpoolFile]:
+    """The files of an adoption's message."""
+    return [SpoolFile(one.tag, one.name) for one in message.files]
 
 
 def instance(one: Instance) -> resources_pb2.Instance:
@@ -155,12 +205,22 @@ def store(one: StorePolicy) -> resources_pb2.Store:
         conflict_policy=_POLICIES[one.conflict],
         quiet_period_seconds=one.quiet_us // _SECOND,
         grace_period_seconds=one.grace_us // _SECOND,
+        settle_period_seconds=one.settle_us // _SECOND,
+        retention_seconds=one.retention_us // _SECOND,
+        quota_bytes=one.quota_bytes,
+        quota_policy=_QUOTA_POLICIES[one.quota_policy],
+        compression=_COMPRESSIONS[one.compression],
     )
 
 
 def upload_results(answers: Iterable[Answer], position: Callable[[int], Position]) -> pb.UploadInstancesResponse:
     """Answers of an upload."""
     return pb.UploadInstancesResponse(results=[_upload_result(answer, position) for answer in answers])
+
+
+def adopt_results(answers: Iterable[Answer], position: Callable[[int], Position]) -> pb.AdoptInstancesResponse:
+    """Answers of an adoption."""
+    return pb.AdoptInstancesResponse(results=[_upload_result(answer, position) for answer in answers])
 
 
 def _upload_result(answer: Answer, position: Callable[[int], Position]) -> pb.UploadResult:
@@ -230,6 +290,23 @@ def _set_event(message: feed_pb2.FeedEntry, entry: FeedEntry) -> None:
         message.study_completed.reason = _REASONS[event.reason]
         message.study_completed.instance_count = event.instance_count
         message.study_completed.attributes.update(event.attributes)
+        message.study_completed.evidence.extend(map(_evidence, event.evidence))
+
+
+def _evidence(one: Evidence) -> feed_pb2.Evidence:
+    message = feed_pb2.Evidence(record_time=timestamp(one.record_us))
+    fact = one.fact
+    if isinstance(fact, SessionEnded):
+        message.session_ended.session = fact.session
+        message.session_ended.released = fact.released
+        message.session_ended.instance_count = fact.instance_count
+    elif isinstance(fact, SourceCount):
+        message.source_count.instance_count = fact.instance_count
+    else:
+        message.procedure_step.procedure_step_uid = fact.procedure_step_uid
+        message.procedure_step.status = _STEPS[fact.status]
+        message.procedure_step.sop_instance_uids.extend(fact.sop_instance_uids)
+    return message
 
 
 def _names(names: Sequence[InstanceName]) -> list[feed_pb2.InstanceName]:
@@ -249,14 +326,16 @@ def verify_result(verified: Verified) -> pb.VerifyStoreResult:
     )
 
 
-def verified_to_bytes(verified: Verified) -> bytes:
-    """How far a verification is, for its checkpoint."""
-    return json.dumps(asdict(verified)).encode()
-
-
-def to_verified(checkpoint: bytes) -> Verified:
-    """And back; the beginning from an empty one."""
-    return Verified(**json.loads(checkpoint)) if checkpoint else Verified()
+def import_result(imported: Imported) -> pb.ImportInstancesResult:
+    """The result of an import."""
+    return pb.ImportInstancesResult(
+        file_count=imported.file_count,
+        stored_count=imported.stored_count,
+        already_stored_count=imported.already_stored_count,
+        refused_count=imported.refused_count,
+        skipped_count=imported.skipped_count,
+        stored_bytes=imported.stored_bytes,
+    )
 
 
 def backup_result(done: BackedUp) -> pb.BackUpArchiveResult:

@@ -36,10 +36,11 @@ class ServerConfig:
     """How a service listens and what it takes on."""
 
     listen: str = "127.0.0.1:0"
-    """Host and port; port 0 picks a free one, which `port_file` then tells."""
+    """Host and port; port 0 picks a free one, which `port_file` then tells. Or "unix:" and the absolute path of a
+    socket, of 80 bytes at most: for programs of the same user on the same host."""
 
     port_file: Path | None = None
-    """Written, as "host:port", once the server answers."""
+    """Written, as "host:port" or "unix:PATH", once the server answers."""
 
     tls: TlsConfig | None = None
     """Transport security; plain text when absent."""
@@ -60,13 +61,22 @@ class ServerConfig:
     """The least level that is logged: debug, info, warning or error."""
 
     def __post_init__(self) -> None:
-        split_address(self.listen, "listen")
+        if self.listen.startswith("unix:"):
+            _check_socket(self.listen.removeprefix("unix:"))
+        else:
+            split_address(self.listen, "listen")
         if self.metrics_listen:
             split_address(self.metrics_listen, "metrics_listen")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise ValueError("log_level must be debug, info, warning or error")
         if self.max_concurrent_calls < 1 or self.max_message_bytes < 1 or self.grace_seconds < 0:
             raise ValueError("limits must be positive")
+
+
+def _check_socket(path: str) -> None:
+    # What the system takes is 107 bytes, of which some are needed while it is made.
+    if not path.startswith("/") or len(path.encode()) > 80 or "\0" in path:
+        raise ValueError("listen must be host:port, or unix: and an absolute path of 80 bytes at most")
 
 
 @dataclass(frozen=True)

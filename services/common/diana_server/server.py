@@ -20,12 +20,14 @@ from diana_server.config import ServerConfig, TlsConfig, exit_on_refusal, split_
 from diana_server.errors import frames
 from diana_server.health import Health
 from diana_server.interceptor import PROBE_STREAMS, CallInterceptor
+from diana_server.local_socket import SCHEME, bind_private
 from diana_server.memory import settle_memory
 from diana_server.reflection import Reflection
 
 # Single health checks, and refusals, find a thread even when every place for calls and probes is taken.
 _SPARE_THREADS = 16
 _SIGNAL_SECONDS = 0.5
+_WINDOW_BYTES = 1024 * 1024
 
 
 class Server:
@@ -73,17 +75,18 @@ class Server:
         self._closers.append(close)
 
     def start(self) -> str:
-        """Serve from now on; returns "host:port". Raises DianaError CONFIG_INVALID if it cannot listen."""
+        """Serve from now on; returns "host:port" or "unix:PATH".
+
+        Raises DianaError CONFIG_INVALID if it cannot listen.
+        """
         contracts = Reflection(self._names)
         contracts.register(self._grpc)
         self.on_stopping(contracts.stop)
-        host, port = split_address(self._config.listen, "server.listen")
-        port = self._bind(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        address = self._listen()
         if self._config.metrics_listen:
             self.on_stop(metrics.serve_metrics(*split_address(self._config.metrics_listen, "server.metrics_listen")))
         self._grpc.start()
         self._health.start()
-        address = f"{host}:{port}"
         if self._config.port_file:
             _write_atomically(self._config.port_file, address)
         self._log.info("serving", address=address)
@@ -126,6 +129,15 @@ class Server:
             except Exception as error:
                 self._log.error("not stopped well", error_type=type(error).__qualname__, frames=frames(error))
 
+    def _listen(self) -> str:
+        listen = self._config.listen
+        if listen.startswith(SCHEME):
+            self.on_stop(bind_private(Path(listen.removeprefix(SCHEME)), self._bind))
+            return listen
+        host, port = split_address(listen, "server.listen")
+        port = self._bind(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        return f"{host}:{port}"
+
     def _bind(self, address: str) -> int:
         try:
             if self._config.tls:
@@ -151,6 +163,11 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", 4 * config.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
+        # Windows of a fixed size: those that grow with what the network seems to take let ten large uploads to a busy
+        # server pile up 300 MB that nobody has read yet. Large frames make up for it.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
+        ("grpc.http2.max_frame_size", _WINDOW_BYTES),
         # Clients may ping idle streams (followers) every 10 s without being cut off.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

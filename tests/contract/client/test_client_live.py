@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from diana.archive.v1.feed_pb2 import COMPLETION_REASON_DECLARED
+from diana.archive.v1.feed_pb2 import COMPLETION_REASON_DECLARED, Evidence, SourceCount
 from diana_client import (
     ArchiveClient,
     AsyncArchiveClient,
@@ -101,6 +101,7 @@ def test_attributes_deletes_and_the_feed(mesh: Mesh) -> None:
         assert archive.update_attributes(STUDY, {"trial": "T1"}).study.attributes["trial"] == "T1"
         archive.seal_attributes(STUDY, {"accession": "A1"})
         assert archive.unseal_attributes(STUDY) == {"accession": "A1"}
+        assert not archive.record_evidence(STUDY, Evidence(source_count=SourceCount(instance_count=2))).complete
         archive.complete(STUDY, COMPLETION_REASON_DECLARED, expected_instances=1)
         assert archive.delete(STUDY).deleted_count == 1
         assert archive.undelete(STUDY).restored_count == 1

@@ -93,3 +93,32 @@ class Telling:
 def delivery(number: int, state: str = "queued", **more: str) -> Item:
     """A delivery as the endpoint tells of it."""
     return Item({"delivery": f"deliveries/{number}", "state": state, **more}, number=number)
+
+
+@dataclass
+class Keeping:
+    """Starts long work, and ends it with one failed item and some counts."""
+
+    failed: Item | None = None
+    started: list[tuple[object, ...]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def start_import(self, path: str) -> str:
+        return self._start("import", path)
+
+    def start_verify(self, repair: bool) -> str:
+        return self._start("verify", repair)
+
+    def start_backup(self) -> str:
+        return self._start("backup")
+
+    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        if self.failed:
+            yield self.failed
+        yield Item({"operation": operation, "store": "default", "file_count": 7, "copied_count": 8, "damaged_count": 9})
+
+    def _start(self, *what: object) -> str:
+        self.started.append(what)
+        return f"operations/archive-{len(self.started)}"

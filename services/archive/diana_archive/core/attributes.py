@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from diana_archive.core.committer import Committer
+from diana_archive.core.completing import complete_study
+from diana_archive.core.failures import from_write
 from diana_archive.core.finding import study_not_found
 from diana_archive.core.model import CompletionReason, Origin, Study
 from diana_archive.core.policies import Policies
@@ -90,7 +92,7 @@ class Attributes:
                     metadata={"instance_count": str(study.instance_count)},
                 )
             if not study.complete:
-                changes.complete(name, study_uid, reason, origin)
+                complete_study(changes, name, study_uid, reason, origin)
             return changes.head()
 
         return self._committer.run(work)
@@ -104,6 +106,8 @@ class Attributes:
             return None
         try:
             return read_sidecar(self._sidecars.read(study.store, study.study_uid) or b"")[1]
+        except ConnectionError as error:
+            raise from_write(error) from error
         except (OSError, ValueError):
             raise seal_broken() from None
 

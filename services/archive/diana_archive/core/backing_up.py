@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from diana_archive.core.failures import DamagedObject
 from diana_archive.core.model import Instance, State
 from diana_archive.core.policies import Policies
 from diana_archive.core.ports import Backup, Catalogue, Objects, Sidecars
@@ -72,15 +73,17 @@ class BackingUp:
                 changes.purge(gone)
 
     def _copy(self, backup: Backup, instance: Instance) -> bool:
-        """Whether its bytes are there; not when it was purged since. What is damaged is taken as it lies."""
+        """Whether it is kept; not when it was purged since.
+
+        What is damaged is taken as it lies, and its row alone when nothing of it can be read.
+        """
         try:
-            reader = self.objects.open(instance.store, instance.object_id)
-        except FileNotFoundError:
+            with closing(self.objects.open(instance.store, instance.object_id)) as reader:
+                backup.add(instance.store, instance.object_id, reader)
+        except (FileNotFoundError, DamagedObject):
             with self.catalogue.snapshot() as snapshot:
                 (now,) = snapshot.by_ids([instance.object_id])
             return now.state != State.PURGED
-        with closing(reader):
-            backup.add(instance.store, instance.object_id, reader)
         return True
 
 

@@ -75,7 +75,6 @@ class Committer:
             self.check()
             self._waiting.append(change)
             self._weight += weight
-            self._meter.waiting(len(self._waiting))
             self._changed.notify_all()
 
     def run(self, work: Callable[[Changes], T]) -> T:
@@ -118,9 +117,9 @@ class Committer:
         """The next batch; none at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._meter.waiting(len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
             self._taken.extend(batch)
-            self._meter.waiting(len(self._waiting))
             return batch
 
     def _commit(self, batch: list[Change]) -> None:

@@ -14,6 +14,19 @@ _KEPT = (State.CURRENT, State.OLDER, State.DELETED)
 _A_PURGE = 1000
 
 
+def delete_selected(changes: Changes, store: str, selector: Selector, origin: Origin) -> int:
+    """Delete what is selected, in all its versions; how many instances."""
+    current = changes.select(store, selector, (State.CURRENT,))
+    # An older version that is selected goes by itself: the current one may be in another study.
+    older = changes.select(store, selector, (State.OLDER,))
+    chosen = sorted({*older, *changes.versions(current, _UNDELETED)})
+    if chosen:
+        changes.set_state(chosen, State.DELETED)
+        changes.refresh_studies(chosen)
+        changes.tell_moved(store, chosen, True, origin)
+    return len(chosen)
+
+
 class Deleting:
     """Deletes of one archive."""
 
@@ -36,15 +49,8 @@ class Deleting:
 
         def work(changes: Changes) -> tuple[int, int, int]:
             require_selected(changes, policy.name, selector, _KEPT)
-            current = changes.select(policy.name, selector, (State.CURRENT,))
-            # An older version that is selected goes by itself: the current one may be in another study.
-            older = changes.select(policy.name, selector, (State.OLDER,))
-            chosen = sorted({*older, *changes.versions(current, _UNDELETED)})
-            if chosen:
-                changes.set_state(chosen, State.DELETED)
-                changes.refresh_studies(chosen)
-                changes.tell_moved(policy.name, chosen, True, origin)
-            return len(chosen), changes.now_us + policy.grace_us, changes.head()
+            count = delete_selected(changes, policy.name, selector, origin)
+            return count, changes.now_us + policy.grace_us, changes.head()
 
         return self._committer.run(work)
 
@@ -77,8 +83,9 @@ class Deleting:
             expired = changes.expired(policy.name, changes.now_us - policy.grace_us, _A_PURGE)
             changes.purge(expired)
             for store, study_uid in set(changes.emptied(expired).values()):
-                # Nothing of the study is left: neither may be what says whose it was.
+                # Nothing of the study is left: neither may be what says whose it was, nor what was told of it.
                 changes.set_attributes(store, study_uid, {}, ())
+                changes.set_evidence(store, study_uid, ())
             return len(expired)
 
         return self._committer.run(work)

@@ -12,12 +12,25 @@ _UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH",
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
+class Undecided(DianaError):
+    """A commit of which cannot be told whether it holds: it may come to light later that it does."""
+
+
+class DamagedObject(OSError):
+    """Compressed bytes that are not what was written; nothing of them can be read. Its errno is EIO."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EIO, "compressed bytes are damaged")
+
+
 def from_write(error: OSError) -> DianaError:
     """Bytes could not be written or made durable. The cause's text names paths and stays out of it."""
     if error.errno in _FULL:
         return DianaError(Reason.DISK_FULL, "The archive's disk is full.")
     if error.errno in _NO_DESCRIPTORS:
         return DianaError(Reason.OVERLOADED, "The archive has too many files open.")
+    if isinstance(error, ConnectionError):
+        return DianaError(Reason.PEER_UNAVAILABLE, "The archive's object store does not answer.")
     return DianaError(Reason.INTERNAL, "The archive's disk failed to take the bytes.")
 
 
@@ -28,6 +41,8 @@ def from_open(error: Exception) -> DianaError:
         return DianaError(Reason.STORE_DAMAGED, "state_dir: the catalogue cannot be read.")
     if name.startswith(_UNUSABLE):
         return DianaError(Reason.CONFIG_INVALID, "state_dir: the catalogue cannot be opened for writing.")
+    if isinstance(error, ConnectionError):
+        return DianaError(Reason.PEER_UNAVAILABLE, f"object_store: {error}.")
     if isinstance(error, OSError) and error.errno not in _FULL | _NO_DESCRIPTORS:
         return DianaError(Reason.CONFIG_INVALID, f"state_dir: the directory cannot be used ({error.strerror}).")
     return from_commit(error)
@@ -42,6 +57,11 @@ def from_commit(error: Exception) -> DianaError:
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
         return DianaError(Reason.DISK_FULL, "The archive's disk is full.")
     return DianaError(Reason.INTERNAL, "The archive's catalogue failed to take the change.")
+
+
+def from_read(error: OSError, sop_instance_uid: str) -> DianaError:
+    """Bytes could not be read: damaged, unless they are in a store that does not answer, which says nothing of them."""
+    return from_write(error) if isinstance(error, ConnectionError) else damaged(sop_instance_uid)
 
 
 def damaged(sop_instance_uid: str) -> DianaError:

@@ -54,9 +54,11 @@ class Feed:
 
     def publish(self, head: int) -> None:
         """Entries up to here are committed: wake who follows."""
-        if head > self.head:
+        with self._lock:
+            if head <= self.head:
+                return
             self.head = head
-            self._wake()
+        self._wake()
 
     def stop(self) -> None:
         """Followers end, with STOPPING."""
@@ -68,6 +70,9 @@ class Feed:
 
         Raises DianaError POSITION_INVALID, EPOCH_CHANGED, STORE_UNKNOWN.
         """
+        with self._catalogue.snapshot() as snapshot:
+            # Another process of this archive may have committed, and told the caller, a moment ago.
+            self.publish(snapshot.head())
         after = self._parse(after_position)
         names = [self._policies.find(store).name for store in stores]
         return Follower(self, self._catalogue, after, names, headers)

@@ -9,17 +9,25 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from diana_archive.core.checksums import check_digest
 from diana_archive.core.committer import Change
 from diana_archive.core.failures import from_write
 from diana_archive.core.headers import fit_header
 from diana_archive.core.model import Newcomer, Origin, Outcome, Stored, StorePolicy
-from diana_archive.core.ports import Catalogue, Contents, Draft, Objects
+from diana_archive.core.parts import Resuming
+from diana_archive.core.ports import Catalogue, Contents, Draft, Objects, OpenDraft, Snapshot
+from diana_archive.core.quotas import Quotas
 from diana_archive.core.storing import Answer, Storing, check_conflict, find_same
 from diana_common.errors import DianaError, Reason
 from diana_common.header import Header, check_complete, scan
 
+D = TypeVar("D", bound=Draft)
 _MOST_OPEN = 8192
+_LITTLE_BYTES = 32 * 1024
+_LOCKED_BYTES = 2047
+"""The most that hashlib digests without letting other threads run meanwhile."""
 _GROUP_LENGTH = b"DICM\x02\x00\x00\x00UL\x04\x00"
 
 
@@ -27,7 +35,8 @@ _GROUP_LENGTH = b"DICM\x02\x00\x00\x00UL\x04\x00"
 class Desk:
     """What takes instances in: where bytes go, what is known, who commits, up to where the feed is published.
 
-    `places` is how many instances of all streams may be open at a time: each holds a file.
+    `places` is how many instances of all streams may be open at a time: each holds a file. Without `resuming`
+    no upload can be gone on with on another stream.
     """
 
     objects: Objects
@@ -36,6 +45,8 @@ class Desk:
     head: Callable[[], int]
     max_instance_bytes: int
     places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_MOST_OPEN))
+    resuming: Resuming | None = None
+    quotas: Quotas = field(default_factory=Quotas)
 
 
 class Incoming:
@@ -46,17 +57,19 @@ class Incoming:
 
     def __init__(self, desk: Desk, policy: StorePolicy, origin: Origin) -> None:
         self.size_bytes = 0
+        self.sha256 = b""
+        """What all of it must digest to; empty when nobody said."""
         self._desk = desk
         self._policy = policy
         self._origin = origin
-        self._draft: Draft | None = None
+        self._draft: OpenDraft | None = None
         self._digests: Digests | None = None
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; more will come."""
         self._count(data)
-        draft = self._draft = self._draft or self._create()
-        with self._dropped_on_error(), _disk():
+        draft = self._draft = self._draft or self._make(lambda: self._desk.objects.create(self._policy.name))
+        with self._dropped_on_error(), disk_errors():
             if self._digests is None:
                 self._digests = Digests(guess_data_set_offset(data))
             self._digests.update(data)
@@ -66,8 +79,10 @@ class Incoming:
         """Take the last bytes; `answer` is called, here or by the committer, when it is durable or refused."""
         if self._draft:
             self.write(data)
-            with self._dropped_on_error(), _disk(), self._draft.contents() as contents:
-                newcomer = self._read(contents)
+            with self._dropped_on_error(), disk_errors():
+                with self._draft.contents() as contents:
+                    newcomer = self._read(contents)
+                self._draft.finish()
         else:
             self._count(data)
             newcomer = self._read(data)
@@ -83,6 +98,10 @@ class Incoming:
             self._draft.discard()
             self._leave()
 
+    def give_up(self) -> None:
+        """The rest does not come on this stream; nothing is kept."""
+        self.discard()
+
     def _count(self, data: bytes) -> None:
         self.size_bytes += len(data)
         if self.size_bytes > self._desk.max_instance_bytes:
@@ -91,12 +110,13 @@ class Incoming:
                 Reason.INSTANCE_TOO_LARGE, f"The instance is larger than {self._desk.max_instance_bytes} bytes."
             )
 
-    def _create(self) -> Draft:
+    def _make(self, make: Callable[[], D]) -> D:
+        self._desk.quotas.check(self._desk.catalogue, self._policy, self.size_bytes)
         if not self._desk.places.acquire(blocking=False):
             raise DianaError(Reason.OVERLOADED, "Too many instances are open at a time.")
         try:
-            with _disk():
-                return self._desk.objects.create(self._policy.name)
+            with disk_errors():
+                return make()
         except BaseException:
             self._desk.places.release()
             raise
@@ -108,6 +128,8 @@ class Incoming:
 
     def _read(self, contents: Contents) -> Newcomer | Stored:
         """What the bytes are, or what is stored already and the same."""
+        if self.sha256:
+            check_digest(hashlib.sha256(contents).digest(), self.sha256)
         header = scan(contents)
         check_complete(contents, header)
         digests = self._digests
@@ -135,14 +157,17 @@ class Incoming:
         return Stored(Outcome.ALREADY_STORED, instance)
 
     def _submit(self, newcomer: Newcomer, data: bytes, answer: Answer) -> None:
-        draft = self._draft
-        if draft is None:
-            draft = self._draft = self._create()
-            with self._dropped_on_error(), _disk():
-                draft.write(data)
-        with self._dropped_on_error():
-            self._desk.submit(Storing(newcomer, draft, self._policy.conflict, answer))
-        self._leave()
+        draft: Draft = self._draft or self._make(lambda: self._desk.objects.place(self._policy.name, data))
+        try:
+            self._desk.submit(Storing(newcomer, draft, self._policy.conflict, answer, self._require_room))
+        except BaseException:
+            draft.discard()
+            raise
+        finally:
+            self._leave()
+
+    def _require_room(self, snapshot: Snapshot, size_bytes: int) -> None:
+        self._desk.quotas.require_room(snapshot, self._policy, size_bytes)
 
     @contextmanager
     def _dropped_on_error(self) -> Iterator[None]:
@@ -169,13 +194,22 @@ class Digests:
         with memoryview(data) as view:
             cut = max(0, min(len(view), self.offset - self._seen))
             with view[:cut] as before, view[cut:] as after:
-                self._prefix.update(before)
-                self._data_set.update(after)
+                _digest(self._prefix, before)
+                _digest(self._data_set, after)
             self._seen += len(view)
 
     def results(self) -> tuple[bytes, bytes]:
         """Digests of the prefix and of the data set."""
         return self._prefix.digest(), self._data_set.digest()
+
+
+def _digest(digest: hashlib._Hash, data: memoryview) -> None:
+    """Digest a little in pieces for which Python keeps its lock: to get it back would take longer than so few bytes."""
+    if len(data) > _LITTLE_BYTES:
+        digest.update(data)
+        return
+    for start in range(0, len(data), _LOCKED_BYTES):
+        digest.update(data[start : start + _LOCKED_BYTES])
 
 
 def guess_data_set_offset(head: bytes) -> int | None:
@@ -208,7 +242,7 @@ def make_newcomer(
 
 
 @contextmanager
-def _disk() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Around what touches the disk: its failures become errors a caller may see."""
     try:
         yield

@@ -17,14 +17,36 @@ class ConflictPolicy(Enum):
     KEEP_BOTH = "keep_both"
 
 
+class QuotaPolicy(Enum):
+    """What happens when an instance would pass its store's quota."""
+
+    REFUSE = "refuse"
+    DELETE_OLDEST = "delete_oldest"
+
+
+class Compression(Enum):
+    """How a store keeps its bytes; what is read is the same in any case."""
+
+    NONE = "none"
+    ZSTD = "zstd"
+
+
 @dataclass(frozen=True, slots=True)
 class StorePolicy:
-    """One store as the configuration wants it. A quiet period of 0 means that none ends by itself."""
+    """One store as the configuration wants it.
+
+    A quiet period of 0 means that none ends by itself, a retention or quota of 0 that there is none.
+    """
 
     name: str
     conflict: ConflictPolicy = ConflictPolicy.REFUSE
     quiet_us: int = 60_000_000
     grace_us: int = 7 * 86_400_000_000
+    settle_us: int = 5_000_000
+    retention_us: int = 0
+    quota_bytes: int = 0
+    quota_policy: QuotaPolicy = QuotaPolicy.REFUSE
+    compression: Compression = Compression.NONE
 
 
 class State(IntEnum):
@@ -158,6 +180,65 @@ class CompletionReason(IntEnum):
     ASSOCIATION_RELEASED = 2
     COUNTED_AGAINST_SOURCE = 3
     DECLARED = 4
+    PROCEDURE_STEP_COMPLETED = 5
+
+
+class StepStatus(IntEnum):
+    """Performed Procedure Step Status (0040,0252); the numbers of diana.archive.v1.ProcedureStepStatus."""
+
+    IN_PROGRESS = 1
+    COMPLETED = 2
+    DISCONTINUED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """An association or upload session that offered so many instances of a study has ended, in order or not."""
+
+    session: str
+    released: bool
+    instance_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How many instances a study has at its source: Number of Study Related Instances (0020,1208)."""
+
+    instance_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureStep:
+    """A Modality Performed Procedure Step (PS3.4 Annex F) and the instances that it lists."""
+
+    procedure_step_uid: str
+    status: StepStatus
+    sop_instance_uids: tuple[str, ...] = ()
+
+
+Fact = SessionEnded | SourceCount | ProcedureStep
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Something known about a study's completeness, who told it, and when.
+
+    `spent`: the study was declared complete when it was met; it is shown, and not weighed again.
+    """
+
+    fact: Fact
+    origin: Origin
+    record_us: int
+    spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A study with a current instance, when something was last added to it, and its plain attributes."""
+
+    study_uid: str
+    arrival_us: int
+    attributes: Mapping[str, str]
 
 
 class HeaderOmitted(IntEnum):
@@ -215,12 +296,13 @@ class StudyAttributesChanged:
 
 @dataclass(frozen=True, slots=True)
 class StudyCompleted:
-    """The archive believes a study complete."""
+    """The archive believes a study complete. `evidence`: all that was known, oldest first."""
 
     study_uid: str
     reason: CompletionReason
     instance_count: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
 
 
 Event = InstanceStored | InstancesDeleted | InstancesRestored | StudyAttributesChanged | StudyCompleted

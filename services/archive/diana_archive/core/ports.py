@@ -1,7 +1,7 @@
 """What the rules need of the stores beneath them: role by role.
 
 The catalogue is the truth about what exists; objects and sidecars hold bytes that it refers to. An
-object's life: `create` a draft, write it, `make_durable` it, add its row in a transaction. Until that
+object's life: `create` a draft, write it, `finish` it, `make_durable` it, add its row in a transaction. Until that
 row is committed it is nothing, and is set aside at the next start.
 """
 
@@ -10,15 +10,18 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from diana_archive.core.model import (
     CompletionReason,
+    Evidence,
     FeedEntry,
     Instance,
     Known,
     Newcomer,
     Origin,
+    Resting,
     Selector,
     Series,
     State,
@@ -36,10 +39,25 @@ Clock = Callable[[], int]
 
 
 class Draft(Protocol):
-    """An object being written by one thread at a time."""
+    """An object that is all there, on its way to be durable. Its id is told once it is."""
 
-    object_id: int
-    size_bytes: int
+    @property
+    def object_id(self) -> int:
+        """Its name among the objects."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it is when it is read."""
+
+    def close(self) -> None:
+        """Let go of it; what was written stays."""
+
+    def discard(self) -> None:
+        """Remove it and what was written; never raises."""
+
+
+class OpenDraft(Draft, Protocol):
+    """An object being written by one thread at a time."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Append. Raises OSError."""
@@ -47,11 +65,8 @@ class Draft(Protocol):
     def contents(self) -> AbstractContextManager[Contents]:
         """All that was written, mapped, not copied."""
 
-    def close(self) -> None:
-        """Let go of it; what was written stays."""
-
-    def discard(self) -> None:
-        """Remove it and what was written; never raises."""
+    def finish(self) -> None:
+        """Nothing more is written: bring it into the form it is kept in. Raises OSError."""
 
 
 class ObjectReader(Protocol):
@@ -70,8 +85,14 @@ class ObjectReader(Protocol):
 class Objects(Protocol):
     """Where Part 10 bytes lie, by store and object id. Ids are never given twice."""
 
-    def create(self, store: str) -> Draft:
+    def create(self, store: str) -> OpenDraft:
         """A new empty object. Raises OSError."""
+
+    def place(self, store: str, data: bytes) -> Draft:
+        """A new object that is these bytes. Raises OSError."""
+
+    def adopt(self, store: str, path: Path) -> OpenDraft:
+        """A new object that is a file of this host, whole: it is moved, or copied and removed. Raises OSError."""
 
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         """Make them survive a power cut, together; one answer each, None when it will."""
@@ -188,6 +209,19 @@ class Snapshot(Protocol):
     def quiet(self, store: str, before_us: int, limit: int) -> list[str]:
         """Study UIDs not complete, with a current instance, where nothing arrived since."""
 
+    def evidence(self, store: str, study_uid: str) -> list[Evidence]:
+        """What is known about a study's completeness, there or not, oldest first."""
+
+    def witnessed(self, store: str, since_us: int, after_uid: str, limit: int) -> list[str]:
+        """Study UIDs, in order, of studies not complete that have evidence to weigh, where since then an instance was
+        stored or evidence recorded."""
+
+    def unclaimed(self, store: str, before_us: int, limit: int) -> list[str]:
+        """Study UIDs with evidence, the last of it recorded before that time, and without a current instance."""
+
+    def resting(self, store: str, before_us: int, after: tuple[int, str], limit: int) -> list[Resting]:
+        """Studies that nothing was added to since, longest first, after the one with this time and UID."""
+
     def expired(self, store: str, before_us: int, limit: int) -> list[int]:
         """Instances deleted at or before that time."""
 
@@ -233,8 +267,13 @@ class Changes(Snapshot, Protocol):
     def tell_attributes(self, store: str, study_uid: str, origin: Origin) -> None:
         """Append StudyAttributesChanged."""
 
-    def complete(self, store: str, study_uid: str, reason: CompletionReason, origin: Origin) -> None:
-        """Mark a study complete and append StudyCompleted."""
+    def set_evidence(self, store: str, study_uid: str, evidence: Sequence[Evidence]) -> None:
+        """Replace what is known about a study's completeness."""
+
+    def complete(
+        self, store: str, study_uid: str, reason: CompletionReason, origin: Origin, evidence: Sequence[Evidence]
+    ) -> None:
+        """Mark a study complete and append StudyCompleted, which tells of the evidence."""
 
     def mark_damaged(self, object_ids: Sequence[int]) -> None:
         """These can no longer be read as they were; the same ones may take their place."""
@@ -261,7 +300,10 @@ class Catalogue(Protocol):
         """Read; what is seen does not change meanwhile."""
 
     def transaction(self) -> AbstractContextManager[Changes]:
-        """Change; durable when the block has ended, undone when it raises."""
+        """Change; durable when the block has ended, undone when it raises (see core.failures.Undecided)."""
+
+    def watch(self, publish: Callable[[int], None]) -> None:
+        """Have the feed's head told, from another thread, when others who share the catalogue have committed."""
 
     def close(self) -> None:
         """Let go of it."""

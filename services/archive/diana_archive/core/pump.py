@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
@@ -42,7 +42,7 @@ class Lanes:
 class Pump:
     """Feeds an upload from its messages in threads of its own; `answers` is for the caller's thread."""
 
-    def __init__(self, upload: Upload, messages: Iterable[Sequence[Chunk]], lanes: Lanes) -> None:
+    def __init__(self, upload: Upload, messages: Iterable[Iterable[Chunk]], lanes: Lanes) -> None:
         self._upload = upload
         self._messages = messages
         self._lanes = lanes
@@ -106,9 +106,9 @@ class _End:
         self.failure = failure
 
 
-def _read_ahead(messages: Iterable[Sequence[Chunk]]) -> Iterator[Sequence[Chunk]]:
+def _read_ahead(messages: Iterable[Iterable[Chunk]]) -> Iterator[Iterable[Chunk]]:
     """The same messages, read by another thread, a few ahead."""
-    ready: queue.Queue[Sequence[Chunk] | _End] = queue.Queue(_AHEAD)
+    ready: queue.Queue[Iterable[Chunk] | _End] = queue.Queue(_AHEAD)
     stopped = threading.Event()
     threading.Thread(target=_read, args=(messages, ready, stopped), name="upload-reader", daemon=True).start()
     try:
@@ -123,7 +123,7 @@ def _read_ahead(messages: Iterable[Sequence[Chunk]]) -> Iterator[Sequence[Chunk]
 
 
 def _read(
-    messages: Iterable[Sequence[Chunk]], ready: queue.Queue[Sequence[Chunk] | _End], stopped: threading.Event
+    messages: Iterable[Iterable[Chunk]], ready: queue.Queue[Iterable[Chunk] | _End], stopped: threading.Event
 ) -> None:
     failure: BaseException | None = None
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from diana_archive.core.failures import damaged
+from diana_archive.core.failures import damaged, from_read
 from diana_archive.core.finding import require_selected
 from diana_archive.core.model import Instance, Selector, State
 from diana_archive.core.policies import Policies
@@ -15,6 +16,9 @@ from diana_archive.core.ports import Catalogue, ObjectReader, Objects
 from diana_common.errors import DianaError, Reason
 
 PIECE = 1024 * 1024
+_LEAST_PIECE = 64 * 1024
+_ALL_PIECES = 8 * PIECE
+"""What the pieces of all readers may take together, unless they are at their least; sending takes some times that."""
 _A_PAGE = 100
 
 
@@ -27,6 +31,28 @@ class Piece:
     finish: bool
 
 
+class Readers:
+    """Who reads now: the more there are the smaller are their pieces, for any of them may stall with one in hand."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def piece_bytes(self) -> int:
+        """How large a reader's next piece may be."""
+        return max(_LEAST_PIECE, min(PIECE, _ALL_PIECES // max(1, self._count)))
+
+    def __enter__(self) -> Readers:
+        with self._lock:
+            self._count += 1
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._count -= 1
+
+
 class Reading:
     """Reads of one archive."""
 
@@ -34,6 +60,12 @@ class Reading:
         self._catalogue = catalogue
         self._objects = objects
         self._policies = policies
+        self._readers = Readers()
+
+    @property
+    def piece_bytes(self) -> int:
+        """How large a reader's next piece may be, and a message of several."""
+        return self._readers.piece_bytes
 
     def find(self, store: str, sop_instance_uid: str, version: str) -> Instance:
         """An undeleted instance, the current one without a version. Raises STORE_UNKNOWN, INSTANCE_NOT_FOUND."""
@@ -106,9 +138,9 @@ class Reading:
         if reader is None:
             return
         first: Instance | None = instance
-        with closing(reader):
+        with closing(reader), self._readers as readers:
             while first or offset < end:
-                size = min(PIECE, end - offset)
+                size = min(readers.piece_bytes, end - offset)
                 data = _read(reader, instance, offset, size)
                 offset += size
                 yield Piece(first, data, offset >= end)
@@ -125,14 +157,14 @@ class Reading:
                 (now,) = snapshot.by_ids([instance.object_id])
             if now.state == State.PURGED:
                 return None
-            raise damaged(instance.sop_instance_uid) from error
+            raise from_read(error, instance.sop_instance_uid) from error
 
 
 def _read(reader: ObjectReader, instance: Instance, offset: int, size: int) -> bytes:
     try:
         data = reader.read(offset, size)
     except OSError as error:
-        raise damaged(instance.sop_instance_uid) from error
+        raise from_read(error, instance.sop_instance_uid) from error
     if len(data) < size:
         raise damaged(instance.sop_instance_uid)
     return data

@@ -76,6 +76,9 @@ class Rebuilding:
         try:
             with closing(self.objects.open(store, object_id)) as reader, reader.contents() as contents:
                 return _newcomer(store, contents)
+        except ConnectionError:
+            # It says nothing of the object, which must not be set aside for it.
+            raise
         except (DianaError, OSError):
             return None
 

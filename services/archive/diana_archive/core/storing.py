@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from diana_archive.core.failures import Undecided
 from diana_archive.core.model import ConflictPolicy, Known, Newcomer, Outcome, State, Stored
 from diana_archive.core.ports import Changes, Draft, Snapshot
 from diana_common.errors import DianaError, Reason
 
 Answer = Callable[[Stored | DianaError], None]
+
+Room = Callable[[Snapshot, int], None]
+"""Raises DianaError when a store has no room for so many bytes more."""
 
 
 def find_same(known: Sequence[Known], transfer_syntax_uid: str, data_set_sha256: bytes) -> Known | None:
@@ -44,13 +48,16 @@ class Storing:
     What was looked up when it arrived is looked up again here: only the committer sees everything.
     """
 
-    def __init__(self, newcomer: Newcomer, draft: Draft, policy: ConflictPolicy, answer: Answer) -> None:
+    def __init__(
+        self, newcomer: Newcomer, draft: Draft, policy: ConflictPolicy, answer: Answer, room: Room | None = None
+    ) -> None:
         self.draft: Draft | None = draft
         self.weight = len(newcomer.header)
         self._newcomer = newcomer
         self._bytes = draft
         self._policy = policy
         self._answer = answer
+        self._room = room
         self._stored: Stored | None = None
 
     def apply(self, changes: Changes) -> None:
@@ -61,6 +68,8 @@ class Storing:
             self._stored = stored_before(changes, same, one.sop_instance_uid, one.store)
             return
         check_conflict(known, self._policy, one.sop_instance_uid)
+        if self._room:
+            self._room(changes, one.size_bytes)
         current = next((other for other in known if other.current), None)
         if current:
             self._step_down(changes, current)
@@ -78,9 +87,9 @@ class Storing:
         """See core.committer.Change."""
         if self._stored and self._stored.outcome != Outcome.ALREADY_STORED and not error:
             self._bytes.close()
-        elif error and error.reason == Reason.INTERNAL:
+        elif error and (error.reason == Reason.INTERNAL or isinstance(error, Undecided)):
             # A commit that failed may yet be found on the disk after a crash: its bytes stay, and are
-            # swept at the next start if it is not.
+            # swept at the next start if it is not, or set aside by a verification.
             self._bytes.close()
         else:
             self._bytes.discard()

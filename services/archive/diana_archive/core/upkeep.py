@@ -1,19 +1,27 @@
-"""What the archive does by itself: it declares quiet studies complete and purges what was deleted long ago."""
+"""What the archive does by itself.
+
+It declares studies complete, on evidence or when they are quiet, purges what was deleted long ago, deletes what is kept
+for long enough, makes room where a quota asks for it, and drops uploads that nobody goes on with.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
-from diana_archive.core.committer import Committer
+from diana_archive.core.completing import Completing
 from diana_archive.core.deleting import Deleting
-from diana_archive.core.model import CompletionReason, Origin, StorePolicy
+from diana_archive.core.model import StorePolicy
+from diana_archive.core.parts import Resuming
 from diana_archive.core.policies import Policies
-from diana_archive.core.ports import Catalogue, Changes, Clock, Meter, Objects
+from diana_archive.core.ports import Catalogue, Clock, Meter, Objects
+from diana_archive.core.retiring import Retiring
 
 _TICK_SECONDS = 1.0
-_A_ROUND = 500
+_RETENTION_EVERY_US = 60 * 1_000_000
+_UNCLAIMED_EVERY_US = 3600 * 1_000_000
 _ORPHANS_EVERY_US = 3600 * 1_000_000
 _ORPHANS_KEPT_US = 7 * 86_400 * 1_000_000
 
@@ -25,20 +33,26 @@ class Upkeep:
         self,
         catalogue: Catalogue,
         objects: Objects,
-        committer: Committer,
+        completing: Completing,
         deleting: Deleting,
+        retiring: Retiring,
+        resuming: Resuming,
         policies: Policies,
         clock: Clock,
         meter: Meter,
     ) -> None:
         self._catalogue = catalogue
         self._objects = objects
-        self._committer = committer
+        self._completing = completing
         self._deleting = deleting
+        self._retiring = retiring
+        self._resuming = resuming
         self._policies = policies
         self._clock = clock
         self._meter = meter
         self._orphans_due_us = 0
+        self._unclaimed_due_us: dict[str, int] = {}
+        self._retention_due_us: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -54,11 +68,20 @@ class Upkeep:
 
     def look(self) -> None:
         """Do all that is due now. What fails is told, and holds up nothing else."""
+        duties = (
+            self._completing.complete_on_evidence,
+            self._completing.complete_quiet,
+            self._drop_unclaimed,
+            self._purge,
+            self._end_retention,
+            self._retiring.make_room,
+        )
         for policy in self._policies.all():
-            self._attempt(lambda policy=policy: self._complete_quiet(policy))  # type: ignore[misc]
-            self._attempt(lambda policy=policy: self._purge(policy))  # type: ignore[misc]
+            for duty in duties:
+                self._attempt(partial(duty, policy, self._clock()))
         self._attempt(self._remove_purged)
         self._attempt(self._drop_orphans)
+        self._attempt(self._resuming.expire)
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
@@ -72,25 +95,18 @@ class Upkeep:
         except Exception as error:  # a full disk now is none in a second, perhaps
             self._meter.failed(error)
 
-    def _complete_quiet(self, policy: StorePolicy) -> None:
-        """A study counts as quiet by when its last instance was stored, which survives restarts."""
-        if not policy.quiet_us:
-            return
+    def _drop_unclaimed(self, policy: StorePolicy, now_us: int) -> None:
+        if now_us >= self._unclaimed_due_us.get(policy.name, 0):
+            self._completing.drop_unclaimed(policy, now_us)
+            self._unclaimed_due_us[policy.name] = now_us + _UNCLAIMED_EVERY_US
+
+    def _end_retention(self, policy: StorePolicy, now_us: int) -> None:
+        if now_us >= self._retention_due_us.get(policy.name, 0) and self._retiring.end_retention(policy, now_us):
+            self._retention_due_us[policy.name] = now_us + _RETENTION_EVERY_US
+
+    def _purge(self, policy: StorePolicy, now_us: int) -> None:
         with self._catalogue.snapshot() as snapshot:
-            quiet = snapshot.quiet(policy.name, self._clock() - policy.quiet_us, _A_ROUND)
-        if not quiet:
-            return
-
-        def work(changes: Changes) -> None:
-            # Asked again: something may have arrived before this transaction.
-            for study_uid in changes.quiet(policy.name, changes.now_us - policy.quiet_us, _A_ROUND):
-                changes.complete(policy.name, study_uid, CompletionReason.QUIET_PERIOD, Origin())
-
-        self._committer.run(work)
-
-    def _purge(self, policy: StorePolicy) -> None:
-        with self._catalogue.snapshot() as snapshot:
-            due = snapshot.expired(policy.name, self._clock() - policy.grace_us, 1)
+            due = snapshot.expired(policy.name, now_us - policy.grace_us, 1)
         while due and self._deleting.purge_expired(policy) and not self._stop.is_set():
             pass
 

@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from diana_archive.core.checksums import check_crc
 from diana_archive.core.incoming import Desk, Incoming
 from diana_archive.core.model import Origin, Stored, StorePolicy
 from diana_archive.core.ports import Meter
+from diana_archive.core.resumable import ResumableIncoming
 from diana_common.errors import DianaError, Reason, invalid_field
 
 MOST_OPEN = 64
@@ -18,12 +20,15 @@ _MOST_UNANSWERED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of one instance."""
+    """A piece of one instance. `crc32` is of its data, `sha256` of the whole instance: on the last chunk."""
 
     tag: int
     write_offset: int
     data: bytes
     finish: bool
+    upload_id: str = ""
+    crc32: int | None = None
+    sha256: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Upload:
             error = failure
         for tag, incoming in self._open.items():
             if incoming:
-                incoming.discard()
+                incoming.give_up()
                 self._refuse(tag, error)
         self._open.clear()
         with self._changed:
@@ -106,13 +111,22 @@ class Upload:
             raise self._failure
         return None
 
+    def refuse(self, tag: int, error: DianaError) -> None:
+        """The rest of an instance, or all of it, cannot be had: it is given up and answered so."""
+        begun = tag in self._open
+        incoming = self._open.pop(tag, None)
+        if incoming:
+            incoming.give_up()
+        if incoming or not begun:  # else it is refused already, and answered
+            self._refuse(tag, error)
+
     def _write(self, chunk: Chunk) -> None:
         if chunk.tag in self._open:
             incoming = self._open[chunk.tag]
         else:
             if len(self._open) >= MOST_OPEN and not chunk.finish:
                 raise invalid_field("chunks", f"more than {MOST_OPEN} instances are open at a time")
-            incoming = Incoming(self._desk, self._policy, self._origin)
+            incoming = self._begin(chunk)
         if incoming:
             incoming = self._take(incoming, chunk)
         if chunk.finish:
@@ -120,12 +134,20 @@ class Upload:
         else:
             self._open[chunk.tag] = incoming
 
+    def _begin(self, chunk: Chunk) -> Incoming | None:
+        """The instance that a first chunk belongs to; None when it is refused."""
+        if not chunk.upload_id or not self._desk.resuming:
+            return Incoming(self._desk, self._policy, self._origin)
+        try:
+            return ResumableIncoming(self._desk, self._policy, self._origin, self._desk.resuming, chunk.upload_id)
+        except DianaError as error:
+            self._refuse(chunk.tag, error)
+        return None
+
     def _take(self, incoming: Incoming, chunk: Chunk) -> Incoming | None:
         """The instance with its next chunk; None when it is finished or refused."""
         try:
-            if chunk.write_offset != incoming.size_bytes:
-                incoming.discard()
-                raise _out_of_order(incoming.size_bytes)
+            _check(chunk, incoming)
             if not chunk.finish:
                 incoming.write(chunk.data)
                 return incoming
@@ -133,7 +155,7 @@ class Upload:
         except DianaError as error:
             self._refuse(chunk.tag, error)
         except Exception as error:  # one instance that nobody foresaw must not end the stream
-            incoming.discard()
+            incoming.give_up()
             self._refuse(chunk.tag, DianaError(Reason.INTERNAL, "The instance could not be taken in."))
             self._meter.failed(error)
         return None
@@ -141,6 +163,8 @@ class Upload:
     def _finish(self, incoming: Incoming, chunk: Chunk) -> None:
         with self._changed:
             self._awaited += 1
+        if chunk.sha256:
+            incoming.sha256 = chunk.sha256
         try:
             incoming.finish(chunk.data, lambda result: self._settle(chunk.tag, result))
         except BaseException:
@@ -163,6 +187,17 @@ class Upload:
             self._answers.append(Answer(tag, error))
             self._changed.notify_all()
         self._meter.refused(error)
+
+
+def _check(chunk: Chunk, incoming: Incoming) -> None:
+    """Raises DianaError when the chunk cannot come next; the instance is given up then."""
+    try:
+        if chunk.write_offset != incoming.size_bytes:
+            raise _out_of_order(incoming.size_bytes)
+        check_crc(chunk.data, chunk.crc32)
+    except DianaError:
+        incoming.give_up()
+        raise
 
 
 def _out_of_order(expected: int) -> DianaError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from diana_archive.core.committer import Committer
-from diana_archive.core.failures import damaged
+from diana_archive.core.failures import damaged, from_write
 from diana_archive.core.model import Instance, State
 from diana_archive.core.policies import Policies
 from diana_archive.core.ports import Catalogue, Changes, ObjectReader, Objects
@@ -29,6 +30,15 @@ class Verified:
     size_bytes: int = 0
     damaged_count: int = 0
     orphan_count: int = 0
+
+    def to_bytes(self) -> bytes:
+        """For an operation's checkpoint."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, checkpoint: bytes) -> Verified:
+        """And back; the beginning from an empty one."""
+        return cls(**json.loads(checkpoint)) if checkpoint else cls()
 
 
 class Watcher(Protocol):
@@ -55,7 +65,10 @@ class Verifying:
     page_size: int = field(default=_A_PAGE)
 
     def verify(self, store: str, repair: bool, begun: Verified, watcher: Watcher) -> Verified:
-        """Read all that a store keeps, going on from `begun`. Raises STORE_UNKNOWN, and what the watcher raises."""
+        """Read all that a store keeps, going on from `begun`.
+
+        Raises STORE_UNKNOWN, PEER_UNAVAILABLE when the object store does not answer, and what the watcher raises.
+        """
         name = self.policies.find(store).name
         with self.catalogue.snapshot() as snapshot:
             counts = snapshot.statistics(name)
@@ -85,6 +98,8 @@ class Verifying:
         try:
             with closing(self.objects.open(instance.store, instance.object_id)) as reader:
                 return _agrees(reader, instance)
+        except ConnectionError as error:
+            raise from_write(error) from error
         except OSError:
             return self._is_purged(instance)
 

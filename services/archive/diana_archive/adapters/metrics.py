@@ -26,12 +26,19 @@ class PrometheusMeter:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger().bind(service="archive")
+        # Looking a label up costs more than counting.
+        self._instances: dict[tuple[str, Outcome], Counter] = {}
+        self._bytes: dict[str, Counter] = {}
 
     def stored(self, stored: Stored) -> None:
         """See core.ports.Meter."""
-        STORED_INSTANCES.labels(stored.instance.store, stored.outcome.name).inc()
-        if stored.outcome != Outcome.ALREADY_STORED:
-            STORED_BYTES.labels(stored.instance.store).inc(stored.instance.size_bytes)
+        store, outcome = stored.instance.store, stored.outcome
+        if (store, outcome) not in self._instances:
+            self._instances[store, outcome] = STORED_INSTANCES.labels(store, outcome.name)
+            self._bytes[store] = STORED_BYTES.labels(store)
+        self._instances[store, outcome].inc()
+        if outcome is not Outcome.ALREADY_STORED:
+            self._bytes[store].inc(stored.instance.size_bytes)
 
     def refused(self, error: DianaError) -> None:
         """See core.ports.Meter."""
