@@ -9,7 +9,19 @@ import rich_click as click
 from click.exceptions import Exit
 
 from diana_cli.chain import Stage, run_chain
-from diana_cli.commands import anonymize, feed, health, identity, mesh, notify, output, query, removal, transfer
+from diana_cli.commands import (
+    anonymize,
+    feed,
+    health,
+    identity,
+    keeping,
+    mesh,
+    notify,
+    output,
+    query,
+    removal,
+    transfer,
+)
 from diana_cli.exits import MEANINGS, Guarded, Status
 from diana_cli.mesh.state import DEFAULT_STATE
 from diana_cli.session import Session
@@ -72,6 +84,6 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
         raise Exit(Status.ITEM_FAILED)
 
 
-for group in (mesh, health, transfer, query, removal, identity, anonymize, notify, feed, output):
+for group in (mesh, health, transfer, query, removal, keeping, identity, anonymize, notify, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.feed_pb2 import CompletionReason, FeedEntry
 from diana.archive.v1.resources_pb2 import Instance
-from diana_client import ArchiveClient, Channel, MeshError, UploadItem, UploadResult
+from diana_client import ArchiveClient, Channel, MeshError, OperationClient, UploadItem, UploadResult
 from diana_common.errors import DianaError, invalid_field
+from diana_endpoints.archive_work import await_work
 from diana_endpoints.failures import failure_of
 from diana_endpoints.headers import fill_header
 from diana_endpoints.items import BytesContent, Content, FileContent, Item
 from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health
+from diana_endpoints.protocol import Health, OnProgress
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -52,6 +53,7 @@ class Archive:
         self._store = settings.store
         self._channel = open_channel(settings)
         self._client = ArchiveClient(self._channel)
+        self._operations = OperationClient(self._channel)
         self.passed_over: Counter[str] = Counter()
 
     def close(self) -> None:
@@ -110,6 +112,22 @@ class Archive:
         ) as responses:
             for response in responses:
                 yield from map(_change, response.entries)
+
+    def start_import(self, path: str) -> str:
+        """Start to store what lies under a path of the archive's host; the name of the operation."""
+        return self._client.import_instances(path, store=self._store).name
+
+    def start_verify(self, repair: bool) -> str:
+        """Start to verify the store; the name of the operation."""
+        return self._client.verify(store=self._store, repair=repair).name
+
+    def start_backup(self) -> str:
+        """Start to bring the archive's backup up to date; the name of the operation."""
+        return self._client.back_up().name
+
+    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: what failed of it; at last its counts, or why it ended."""
+        return await_work(self._operations, operation, on_progress)
 
     def _describe(self, channel: Channel) -> str:
         held = ArchiveClient(channel).statistics(store=self._store)

@@ -165,6 +165,23 @@ class Anonymizer(Endpoint, Protocol):
 
 
 @runtime_checkable
+class Keeper(Endpoint, Protocol):
+    """It keeps instances, and does long work on them where they lie."""
+
+    def start_import(self, path: str) -> str:
+        """Start to store what lies under a path of its own host; the name of the operation."""
+
+    def start_verify(self, repair: bool) -> str:
+        """Start to hold what it keeps against its digests; the name of the operation."""
+
+    def start_backup(self) -> str:
+        """Start to bring its backup up to date; the name of the operation."""
+
+    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
+
+
+@runtime_checkable
 class Messenger(Endpoint, Protocol):
     """It tells people and systems; what it took, it delivers or reports as dead."""
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub
-from diana.archive.v1.feed_pb2 import CompletionReason
+from diana.archive.v1.feed_pb2 import CompletionReason, Evidence
 from diana.archive.v1.resources_pb2 import Instance, Series, Store, Study
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana.type.v1.origin_pb2 import Origin
+from diana_client.adopting import Adoption
 from diana_client.archive_requests import ATTEMPTS, WINDOW, ReadCheck, digests, select
 from diana_client.calls import LARGEST_PAGE, Caller
 from diana_client.channel import Channel
 from diana_client.download import DownloadedInstance, InstanceFile, SavedInstance, assembled, instances
 from diana_client.feed import FeedWatch
 from diana_client.items import Uploadable, UploadResult
-from diana_client.packing import upload_method
 from diana_client.upload import Upload
 
 
@@ -33,7 +33,7 @@ class ArchiveClient(Caller):
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
         self.stub = ArchiveServiceStub(channel.raw)
-        self._upload = upload_method(channel.raw)
+        self._raw = channel.raw
 
     def upload(
         self,
@@ -50,10 +50,24 @@ class ArchiveClient(Caller):
 
         A refused item comes as a result with its `error`. `items` may be endless: it is read in a thread of
         its own, and only while less than `window` bytes wait for their results to be taken. What breaks
-        with the connection is sent again, as far as it can be read again. `timeout` is the seconds each
-        stream may last. Raises Unavailable after `attempts` streams broke one after another.
+        with the connection is sent again, as far as it can be read again; of what is large (64 MiB and more),
+        only what the archive lacks. That holds after this program was killed and started anew too, for files
+        and for items with an `upload_id`. `timeout` is the seconds each stream may last. Raises Unavailable
+        after `attempts` streams broke one after another.
         """
-        return Upload(self._upload, store, origin, window, attempts, timeout).run(items, streams)
+        return Upload(self._raw, store, origin, window, attempts, timeout).run(items, streams)
+
+    def adopt(
+        self, names: Iterable[str], *, spool: str, store: str = "", origin: Origin | None = None
+    ) -> Generator[UploadResult, None, None]:
+        """Have the archive, on this same host, take files over from the spool directory that it knows as `spool`.
+
+        `names` are those of files there, whole and closed; it may be endless. Yields a result for each as it comes,
+        its key the name; files are gone from the spool then, except after ResourceExhausted, Unavailable and
+        InternalError. What was not answered when the connection breaks may be asked for again. Raises
+        PermissionDenied when no such spool is open or this is another host.
+        """
+        return Adoption(self.stub.AdoptInstances, spool, store, origin).run(names)
 
     def find_missing(self, instances: Iterable[str | tuple[str, bytes]], *, store: str = "") -> Iterator[str]:
         """The SOP Instance UIDs of those that the store lacks, in order.
@@ -221,6 +235,17 @@ class ArchiveClient(Caller):
         )
         return self._ask(self.stub.CompleteStudy, request).position
 
+    def record_evidence(
+        self, study_uid: str, evidence: Evidence, *, store: str = "", origin: Origin | None = None
+    ) -> pb.RecordEvidenceResponse:
+        """Tell what is known about a study's completeness; it may come before the study.
+
+        `evidence` is a session's end, the source's own count, or a procedure step. The answer says whether the study
+        is believed complete now.
+        """
+        request = pb.RecordEvidenceRequest(store=store, study_uid=study_uid, evidence=evidence, origin=origin)
+        return self._ask(self.stub.RecordEvidence, request)
+
     def statistics(self, *, store: str = "") -> pb.GetStatisticsResponse:
         """A store's counts and sizes."""
         return self._ask(self.stub.GetStatistics, pb.GetStatisticsRequest(store=store))
@@ -232,6 +257,19 @@ class ArchiveClient(Caller):
         """
         request = pb.VerifyStoreRequest(request_id=request_id or str(uuid.uuid4()), store=store, repair=repair)
         return self._ask(self.stub.VerifyStore, request).operation
+
+    def import_instances(
+        self, path: str, *, store: str = "", origin: Origin | None = None, request_id: str = ""
+    ) -> Operation:
+        """Start to store what lies under a path of the archive's host: a folder, a zip file, a DICOMDIR or one file.
+
+        Follow it with `OperationClient` on the same channel; its result is an `ImportInstancesResult`, its failures
+        name the files that were refused. Raises PermissionDenied outside the archive's import_dirs.
+        """
+        request = pb.ImportInstancesRequest(
+            request_id=request_id or str(uuid.uuid4()), store=store, path=path, origin=origin
+        )
+        return self._ask(self.stub.ImportInstances, request).operation
 
     def back_up(self, *, request_id: str = "") -> Operation:
         """Start to bring the archive's backup up to date; follow it with `OperationClient` on the same channel.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub
-from diana.archive.v1.feed_pb2 import CompletionReason
+from diana.archive.v1.feed_pb2 import CompletionReason, Evidence
 from diana.archive.v1.resources_pb2 import Instance, Series, Store, Study
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana.type.v1.origin_pb2 import Origin
+from diana_client.adopting import Adoption
 from diana_client.archive_requests import ATTEMPTS, WINDOW, ReadCheck, digests, select
 from diana_client.calls import LARGEST_PAGE, AsyncCaller
 from diana_client.channel import AsyncChannel
@@ -26,7 +27,6 @@ from diana_client.download import (
 )
 from diana_client.feed import watch_async
 from diana_client.items import Uploadable, UploadResult
-from diana_client.packing import upload_method
 from diana_client.upload import Upload
 from diana_client.upload_async import run_async
 
@@ -54,8 +54,14 @@ class AsyncArchiveClient(AsyncCaller):
         timeout: float | None = None,
     ) -> AsyncGenerator[UploadResult, None]:
         """As `ArchiveClient.upload`; `items` may be asynchronous too. All is read and sent in threads."""
-        method = upload_method(self._channel.blocking)
-        return run_async(Upload(method, store, origin, window, attempts, timeout), items, streams)
+        return run_async(Upload(self._channel.blocking, store, origin, window, attempts, timeout), items, streams)
+
+    def adopt(
+        self, names: Iterable[str], *, spool: str, store: str = "", origin: Origin | None = None
+    ) -> AsyncGenerator[UploadResult, None]:
+        """As `ArchiveClient.adopt`."""
+        method = ArchiveServiceStub(self._channel.blocking).AdoptInstances
+        return Adoption(method, spool, store, origin).run_async(names)
 
     async def find_missing(
         self, instances: Iterable[str | tuple[str, bytes]], *, store: str = ""
@@ -228,6 +234,13 @@ class AsyncArchiveClient(AsyncCaller):
         )
         return (await self._ask(self.stub.CompleteStudy, request)).position
 
+    async def record_evidence(
+        self, study_uid: str, evidence: Evidence, *, store: str = "", origin: Origin | None = None
+    ) -> pb.RecordEvidenceResponse:
+        """As `ArchiveClient.record_evidence`."""
+        request = pb.RecordEvidenceRequest(store=store, study_uid=study_uid, evidence=evidence, origin=origin)
+        return await self._ask(self.stub.RecordEvidence, request)
+
     async def statistics(self, *, store: str = "") -> pb.GetStatisticsResponse:
         """A store's counts and sizes."""
         return await self._ask(self.stub.GetStatistics, pb.GetStatisticsRequest(store=store))
@@ -236,6 +249,15 @@ class AsyncArchiveClient(AsyncCaller):
         """As `ArchiveClient.verify`."""
         request = pb.VerifyStoreRequest(request_id=request_id or str(uuid.uuid4()), store=store, repair=repair)
         return (await self._ask(self.stub.VerifyStore, request)).operation
+
+    async def import_instances(
+        self, path: str, *, store: str = "", origin: Origin | None = None, request_id: str = ""
+    ) -> Operation:
+        """As `ArchiveClient.import_instances`."""
+        request = pb.ImportInstancesRequest(
+            request_id=request_id or str(uuid.uuid4()), store=store, path=path, origin=origin
+        )
+        return (await self._ask(self.stub.ImportInstances, request)).operation
 
     async def back_up(self, *, request_id: str = "") -> Operation:
         """As `ArchiveClient.back_up`."""

@@ -32,6 +32,7 @@ _SERVICES = (
 # for ever when its server is killed while it is read (grpcio 1.85).
 _STREAMS = (
     (_ARCHIVE, "UploadInstances"),
+    (_ARCHIVE, "AdoptInstances"),
     (_ARCHIVE, "WatchFeed"),
     (_ARCHIVE, "DownloadInstances"),
     (_ARCHIVE, "ReadInstance"),

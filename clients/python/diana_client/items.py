@@ -44,6 +44,10 @@ class UploadItem:
     size: int | None = None
     """Bytes, if known: helps to bound what is under way. It need not be exact."""
 
+    upload_id: str = ""
+    """A name for this upload, at most 128 characters, the same whenever these bytes are sent: what a program that was
+    killed has sent of them is not sent again by the next. Files that are large have one of their own accord."""
+
     @property
     def repeatable(self) -> bool:
         """Whether the source can be read once more."""

@@ -11,12 +11,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from diana.archive.v1 import archive_service_pb2 as pb
-from diana_client.errors import BadAnswer, MeshError, SourceUnreadable, from_status, is_refused, is_worth_retrying
+from diana_client.errors import (
+    BadAnswer,
+    MeshError,
+    SourceUnreadable,
+    Unavailable,
+    from_status,
+    is_refused,
+    is_worth_retrying,
+)
 from diana_client.items import UploadItem, UploadResult
 from diana_client.packing import Packer
+from diana_client.upload_names import RESUMABLE_BYTES, name_of
 
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 5.0
+_MOST_REFUSALS = 4  # of an item, after which it is sent without a name
 
 
 @dataclass(slots=True, eq=False)
@@ -29,15 +39,19 @@ class Entry:
     finished: bool = False  # the last chunk left on the stream under way
     answered: bool = False
     failure: MeshError | None = None  # why its source could not be read to the end
+    upload_id: str = ""  # the name it is sent under, to be gone on with; empty: it is not
+    start: int | None = None  # how many bytes the archive has; None: ask it
+    reached: int = 0  # how many it had at most
+    refusals: int = 0  # that another try may mend
 
 
 class Ledger:
     """All of an upload's items that are not yet answered, over all of its streams.
 
-    `window` bounds the bytes of items admitted and not yet handed back to the caller.
+    `window` bounds the bytes of items admitted and not yet handed back to the caller. `store` is where they go.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, store: str = "") -> None:
         self.waiting: deque[Entry] = deque()
         self.results: deque[tuple[UploadResult, int]] = deque()
         self.exhausted = False
@@ -47,6 +61,8 @@ class Ledger:
         self._weight = 0
         self._under_way = 0
         self._tags = itertools.count(1)
+        self._store = store
+        self._names: set[str] = set()
 
     @property
     def has_room(self) -> bool:
@@ -66,6 +82,8 @@ class Ledger:
     def admit(self, item: UploadItem) -> None:
         """Take an item over from the caller."""
         entry = Entry(item, item.weight)
+        if item.upload_id or entry.weight >= RESUMABLE_BYTES:
+            self._name(entry)
         self._weight += entry.weight
         self.waiting.append(entry)
 
@@ -80,6 +98,7 @@ class Ledger:
         """Account for an answered item."""
         entry.answered = True
         self._under_way -= 1
+        self._names.discard(entry.upload_id)
         self.results.append((result, entry.weight))
 
     def put_back(self, entry: Entry) -> None:
@@ -88,7 +107,33 @@ class Ledger:
         It gets an entry of its own: the broken stream's sender may still be busy with the old one.
         """
         self._under_way -= 1
-        self.waiting.appendleft(Entry(entry.item, entry.weight))
+        again = Entry(entry.item, entry.weight)
+        again.upload_id, again.reached, again.refusals = entry.upload_id, entry.reached, entry.refusals
+        self.waiting.appendleft(again)
+
+    def try_again(self, entry: Entry, error: MeshError) -> bool:
+        """Let an item that was refused be sent once more, if that may help: elsewhere, later, or without a name."""
+        if entry.failure or not entry.item.repeatable:
+            return False
+        expected = error.metadata.get("expected_offset", "")
+        if not isinstance(error, Unavailable) and not self._may_help(entry, error, bool(expected)):
+            return False
+        entry.answered = True
+        self.put_back(entry)
+        self.waiting[0].start = int(expected) if expected.isdecimal() else None
+        return True
+
+    def _may_help(self, entry: Entry, error: MeshError, goes_on: bool) -> bool:
+        if not entry.upload_id:
+            return False
+        entry.refusals += 1
+        misplaced = error.reason == "UPLOAD_ORDER"
+        if error.reason == "OVERLOADED" or (misplaced and (not goes_on or entry.refusals > _MOST_REFUSALS)):
+            # The archive has no room for another name, or somebody else sends something under this one.
+            self._names.discard(entry.upload_id)
+            entry.upload_id = ""
+            return True
+        return entry.refusals <= _MOST_REFUSALS and (misplaced or error.reason == "CHECKSUM_MISMATCH")
 
     def take(self) -> UploadResult:
         """The next result for the caller; its item's room is free again."""
@@ -100,6 +145,13 @@ class Ledger:
         """The caller has no more items, or its iterable raised: what was admitted is still answered."""
         self.exhausted = True
         self.error = self.error or error
+
+    def _name(self, entry: Entry) -> None:
+        """Two of the same name would take the upload from each other."""
+        name = name_of(entry.item, self._store)
+        if name and name not in self._names:
+            self._names.add(name)
+            entry.upload_id = name
 
     def close(self, error: BaseException | None = None) -> None:
         """End the upload, for the first reason given."""
@@ -128,8 +180,15 @@ class Lane:
             entry = self._begun.pop(result.tag, None)
             if entry is None:
                 raise BadAnswer("The archive answered an instance twice, or one that was not sent.")
-            self._failures = 0
-            self._ledger.settle(entry, _to_result(entry, result))
+            answer = _to_result(entry, result)
+            if answer.error is None or not self._ledger.try_again(entry, answer.error):
+                self._failures = 0
+                self._ledger.settle(entry, answer)
+
+    def reach(self, entry: Entry, start: int) -> None:
+        """The archive has so many bytes of an item. More than before is as good as an answer."""
+        if start > entry.reached:
+            entry.reached, self._failures = start, 0
 
     def check_complete(self) -> None:
         """Raises BadAnswer when the archive ended the stream and left instances unanswered."""

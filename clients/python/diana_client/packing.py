@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # grpc's classes take no parameters when they run
 
 _FULL = CHUNK_BYTES * 5 // 4  # so that two CT slices of 512 x 512 share a message
 _FRAMING_BYTES = 32  # a chunk's tag, offset and lengths on the wire
-_VARINT, _LENGTH = 0, 2  # wire types
+_VARINT, _LENGTH, _FIXED32 = 0, 2, 5  # wire types
 _RPC = pb.DESCRIPTOR.services_by_name["ArchiveService"].methods_by_name["UploadInstances"]
 
 
@@ -34,6 +34,9 @@ _TAG = _key("tag", _VARINT)
 _WRITE_OFFSET = _key("write_offset", _VARINT)
 _DATA = _key("data", _LENGTH)
 _FINISH = _key("finish", _VARINT) + b"\x01"
+_UPLOAD_ID = _key("upload_id", _LENGTH)
+_CRC32 = _key("crc32", _FIXED32)
+_SHA256 = _key("sha256", _LENGTH)
 _CHUNK = bytes([pb.UploadInstancesRequest.DESCRIPTOR.fields_by_name["chunks"].number << 3 | _LENGTH])
 
 
@@ -57,12 +60,12 @@ class Packer:
         """Whether chunks wait for their message to be full."""
         return self._bytes > 0
 
-    def add(self, tag: int, offset: int, data: bytes, finish: bool) -> Iterator[bytes]:
-        """Take a chunk; yield the message that had to leave to make room for it, if any."""
+    def add(self, tag: int, offset: int, data: bytes, finish: bool, more: bytes = b"") -> Iterator[bytes]:
+        """Take a chunk, with `more` fields; yield the message that had to leave to make room for it, if any."""
         if self.pending and self._bytes + len(data) > _FULL:
             yield self.flush()
         head = _TAG + _varint(tag) + _WRITE_OFFSET + _varint(offset) + _DATA + _varint(len(data))
-        tail = _FINISH if finish else b""
+        tail = _FINISH + more if finish else more
         self._parts += (_CHUNK + _varint(len(head) + len(data) + len(tail)) + head, data, tail)
         self._bytes += len(data) + _FRAMING_BYTES
 
@@ -71,6 +74,14 @@ class Packer:
         message = b"".join(self._parts)
         self._parts, self._bytes = [], 0
         return message
+
+
+def resumable_fields(upload_id: str, crc32: int, sha256: bytes = b"") -> bytes:
+    """What a chunk of a resumable upload has besides; empty ones are left out."""
+    name = upload_id.encode()
+    named = _UPLOAD_ID + _varint(len(name)) + name if name else b""
+    digested = _SHA256 + _varint(len(sha256)) + sha256 if sha256 else b""
+    return named + _CRC32 + crc32.to_bytes(4, "little") + digested
 
 
 def _varint(value: int) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -12,10 +11,8 @@ from diana.type.v1.origin_pb2 import Origin
 from diana_client.errors import MeshError, translated
 from diana_client.items import Uploadable, UploadItem, UploadResult, as_item
 from diana_client.ledger import Entry, Lane, Ledger, packed
-from diana_client.packing import Packer
-
-if TYPE_CHECKING:
-    from diana_client.packing import Method
+from diana_client.packing import Packer, upload_method
+from diana_client.resumable import packed_from, progress_of
 
 LINGER = 0.002
 """Seconds that a message which is not full waits for more; a caller that waits for answers loses no more."""
@@ -31,12 +28,19 @@ class Upload:
     """
 
     def __init__(
-        self, method: Method, store: str, origin: Origin | None, window: int, attempts: int, timeout: float | None
+        self,
+        channel: grpc.Channel,
+        store: str,
+        origin: Origin | None,
+        window: int,
+        attempts: int,
+        timeout: float | None,
     ) -> None:
-        self._method = method
+        self._method = upload_method(channel)
+        self._progress = progress_of(channel)
         self._store, self._origin = store, origin
         self._attempts, self._timeout = attempts, timeout
-        self._ledger = Ledger(window)
+        self._ledger = Ledger(window, store)
         # One lock, and a condition for each who waits: for room, for items to send, for results and the end.
         self._lock = threading.RLock()
         self._room, self._work, self._news = (threading.Condition(self._lock) for _ in range(3))
@@ -179,6 +183,8 @@ class Upload:
                     with self._lock:
                         lane.answer(response)
                         self._tell()
+                        if self._ledger.waiting:
+                            self._work.notify()
             lane.check_complete()
         finally:
             with self._lock:
@@ -192,12 +198,23 @@ class Upload:
         packer = Packer(self._store, self._origin)
         while True:
             entry = self._next_entry(lane, ended, LINGER if packer.pending else None)
-            if entry is not None:
+            if entry is not None and entry.upload_id:
+                if packer.pending:
+                    yield packer.flush()  # what is small does not wait until the archive is asked
+                yield from packed_from(entry, self._start_of(lane, entry), packer)
+            elif entry is not None:
                 yield from packed(entry, packer)
             elif packer.pending:
                 yield packer.flush()
             else:
                 return
+
+    def _start_of(self, lane: Lane, entry: Entry) -> int:
+        """The first byte of an item that the archive lacks."""
+        start = self._progress(self._store, entry.upload_id) if entry.start is None else entry.start
+        with self._lock:
+            lane.reach(entry, start)
+        return start
 
     def _next_entry(self, lane: Lane, ended: threading.Event, patience: float | None) -> Entry | None:
         """The next item to send; None when none comes in time, or none will."""
