@@ -27,13 +27,13 @@ def uploading(corpus: str) -> Side:
     return run
 
 
-def uploading_to_orthanc(corpus: str) -> Side:
-    """Instances a second over REST."""
+def uploading_to_orthanc(corpus: str, clients: int = AT_ONCE) -> Side:
+    """Instances a second over REST, by so many clients."""
 
     def run(place: Place) -> float:
         paths = files(corpus, place.corpora)
         with orthanc.running(place.scratch) as server:
-            seconds = orthanc.upload(server, paths, AT_ONCE)
+            seconds = orthanc.upload(server, paths, clients)
             if (found := server.get("/statistics")["CountInstances"]) != len(paths):
                 raise BenchError(f"of {len(paths)} files Orthanc has {found}")
         return len(paths) / seconds
