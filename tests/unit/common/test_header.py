@@ -6,6 +6,7 @@ import io
 import json
 import mmap
 import os
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -15,6 +16,8 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from diana_common.dicom.context import context
+from diana_common.errors import DianaError
 from diana_common.header import Header, read_header, scan
 from tests.support.dicom_files import make_ct, make_small
 from tests.unit.common import builder as b
@@ -275,3 +278,27 @@ def test_our_json_loads_into_pydicom() -> None:
     theirs = pydicom.dcmread(io.BytesIO(ct), stop_before_pixels=True)
     del ours.AvailableTransferSyntaxUID
     assert ours == theirs
+
+
+def test_a_file_reads_the_same_whatever_was_read_before_it() -> None:
+    rng = random.Random(7)
+    names = ("PatientName", "StudyDescription", "SeriesDescription", "KVP", "StationName", "ProtocolName", "PatientAge")
+    files = [
+        make_small(
+            sop_uid=f"1.2.3.{number}", **{name: f"{rng.randrange(3)}" for name in rng.sample(names, rng.randrange(6))}
+        )
+        for number in range(200)
+    ]
+    # Cut off behind an element that a run has, or with pixels in the midst of one.
+    files += [files[0][:at] for at in range(1500, 2500, 7)]
+    warm = [_outcome(file) for file in files]
+    for file, expected in zip(files, warm, strict=True):
+        context.cache_clear()
+        assert _outcome(file) == expected
+
+
+def _outcome(file: bytes) -> object:
+    try:
+        return scan(file)
+    except DianaError as error:
+        return error.reason, dict(error.metadata)

@@ -1,8 +1,9 @@
 """How the elements of a data set are encoded, and the memory of elements rendered before.
 
 Files of one series repeat most of their elements byte for byte, so that the JSON of a short element is
-kept by its encoded bytes (tag, VR, length and value) and looked up before anything is parsed. What is kept
-depends on nothing but those bytes and the context, so that it never changes an answer.
+kept by its encoded bytes (tag, VR, length and value) and looked up before anything is parsed. Elements that
+were met one after the other are kept as a run, by the first of them. What is kept depends on nothing but those
+bytes and the context, so that it never changes an answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ KEPT_BYTES = 128
 KEPT_SEQUENCE_BYTES = 512
 """Longest sequence that is remembered whole."""
 _KEPT_COUNT = 8192
+_RUN_BYTES = 8192
+_RUN_COUNT = 512
 
 
 class Context:
@@ -33,6 +36,7 @@ class Context:
         "rendered",
         "renderers",
         "repertoire",
+        "runs",
         "sequences",
     )
 
@@ -44,6 +48,7 @@ class Context:
         self.repertoire = repertoire(charset)
         self.rendered: dict[bytes, str] = {}
         self.sequences: dict[bytes, tuple[str, int]] = {}
+        self.runs: dict[bytes, tuple[bytes, list[str]]] = {}
         self.head = struct.Struct(order + ("HHI" if implicit else "HH2sH")).unpack_from
         self.length = struct.Struct(order + "I").unpack_from
         self.item = struct.Struct(order + "HHI").unpack_from
@@ -53,6 +58,13 @@ class Context:
         if len(self.rendered) >= _KEPT_COUNT:
             self.rendered.clear()
         self.rendered[raw] = fragment
+
+    def keep_run(self, first: bytes, rest: bytes, fragments: list[str]) -> None:
+        """Remember what came after an element: its bytes, and what they render to."""
+        if len(fragments) > 1 and len(rest) <= _RUN_BYTES:
+            if len(self.runs) >= _RUN_COUNT:
+                self.runs.clear()
+            self.runs[first] = rest, fragments
 
     def keep_sequence(self, raw: bytes, known: tuple[str, int]) -> None:
         """Remember what a sequence's bytes render to, and how many elements and items that is."""

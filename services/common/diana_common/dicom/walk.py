@@ -68,6 +68,9 @@ class Walker:
     def _explicit(self, fragments: list[str], pos: int, end: int, ctx: Context) -> tuple[int, Context]:
         buffer, head, kept, append = self.buffer, ctx.head, ctx.rendered.get, fragments.append
         stop = ITEM if self._depth else self._stop
+        # The element that a run of known ones began with, where that ended, and how many there were then.
+        first, after, count, known = b"", 0, 0, 0
+        runs = ctx.runs.get if stop == HEADER_END else None
         try:
             while pos < end:
                 group, element, vr, length = head(buffer, pos)
@@ -78,17 +81,29 @@ class Walker:
                 if vr in LONG_VRS:
                     (length,) = ctx.length(buffer, start)
                     start += 4
-                    fragment = kept(buffer[pos : start + length]) if length <= KEPT_BYTES else None
+                    raw = buffer[pos : start + length] if length <= KEPT_BYTES else b""
                 else:
-                    fragment = kept(buffer[pos : start + length])
+                    raw = buffer[pos : start + length]
+                fragment = kept(raw)
                 if fragment is not None:
                     append(fragment)
                     pos = start + length
+                    if runs:
+                        if not first:
+                            first, after, count = raw, pos, len(fragments)
+                        if (run := runs(raw)) and buffer[pos : (far := pos + len(run[0]))] == run[0] and far <= end:
+                            fragments += run[1]
+                            pos = known = far
                     continue
+                if first:
+                    if pos != known:
+                        ctx.keep_run(first, buffer[after:pos], fragments[count:])
+                    first = b""
                 pos = self._element(fragments, tag, vr.decode("latin_1"), (pos, start, length), ctx)
                 if tag == CHARACTER_SET:
                     ctx = context(bytes(buffer[start : start + length]), False, ctx.order)
                     kept = ctx.rendered.get
+                    runs = runs and ctx.runs.get
         except (Short, struct.error) as short:
             self.at, self.context = pos, ctx
             raise short if isinstance(short, Short) else Short from None
