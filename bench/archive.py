@@ -40,7 +40,11 @@ class Archive:
 def running(folder: Path, state: Path | None = None) -> Iterator[Archive]:
     """Start an archive that keeps everything in `folder`, its state in `state` if given; stop it at the end."""
     state = state or folder / "state" / "archive"
-    settings = {"DIANA_ARCHIVE_STATE_DIR": str(state)}
+    # No study of those that are there already completes itself meanwhile.
+    settings = {
+        "DIANA_ARCHIVE_STATE_DIR": str(state),
+        "DIANA_ARCHIVE_STORES": '{"default": {"quiet_period_seconds": 0}}',
+    }
     with Mesh(folder / "state", "archive", settings=settings) as mesh, connect(mesh.archive) as channel:
         process = mesh.processes["archive"].popen
         if process is None:

@@ -134,4 +134,6 @@ def _connect(path: Path | None, read_only: bool = False) -> sqlite3.Connection:
         # FULL: a commit returns when the log is on the disk.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -16384")
+        # In pages: every checkpoint waits for the disk, with all who wait for a commit.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
     return connection
