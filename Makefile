@@ -34,7 +34,7 @@ demo: $(VENV)/.run  ## start the mesh, put real DICOM in, find it, fetch it back
 	$(BIN)/python -m diana_cli.demo
 
 test: $(VENV)/.dev  ## the whole suite CI runs
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 soak: $(VENV)/.dev  ## what is too long for CI: repeated kills, long transfers
 	$(BIN)/python -m pytest -m soak $(ARGS)

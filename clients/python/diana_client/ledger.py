@@ -176,6 +176,7 @@ class Lane:
 
     def answer(self, response: pb.UploadInstancesResponse) -> None:
         """Account for the results of a message. Raises BadAnswer for one that was not asked for."""
+        away: MeshError | None = None
         for result in response.results:
             entry = self._begun.pop(result.tag, None)
             if entry is None:
@@ -184,6 +185,11 @@ class Lane:
             if answer.error is None or not self._ledger.try_again(entry, answer.error):
                 self._failures = 0
                 self._ledger.settle(entry, answer)
+            elif isinstance(answer.error, Unavailable):
+                away = answer.error
+        if away is not None:
+            # Sent again at once, it would be refused again: let the stream break, and the next one wait.
+            raise away
 
     def reach(self, entry: Entry, start: int) -> None:
         """The archive has so many bytes of an item. More than before is as good as an answer."""

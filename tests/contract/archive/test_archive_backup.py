@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,14 @@ def test_without_a_place_it_is_refused(rig: Rig) -> None:
     door._servicer._backup = None
     with refused(Reason.CONFIG_INVALID):
         door.BackUpArchive(pb.BackUpArchiveRequest())
+
+
+def test_a_copy_of_the_same_id_that_is_not_the_same_instance_is_made_anew(rig: Rig, door: Any, tmp_path: Path) -> None:
+    put(door, make(0), make(1))
+    back_up(rig, door)
+    # As after a state directory was rolled back and went on: ids were given again.
+    with closing(sqlite3.connect(tmp_path / "state" / "catalogue.sqlite")) as catalogue:
+        catalogue.execute("UPDATE instance SET data_set_sha256 = zeroblob(32) WHERE sop_uid = ?", (uid(0),))
+        catalogue.commit()
+    assert back_up(rig, door).copied_count == 1
+    assert back_up(rig, door).copied_count == 0

@@ -248,7 +248,7 @@ def test_a_crash_between_a_file_and_its_compressed_form_leaves_one_orphan(tmp_pa
     (packed,) = tmp_path.glob("default/objects/*/*")
     packed.with_suffix("").write_bytes(make_ct())
     objects = FileObjects(tmp_path, compressed={"default"})
-    assert objects.sweep(["default"], one, lambda _: False) == 1
+    assert objects.sweep(["default"], one, lambda _: set()) == 1
     assert not list(tmp_path.glob("default/objects/*/*"))
     assert [path.read_bytes() for path in tmp_path.glob("default/orphans/*")] == [make_ct()]
 

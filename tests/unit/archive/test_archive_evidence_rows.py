@@ -41,6 +41,7 @@ def test_a_catalogue_of_the_first_version_learns_to_keep_evidence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "catalogue.sqlite"
+    monkeypatch.setattr(schema, "OLDEST", 1)
     with monkeypatch.context() as before:
         before.setattr(schema, "STEPS", schema.STEPS[:1])
         before.setattr(schema, "VERSION", 1)

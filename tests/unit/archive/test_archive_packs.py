@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from diana_archive.stores import direct, pack_writing
+from diana_archive.stores import direct, pack_writing, writeback
 from diana_archive.stores.direct import BLOCK
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.memory import MemoryReader
@@ -140,6 +142,85 @@ def test_a_full_pack_is_followed_by_another(
     assert ids == sorted(ids)
 
 
+def test_a_full_pack_into_which_something_is_still_written_stays_when_it_is_emptied(
+    objects: FileObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack_writing, "PACK_BYTES", 200_000)
+    early = put(objects, bytes(150_000))
+    go_on, write_at = threading.Event(), direct.write_at
+
+    def held_back(descriptor: int, data: memoryview, offset: int) -> None:
+        assert go_on.wait(60)
+        write_at(descriptor, data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(direct, "write_at", held_back)
+        late = objects.place("default", pattern(100_000)[:100_000])
+        other = objects.place("default", b"in the next one" * 10_000)
+        assert objects.remove([("default", one) for one in early]) == [None]
+        go_on.set()
+        assert objects.make_durable([late, other]) == [None, None]
+    assert split_id(late.object_id)[0] == split_id(early[0])[0] < split_id(other.object_id)[0]
+    assert get(objects, late.object_id) == pattern(100_000)[:100_000]
+
+
+def test_a_pack_whose_sync_failed_once_takes_nothing_more(
+    objects: FileObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "lost")
+
+    drafts = [objects.place("default", pattern(100_000)) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        assert [failure and failure.errno for failure in objects.make_durable(drafts[:1])] == [errno.EIO]
+    # The system told of the lost writes once; those of this draft may have been among them.
+    assert [failure and failure.errno for failure in objects.make_durable(drafts[1:])] == [errno.EIO]
+    assert get(objects, put(objects, b"again")[0]) == b"again"
+    assert len(list(tmp_path.glob("default/packs/*.pack"))) == 2
+
+
+def test_where_no_hole_can_be_punched_what_is_removed_is_overwritten(
+    objects: FileObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> int:
+        ctypes.set_errno(errno.EOPNOTSUPP)
+        return -1
+
+    gone, kept = put(objects, pattern(9_000)[:9_000], b"kept")
+    monkeypatch.setattr(writeback, "_fallocate", lambda: refuse)
+    assert objects.remove([("default", gone)]) == [None]
+    (path,) = tmp_path.glob("default/packs/*.pack")
+    assert pattern(9_000)[100:200] not in path.read_bytes()
+    assert list(objects.ids("default")) == [kept]
+
+
+def test_a_torn_compressed_object_that_was_never_committed_does_not_stop_a_start(tmp_path: Path) -> None:
+    first = FileObjects(tmp_path, compressed={"default"})
+    kept, torn = put(first, bytes(100_000), bytes(200_000))
+    (path,) = tmp_path.glob("default/packs/*.pack")
+    with open(path, "r+b") as file:
+        file.seek(split_id(torn)[1] + 64)
+        file.write(bytes(3_000))
+    (path.parent / "000000000001 (copy).pack").write_bytes(b"somebody's")
+    again = FileObjects(tmp_path, compressed={"default"})
+    assert again.sweep(["default"], kept, lambda ids: {kept}) == 1
+    assert list(again.ids("default")) == [kept]
+    assert get(again, kept) == bytes(100_000)
+    assert len(list(tmp_path.glob("default/orphans/*.dcm.zst"))) == 1
+
+
+def test_a_frame_that_lies_about_its_size_is_damage(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path, compressed={"default"})
+    (one,) = put(objects, bytes(500_000))
+    (path,) = tmp_path.glob("default/packs/*.pack")
+    with open(path, "r+b") as file:
+        file.seek(split_id(one)[1] + 64 + 5)
+        file.write(b"\xff\xff\x7f")
+    with pytest.raises(OSError, match="damaged"):
+        get(objects, one)
+
+
 def test_stores_have_packs_of_their_own(objects: FileObjects) -> None:
     (one,) = put(objects, b"one")
     (two,) = put(objects, b"two", store="deid")
@@ -232,7 +313,7 @@ def test_what_was_never_committed_is_swept_into_the_orphans(tmp_path: Path) -> N
     first = FileObjects(tmp_path)
     kept, lost = put(first, b"kept", b"lost")
     again = FileObjects(tmp_path)
-    assert again.sweep(["default"], kept, lambda one: one == kept) == 1
+    assert again.sweep(["default"], kept, lambda ids: {kept}) == 1
     assert list(again.ids("default")) == [kept]
     (orphan,) = tmp_path.glob("default/orphans/*.dcm")
     assert orphan.read_bytes() == b"lost"

@@ -393,3 +393,16 @@ def test_a_bad_seal_key_file_is_a_bad_setting(tmp_path: Path, text: str) -> None
         FileSealKeys(path).current()
     assert caught.value.reason == Reason.CONFIG_INVALID
     assert path.read_text() == text
+
+
+def test_a_catalogue_from_before_the_first_release_is_refused_and_nothing_is_swept(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path, STORES)
+    store(state, "1")
+    close(state)
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite")) as catalogue:
+        catalogue.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+        catalogue.commit()
+    with pytest.raises(DianaError) as caught:
+        StateDirectory(tmp_path, STORES)
+    assert caught.value.reason == Reason.CONFIG_INVALID
+    assert len(files(tmp_path)) == 1

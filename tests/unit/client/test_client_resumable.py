@@ -92,7 +92,6 @@ def test_of_two_items_of_one_name_only_the_first_is_sent_under_it() -> None:
         (grpc.StatusCode.INVALID_ARGUMENT, "UPLOAD_ORDER", {}, ("", None)),
         (grpc.StatusCode.INVALID_ARGUMENT, "CHECKSUM_MISMATCH", {}, ("mine", None)),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", {}, ("", None)),
-        (grpc.StatusCode.UNAVAILABLE, "STOPPING", {}, ("mine", None)),
         (grpc.StatusCode.INVALID_ARGUMENT, "NOT_PART10", {}, None),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", {}, None),
     ],
@@ -108,6 +107,20 @@ def test_a_refusal_that_another_try_may_mend_is_no_result(
     assert entry.answered
     assert [(one.upload_id, one.start) for one in ledger.waiting] == ([expected] if expected else [])
     assert bool(ledger.results) == (expected is None)
+
+
+def test_an_archive_that_cannot_take_an_item_now_is_asked_again_on_another_stream_and_not_for_ever() -> None:
+    ledger = Ledger(window=1 << 30)
+    ledger.admit(UploadItem("key", LARGE, upload_id="mine"))
+    lane = Lane(ledger, attempts=3)
+    for attempt in range(3):
+        with pytest.raises(Unavailable) as caught:
+            lane.answer(refusal(lane.begin().tag, grpc.StatusCode.UNAVAILABLE, "PEER_UNAVAILABLE"))
+        assert [one.upload_id for one in ledger.waiting] == ["mine"]
+        if attempt < 2:
+            assert lane.cut(caught.value) > 0
+    with pytest.raises(Unavailable):
+        lane.cut(caught.value)
 
 
 def test_a_refusal_that_no_try_mends_ends_after_a_few() -> None:

@@ -128,7 +128,7 @@ class Adoption:
         """The same answers, their files removed where they are stored or refused for good."""
         for answer in answers:
             if taken := self._taken.pop(answer.tag, None):
-                if taken.identity and (isinstance(answer.result, Stored) or answer.result.code not in _PASSING):
+                if taken.identity and _is_over(answer.result):
                     self._remove(taken)
                 self._desk.release(taken.name)
         return answers
@@ -157,6 +157,11 @@ class Adoption:
             self._desk.spool.remove(taken.name, taken.identity)
         except OSError as error:  # it is stored all the same; whoever asks for it again is told so
             self._meter.failed(error)
+
+
+def _is_over(result: Stored | DianaError) -> bool:
+    """Whether the file is of no more use. One that was not read to its end, on a stream that was cut, still is."""
+    return isinstance(result, Stored) or (result.code not in _PASSING and result.reason != Reason.UPLOAD_INCOMPLETE)
 
 
 def _pieces(tag: int, opened: Opened) -> Iterator[Chunk]:

@@ -65,7 +65,7 @@ class Archive:
         self.listing = Listing(catalogue, self.policies)
         self.deleting = Deleting(self._committer, catalogue, self.policies, objects, sidecars)
         self.attributes = Attributes(self._committer, catalogue, self.policies, sidecars, seal_keys)
-        self.backing_up = BackingUp(catalogue, objects, sidecars, self.policies)
+        self.backing_up = BackingUp(catalogue, objects, sidecars)
         self.importing = Importing(self._desk, self.policies, meter)
         self.verifying = Verifying(catalogue, objects, self._committer, self.policies)
         self.completing = Completing(self._committer, catalogue, self.policies)

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from diana_archive.core.failures import DamagedObject
 from diana_archive.core.model import Instance, State
-from diana_archive.core.policies import Policies
 from diana_archive.core.ports import Backup, Catalogue, Objects, Sidecars
 from diana_archive.core.walking import study_uids
 
@@ -39,11 +38,10 @@ class BackingUp:
     catalogue: Catalogue
     objects: Objects
     sidecars: Sidecars
-    policies: Policies
 
     def back_up(self, backup: Backup, watcher: Progress) -> BackedUp:
         """Do it. Raises OSError, sqlite3.Error, what the watcher raises."""
-        stores = [policy.name for policy in self.policies.all()]
+        stores = self.catalogue.stores()
         done = BackedUp()
         with closing(backup.begin()) as copy:
             with copy.snapshot() as snapshot:
@@ -61,7 +59,7 @@ class BackingUp:
     def _add(self, backup: Backup, copy: Catalogue, page: list[Instance], done: BackedUp) -> None:
         gone: list[int] = []
         for one in page:
-            if not backup.has(one.store, one.object_id, one.size_bytes):
+            if not backup.has(one):
                 if not self._copy(backup, one):
                     gone.append(one.object_id)
                     continue

@@ -70,7 +70,7 @@ class OpenDraft(Draft, Protocol):
 
 
 class ObjectReader(Protocol):
-    """An object open for reading; it stays readable when it is removed meanwhile."""
+    """An object open for reading. When it is removed meanwhile it stays readable, or FileNotFoundError is raised."""
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`; none past the end. Raises OSError."""
@@ -293,6 +293,9 @@ class Catalogue(Protocol):
 
     epoch: str
 
+    def stores(self) -> list[str]:
+        """The names of all stores it has rows of, configured or not."""
+
     def known(self, store: str, sop_instance_uid: str) -> list[Known]:
         """What Snapshot.known answers, when that is all that is asked."""
 
@@ -315,8 +318,8 @@ class Backup(Protocol):
     def begin(self) -> Catalogue:
         """A copy of the catalogue as it is now, for this backup. Raises OSError, sqlite3.Error."""
 
-    def has(self, store: str, object_id: int, size_bytes: int) -> bool:
-        """Whether it has an object, whole."""
+    def has(self, instance: Instance) -> bool:
+        """Whether it has an instance's object, whole. Ids alone do not tell: a state directory may be rolled back."""
 
     def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
         """Take an object. It is durable after `adopt`. Raises OSError."""

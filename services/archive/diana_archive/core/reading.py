@@ -141,7 +141,7 @@ class Reading:
         with closing(reader), self._readers as readers:
             while first or offset < end:
                 size = min(readers.piece_bytes, end - offset)
-                data = _read(reader, instance, offset, size)
+                data = self._read(reader, instance, offset, size)
                 offset += size
                 yield Piece(first, data, offset >= end)
                 first = None
@@ -153,21 +153,24 @@ class Reading:
         try:
             return self._objects.open(instance.store, instance.object_id)
         except OSError as error:
-            with self._catalogue.snapshot() as snapshot:
-                (now,) = snapshot.by_ids([instance.object_id])
-            if now.state == State.PURGED:
+            if self._is_purged(instance):
                 return None
             raise from_read(error, instance.sop_instance_uid) from error
 
+    def _read(self, reader: ObjectReader, instance: Instance, offset: int, size: int) -> bytes:
+        try:
+            data = reader.read(offset, size)
+        except OSError as error:
+            failure = _not_found() if self._is_purged(instance) else from_read(error, instance.sop_instance_uid)
+            raise failure from error
+        if len(data) < size:
+            raise damaged(instance.sop_instance_uid)
+        return data
 
-def _read(reader: ObjectReader, instance: Instance, offset: int, size: int) -> bytes:
-    try:
-        data = reader.read(offset, size)
-    except OSError as error:
-        raise from_read(error, instance.sop_instance_uid) from error
-    if len(data) < size:
-        raise damaged(instance.sop_instance_uid)
-    return data
+    def _is_purged(self, instance: Instance) -> bool:
+        with self._catalogue.snapshot() as snapshot:
+            (now,) = snapshot.by_ids([instance.object_id])
+        return now.state == State.PURGED
 
 
 def _not_found() -> DianaError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from diana_archive.core.model import Instance
 from diana_archive.core.ports import ObjectReader
 from diana_archive.core.walking import unknown_objects
 from diana_archive.stores.catalogue import SqliteCatalogue
@@ -15,13 +17,23 @@ from diana_common.state_files import make_directory, sync_directory
 _SUFFIXES = ("", "-wal", "-shm")
 
 
+def _is_same(one: Instance, other: Instance) -> bool:
+    return (one.store, one.prefix_sha256, one.data_set_sha256) == (
+        other.store,
+        other.prefix_sha256,
+        other.data_set_sha256,
+    )
+
+
 class DirectoryBackup:
     """core.ports.Backup under `root`."""
 
     def __init__(self, root: Path, catalogue: SqliteCatalogue) -> None:
         self._root = root
         self._catalogue = catalogue
+        self._place = root / "catalogue.sqlite"
         self._copy = root / "catalogue.partial.sqlite"
+        self._before: SqliteCatalogue | None = None
         self._objects = FileObjects(root / "stores")
         self._sidecars = FileSidecars(root / "stores")
         self._noted: set[Path] = set()
@@ -31,11 +43,17 @@ class DirectoryBackup:
         make_directory(self._root)
         self._remove(self._copy)
         self._catalogue.copy_to(self._copy)
+        if self._place.exists():
+            self._before = SqliteCatalogue(self._place, ())
         return SqliteCatalogue(self._copy, ())
 
-    def has(self, store: str, object_id: int, size_bytes: int) -> bool:
+    def has(self, instance: Instance) -> bool:
         """See core.ports.Backup."""
-        return self._objects.has(store, object_id, size_bytes)
+        if self._before is None:
+            return False
+        with self._before.snapshot() as snapshot:
+            same = any(map(partial(_is_same, instance), snapshot.by_ids([instance.object_id])))
+        return same and self._objects.has(instance.store, instance.object_id, instance.size_bytes)
 
     def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
         """See core.ports.Backup."""
@@ -53,7 +71,9 @@ class DirectoryBackup:
         """See core.ports.Backup."""
         for directory in (*self._root.glob("stores/*/objects/*"), *self._root.glob("stores/*/packs")):
             sync_directory(directory)
-        place = self._root / "catalogue.sqlite"
+        place, before = self._place, self._before
+        if before:
+            before.close()
         for suffix in _SUFFIXES[1:]:
             place.with_name(place.name + suffix).unlink(missing_ok=True)
         self._copy.replace(place)

@@ -10,6 +10,7 @@ from heapq import merge
 from itertools import islice
 from pathlib import Path
 
+from diana_archive.core.failures import DamagedObject
 from diana_archive.core.ports import Draft, ObjectReader
 from diana_archive.stores.loose import FileDraft, LooseFiles
 from diana_archive.stores.pack_format import MOST_BYTES, join_id, split_id
@@ -19,6 +20,7 @@ from diana_archive.stores.reserve import Reserve
 from diana_common.state_files import make_directory, sync_directory
 
 _PIECE = 1024 * 1024
+_A_PAGE = 1000
 
 
 class FileObjects:
@@ -87,6 +89,10 @@ class FileObjects:
         """Ids of the objects after that one, in order. Raises OSError."""
         return merge(self._packs.ids(store, after_id), self._loose.ids(store, after_id))
 
+    def close(self) -> None:
+        """Let go of what is open for writing."""
+        self._packs.close()
+
     def has(self, store: str, object_id: int, size_bytes: int) -> bool:
         """Whether an object is there, of that size. Raises OSError."""
         try:
@@ -95,6 +101,8 @@ class FileObjects:
             return False
         try:
             return len(reader.read(size_bytes - 1, 2)) == 1
+        except DamagedObject:
+            return False
         finally:
             reader.close()
 
@@ -116,7 +124,7 @@ class FileObjects:
         }
         return [failure or failed[place] for failure, place in zip(failures, places, strict=True)]
 
-    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[int], bool]) -> int:
+    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[Sequence[int]], set[int]]) -> int:
         """Set aside objects of `first_id` and above that are not known; how many. Before the first create.
 
         Looks into no file that only has older ids. Nothing is removed: if the catalogue was not
@@ -124,9 +132,11 @@ class FileObjects:
         """
         swept = 0
         for store in stores:
-            orphans = [one for one in self.ids(store, first_id - 1) if not known(one)]
-            self.set_aside(store, orphans)
-            swept += len(orphans)
+            ids = self.ids(store, first_id - 1)
+            while page := list(islice(ids, _A_PAGE)):
+                orphans = sorted(set(page) - known(page))
+                self.set_aside(store, orphans)
+                swept += len(orphans)
         return swept
 
     def settled(self, store: str, after_id: int, limit: int) -> list[int]:
@@ -150,7 +160,7 @@ class FileObjects:
     def drop_orphans(self, before_us: int) -> int:
         """See core.ports.Objects. A new name or a new file changes its status, and that is when it was set aside."""
         dropped = 0
-        for path in self._root.glob("*/orphans/*.dcm*"):
+        for path in self._root.glob("*/orphans/*"):
             if path.stat().st_ctime_ns // 1000 < before_us:
                 with suppress(OSError):
                     path.unlink()
@@ -161,14 +171,12 @@ class FileObjects:
         """A loose file is moved; an entry of a pack is copied, and its space given back by the removal that follows."""
         number, offset = split_id(object_id)
         orphan = self._orphans(store) / f"{number:012d}-{offset:010d}.dcm"
-        if offset:
-            reader = self._packs.open(store, object_id)
-            try:
-                _write_whole(orphan, reader)
-            finally:
-                reader.close()
-        else:
-            self._loose.move(store, object_id, orphan)
+        # One that was purged meanwhile needs no other place.
+        with suppress(FileNotFoundError):
+            if offset:
+                self._packs.move(store, object_id, orphan)
+            else:
+                self._loose.move(store, object_id, orphan)
 
     def _home(self, object_id: int) -> Packs | LooseFiles:
         return self._packs if split_id(object_id)[1] else self._loose
@@ -176,7 +184,8 @@ class FileObjects:
     def _highest(self, store: str) -> Iterator[int]:
         yield self._loose.highest(store)
         yield from self._packs.numbers(store)[-1:]
-        yield from (int(path.stem.partition("-")[0]) for path in self._orphans(store).glob("*.dcm*"))
+        names = (path.name.partition("-")[0] for path in self._orphans(store).glob("*"))
+        yield from (int(name) for name in names if name.isdecimal())
 
     def _take_number(self) -> int:
         with self._lock:

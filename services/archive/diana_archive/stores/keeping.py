@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from diana_archive.stores import schema
-from diana_archive.stores.sql import Connection
+from diana_archive.stores.sql import IDS, Connection, listed
 
 
 class Keeping:
@@ -61,10 +61,16 @@ class Keeping:
         with self._settings() as connection:
             return int(schema.read_meta(connection, "next_object_id"))
 
-    def is_committed(self, object_id: int) -> bool:
-        """Whether an object has a row."""
+    def committed(self, object_ids: Sequence[int]) -> set[int]:
+        """Which objects have a row."""
         with self._settings() as connection:
-            return connection.execute("SELECT 1 FROM instance WHERE id = ?", (object_id,)).fetchone() is not None
+            rows = connection.execute(f"SELECT id FROM instance WHERE id IN {IDS}", (listed(object_ids),))
+            return {row[0] for row in rows}
+
+    def stores(self) -> list[str]:
+        """See core.ports.Catalogue."""
+        with self._settings() as connection:
+            return [row[0] for row in connection.execute("SELECT name FROM store ORDER BY name")]
 
     def set_whole(self, whole: bool) -> None:
         """Whether all is in it that it is of: not while it is rebuilt."""

@@ -74,6 +74,7 @@ class OutsideState:
     def _open_files(self, compressed: Sequence[str]) -> None:
         root = self._directory / "stores"
         objects = FileObjects(root, compressed=compressed)
+        self._opened.callback(objects.close)
         self.objects, self.sidecars = objects, FileSidecars(root)
         self.catalogue, existed = self._open_catalogue(lambda: highest_id(objects, self._directory) > 0, 1, alone=True)
         self.swept, self.restored = put_in_order(self._directory, self.catalogue, objects, existed)

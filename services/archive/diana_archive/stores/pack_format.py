@@ -77,7 +77,7 @@ def span(kept_bytes: int) -> int:
 def encode_object(data: bytes, compress: bool) -> tuple[bytes, int]:
     """What is kept of an object, and how it is encoded: compressed where that saves a tenth."""
     if compress:
-        smaller = zstandard.ZstdCompressor(level=3).compress(data)
+        smaller = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
         if len(smaller) <= len(data) * 9 // 10:
             return smaller, ZSTD
     return data, PLAIN
@@ -99,7 +99,10 @@ def read_object(descriptor: int, entry: Entry) -> bytes:
     if entry.encoding == PLAIN:
         return kept
     try:
-        return zstandard.ZstdDecompressor().decompress(kept, max_output_size=entry.size_bytes)
+        # A frame tells its size itself, and would be believed.
+        if zstandard.frame_content_size(kept) != entry.size_bytes:
+            raise DamagedObject
+        return zstandard.ZstdDecompressor().decompress(kept)
     except zstandard.ZstdError as error:
         raise DamagedObject from error
 
@@ -108,10 +111,20 @@ def walk(descriptor: int, number: int, after_offset: int) -> Iterator[Entry]:
     """A pack's entries behind an offset. Raises OSError."""
     offset = max(BLOCK, after_offset + 1 + (-(after_offset + 1) % BLOCK))
     while (offset := _next_data(descriptor, offset)) >= 0:
-        entry = read_entry(descriptor, join_id(number, offset))
+        entry = _readable_entry(descriptor, join_id(number, offset))
         if entry:
             yield entry
         offset += entry.span if entry else BLOCK
+
+
+def _readable_entry(descriptor: int, object_id: int) -> Entry | None:
+    """None too where the disk does not give it: what lies behind it may still be read."""
+    try:
+        return read_entry(descriptor, object_id)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return None
+        raise
 
 
 def _next_data(descriptor: int, offset: int) -> int:

@@ -22,10 +22,18 @@ class Pack:
 
     def __init__(self, path: Path, number: int) -> None:
         make_directory(path.parent)
+        # Synced even where they are there: the process that made them may have died before it could.
+        for directory in path.parents[1:4]:
+            sync_directory(directory)
         self.path = path
         self.number = number
         self.descriptor = create_direct(path)
-        sync_directory(path.parent)
+        try:
+            sync_directory(path.parent)
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+        self._failure: OSError | None = None
         self._end = BLOCK
         self._users = 1
         self._lock = threading.Lock()
@@ -33,7 +41,21 @@ class Pack:
     @property
     def full(self) -> bool:
         """Whether another should be begun."""
-        return self._end >= PACK_BYTES
+        return self._end >= PACK_BYTES or self._failure is not None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether something may still be written to it."""
+        return self._users > 0
+
+    def sync(self) -> None:
+        """Make what was written durable. Raises OSError, from then on always: a system tells of a lost write once."""
+        try:
+            os.fdatasync(self.descriptor)
+        except OSError as error:
+            self._failure = error
+        if self._failure:
+            raise self._failure
 
     def reserve(self, size: int, users: int) -> int:
         """The offset of a free part, for so many further users."""
@@ -48,7 +70,8 @@ class Pack:
         with self._lock:
             self._users -= users
             if not self._users:
-                os.close(self.descriptor)
+                with suppress(OSError):
+                    os.close(self.descriptor)
 
 
 class PackedDraft:

@@ -27,7 +27,7 @@ from diana_archive.stores.pack_format import (
 )
 from diana_archive.stores.pack_writing import Pack, PackedDraft
 from diana_archive.stores.writeback import punch_hole
-from diana_common.state_files import make_directory
+from diana_common.state_files import make_directory, replace_file, sync_directory
 
 _HELD_BYTES = 64 * 1024
 """Up to this size an object stays in memory until its commit writes it together with others."""
@@ -43,15 +43,15 @@ class PackReader:
             if entry is None:
                 raise FileNotFoundError(object_id)
             self._entry = entry
-            self._plain = None if entry.encoding == PLAIN else read_object(self._descriptor, entry)
+            self._unpacked: bytes | None = None
         except BaseException:
             os.close(self._descriptor)
             raise
 
     def read(self, offset: int, size: int) -> bytes:
         """See core.ports.ObjectReader."""
-        if self._plain is not None:
-            return self._plain[offset : offset + size]
+        if self._entry.encoding != PLAIN:
+            return self._unpack()[offset : offset + size]
         size = max(0, min(size, self._entry.kept_bytes - offset))
         data = os.pread(self._descriptor, size, self._entry.offset + HEAD_BYTES + offset)
         self._check_kept()
@@ -60,10 +60,16 @@ class PackReader:
     @contextmanager
     def contents(self) -> Iterator[Contents]:
         """See core.ports.ObjectReader."""
-        if self._plain is None:
-            yield self.read(0, self._entry.size_bytes)
-        else:
-            yield self._plain
+        yield self.read(0, self._entry.size_bytes)
+
+    def _unpack(self) -> bytes:
+        """A compressed object, whole: nothing less of it can be had."""
+        if self._unpacked is None:
+            try:
+                self._unpacked = read_object(self._descriptor, self._entry)
+            finally:
+                self._check_kept()
+        return self._unpacked
 
     def kept(self) -> tuple[bytes, Entry]:
         """The object as it is kept, and its head. Raises FileNotFoundError, OSError."""
@@ -90,6 +96,7 @@ class Packs:
         self._writer = DirectWriter()
         self._lock = threading.Lock()
         self._current: dict[str, Pack] = {}
+        self._begun: list[Pack] = []
 
     def add(self, store: str, data: bytes, compress: bool) -> PackedDraft:
         """A new object of at most MOST_BYTES. Raises OSError."""
@@ -104,7 +111,7 @@ class Packs:
         failures = self._write_held(held)
         failures |= {id(draft): failure for draft in drafts if (failure := attempt(draft.wait))}
         packs = {draft.pack for draft in drafts if draft.pack}
-        failed = {pack: attempt(lambda pack=pack: os.fdatasync(pack.descriptor)) for pack in packs}  # type: ignore[misc]
+        failed = {pack: attempt(pack.sync) for pack in packs}
         return [failures.get(id(draft)) or (failed[draft.pack] if draft.pack else None) for draft in drafts]
 
     def open(self, store: str, object_id: int) -> PackReader:
@@ -131,8 +138,19 @@ class Packs:
             # The head last: an entry that has one is whole.
             os.pwrite(descriptor, entry.encode(), entry.offset)
             os.ftruncate(descriptor, max(os.fstat(descriptor).st_size, entry.offset + entry.span))
+            os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
+
+    def move(self, store: str, object_id: int, to: Path) -> None:
+        """Copy an object, as it is kept, into a file of its own; whoever asks removes it. Raises FileNotFoundError,
+        OSError."""
+        reader = self.open(store, object_id)
+        try:
+            kept, entry = reader.kept()
+        finally:
+            reader.close()
+        replace_file(to if entry.encoding == PLAIN else to.with_suffix(".dcm.zst"), kept)
 
     def remove(self, store: str, object_id: int) -> None:
         """Give an object's space back, not yet durably; nothing happens where it is gone. Raises OSError."""
@@ -154,8 +172,16 @@ class Packs:
                     os.fdatasync(descriptor)
                 else:
                     place.unlink()
+                    sync_directory(place.parent)
             finally:
                 os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of all packs, once what is being written to them is."""
+        self._writer.close()
+        with self._lock:
+            while self._current:
+                self._current.popitem()[1].leave()
 
     def ids(self, store: str, after_id: int) -> Iterator[int]:
         """Ids of the objects after that one, in order. Raises OSError."""
@@ -167,7 +193,7 @@ class Packs:
     def numbers(self, store: str) -> list[int]:
         """The packs of a store, in order."""
         directory = self._directory(store)
-        return sorted(int(path.stem) for path in directory.glob("*.pack")) if directory.is_dir() else []
+        return sorted(int(path.stem) for path in directory.glob("*.pack") if path.stem.isdecimal())
 
     def place(self, store: str, object_id: int) -> Path:
         """The pack that an object lies in."""
@@ -178,7 +204,7 @@ class Packs:
 
     def _grows(self, place: Path) -> bool:
         with self._lock:
-            return any(pack.path == place for pack in self._current.values())
+            return any(pack.path == place and pack.in_use for pack in self._begun)
 
     def _ids(self, store: str, number: int, after_offset: int) -> Iterator[int]:
         with open(self.place(store, join_id(number)), "rb", buffering=0) as file:
@@ -194,6 +220,7 @@ class Packs:
                 self._current[store] = Pack(self.place(store, join_id(number)), number)
                 if pack:
                     pack.leave()
+                self._begun = [*filter(lambda begun: begun.in_use, self._begun), self._current[store]]
                 pack = self._current[store]
             return pack, pack.reserve(size, users)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from diana_archive.stores.sql import Connection
 from diana_common.errors import DianaError, Reason
+from diana_common.settings import config_invalid
 
 # State: 0 current, 1 older version, 2 deleted, 3 purged (core.model.State). Rows are never removed:
 # the feed refers to them. Headers lie apart, so that lists read small rows.
@@ -65,6 +66,9 @@ REAL; WITHOUT ROWID), each ended by ";" at a line's end. A step that was release
 
 VERSION = len(STEPS)
 
+OLDEST = 2
+"""Catalogues before that name objects otherwise than files do today; none was released."""
+
 
 def statements(after: int, types: Mapping[str, str], triggers: str) -> str:
     """What makes a catalogue of version `after` (0: an empty database) one of today's, as one script.
@@ -79,7 +83,11 @@ def statements(after: int, types: Mapping[str, str], triggers: str) -> str:
 
 
 def check_version(version: int) -> None:
-    """Raises DianaError STORE_SCHEMA_NEWER."""
+    """0 is none yet. Raises DianaError STORE_SCHEMA_NEWER, CONFIG_INVALID."""
+    if 0 < version < OLDEST:
+        raise config_invalid(
+            "state_dir", "the catalogue is older than 0.1.0; move catalogue.* away and have it made anew by `rebuild`"
+        )
     if version > VERSION:
         raise DianaError(Reason.STORE_SCHEMA_NEWER, "The archive's catalogue was written by a newer version.")
 

@@ -42,6 +42,7 @@ class StateDirectory:
 
     def close(self) -> None:
         """Let another process have it."""
+        self.objects.close()
         self._lock.close()
 
     def _open(self, directory: Path, stores: Sequence[str], clock: Clock, compressed: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ def put_in_order(
         # What it does not know may be what was acknowledged after the copy was made: nothing is swept.
         catalogue.renew_epoch()
     else:
-        swept = objects.sweep(stores_on_disk(directory), catalogue.first_object_id(), catalogue.is_committed)
+        swept = objects.sweep(stores_on_disk(directory), catalogue.first_object_id(), catalogue.committed)
     objects.start(catalogue.reserve_object_ids(highest_id(objects, directory) + 1))
     # Last: until then, a crash leaves what makes the next start see the same.
     mark.renew()
