@@ -6,7 +6,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import grpc
@@ -103,17 +105,20 @@ class Server:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then stop gracefully."""
-        told = threading.Event()
+        # Not an Event: its lock may be held by this very thread when a signal, or a second one, comes.
+        told: SimpleQueue[int] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: told.set())
+            signal.signal(number, lambda number, _: told.put(number))
         try:
             self.start()
         except BaseException:
             self._close()
             raise
         # A wait without an end can miss a signal that comes just before it begins.
-        while not told.wait(_SIGNAL_SECONDS):
-            pass
+        signalled = None
+        while signalled is None:
+            with suppress(Empty):
+                signalled = told.get(timeout=_SIGNAL_SECONDS)
         self._log.info("stopping")
         self.stop()
 
