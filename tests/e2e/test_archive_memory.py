@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import random
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +24,7 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import resources_pb2
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub
 from tests.support.dicom_files import ROOT, make_small
-from tests.support.large_files import digest_of, large_requests
+from tests.support.large_files import digest_of, head_of, large_requests
 from tests.support.mesh import Mesh
 from tests.support.upload import archive_stub, read, reason_of, upload
 
@@ -31,6 +32,7 @@ MOST_MEGABYTES = 300
 CROWD = 1000
 GIANTS = 10
 STALLED = 50
+READERS = 400
 MEGABYTE = 1_000_000
 
 
@@ -232,3 +234,57 @@ def test_clients_that_stall_hold_up_nobody_and_little_memory(tmp_path: Path) -> 
         assert peak_megabytes(mesh) < MOST_MEGABYTES
         for call in calls:
             call.cancel()
+
+
+def halves(sop_uid: str) -> bytes:
+    """A file of 3.9 MB that Zstandard makes half as large."""
+    pixels = bytearray(3_900_000)
+    pixels[::2] = random.Random(sop_uid).randbytes(len(pixels) // 2)
+    return head_of(sop_uid, len(pixels)) + pixels
+
+
+def narrow_channel(address: str) -> grpc.Channel:
+    """One whose window does not grow: what the client does not take, the server has to hold."""
+    return grpc.insecure_channel(address, options=[("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)])
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("pieces", [1, 4])
+@pytest.mark.timeout(180)
+def test_a_crowd_of_readers_that_stall_holds_up_nobody_and_little_memory(
+    tmp_path: Path, compression: str, pieces: int
+) -> None:
+    uid = f"{ROOT}.91.{pieces}"
+    data = halves(uid)
+    selector = resources_pb2.Selector(sop_instance_uids=[uid])
+    settings = {"DIANA_ARCHIVE_STORES__DEFAULT__COMPRESSION": compression}
+    with Mesh(tmp_path, "archive", settings=settings) as mesh, ExitStack() as stack:
+        stubs = [ArchiveServiceStub(stack.enter_context(narrow_channel(mesh.archive))) for _ in range(10)]
+        assert reason_of(upload_in(stubs[0], data, pieces)) == ""
+        calls: list[Any] = []
+        for number in range(READERS // 2):
+            stub = stubs[number % len(stubs)]
+            calls.append(stub.ReadInstance(pb.ReadInstanceRequest(sop_instance_uid=uid)))
+            calls.append(stub.DownloadInstances(pb.DownloadInstancesRequest(selector=selector)))
+        for call in calls:
+            next(call)
+        with archive_stub(mesh.archive) as stub:
+            assert read(stub, uid) == data
+        serves_others(mesh.archive, 4)
+        assert peak_megabytes(mesh) < MOST_MEGABYTES
+        # Nor has any of them lost its place.
+        assert data.endswith(b"".join(answer.data for answer in calls[0]))
+        for call in calls:
+            call.cancel()
+
+
+def upload_in(stub: Any, data: bytes, pieces: int) -> pb.UploadResult:
+    """In so many pieces: one of 4 MiB goes into a pack, several into a file of their own."""
+    size = -(-len(data) // pieces)
+    requests = []
+    for offset in range(0, len(data), size):
+        piece = data[offset : offset + size]
+        chunk = pb.UploadChunk(tag=0, write_offset=offset, data=piece, finish=offset + size >= len(data))
+        requests.append(pb.UploadInstancesRequest(chunks=[chunk]))
+    answers: list[pb.UploadInstancesResponse] = list(stub.UploadInstances(iter(requests)))
+    return answers[0].results[0]

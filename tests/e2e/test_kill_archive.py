@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import grpc
@@ -51,9 +51,9 @@ class Sender:
             yield data
 
 
-def kill_repeatedly(state: Path, cycles: int, seed: int) -> None:
+def kill_repeatedly(state: Path, cycles: int, seed: int, settings: Mapping[str, str] | None = None) -> None:
     chance = random.Random(seed)
-    with Mesh(state, "archive") as mesh:
+    with Mesh(state, "archive", settings=settings) as mesh:
         archive = mesh.processes["archive"]
         for cycle in range(cycles):
             senders = [Sender(number, cycle) for number in range(STREAMS)]

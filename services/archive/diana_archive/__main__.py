@@ -11,12 +11,13 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diana.archive.v1 import archive_service_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
-from diana_archive.adapters.metrics import PrometheusMeter
+from diana_archive.adapters.metrics import PrometheusMeter, tell_durability
 from diana_archive.adapters.sources import HostSources
 from diana_archive.adapters.spools import DirectorySpool
 from diana_archive.config import ArchiveConfig
@@ -25,18 +26,19 @@ from diana_archive.core.model import Compression, ConflictPolicy, QuotaPolicy, S
 from diana_archive.core.policies import DEFAULT
 from diana_archive.core.rebuilding import Rebuilding
 from diana_archive.servicer import ArchiveServicer
-from diana_archive.stores.anew import LostCatalogue
 from diana_archive.stores.backup import DirectoryBackup
 from diana_archive.stores.catalogue import SqliteCatalogue, system_clock
-from diana_archive.stores.outside import OutsideState
 from diana_archive.stores.parts import FileParts
-from diana_archive.stores.s3_bucket import Bucket
 from diana_archive.stores.seal_keys import FileSealKeys
 from diana_archive.stores.state import StateDirectory
 from diana_server.config import exit_on_refusal, read_config
 from diana_server.logs import logger
 from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
+
+if TYPE_CHECKING:
+    from diana_archive.stores.outside import OutsideState
+    from diana_archive.stores.s3_bucket import Bucket
 
 _SECOND = 1_000_000
 _FILES = 65_536
@@ -47,9 +49,19 @@ def open_state(config: ArchiveConfig) -> StateDirectory | OutsideState:
     stores = sorted({DEFAULT, *config.stores})
     compressed = [name for name, store in config.stores.items() if store.compression == "zstd"]
     if not config.catalogue_url and not config.object_store:
-        return StateDirectory(config.state_dir, stores, compressed=compressed)
+        return StateDirectory(
+            config.state_dir, stores, compressed=compressed, outlives_power_cuts=config.outlives_power_cuts
+        )
+    # Here and below: what speaks to PostgreSQL and S3 takes long to import, and most archives do without.
+    from diana_archive.stores.outside import OutsideState
+
     return OutsideState(
-        config.state_dir, stores, catalogue_url=config.catalogue_url, bucket=_bucket(config), compressed=compressed
+        config.state_dir,
+        stores,
+        catalogue_url=config.catalogue_url,
+        bucket=_bucket(config),
+        compressed=compressed,
+        outlives_power_cuts=config.outlives_power_cuts,
     )
 
 
@@ -116,12 +128,15 @@ def make_server(config: ArchiveConfig) -> Server:
     for close in (state.close, archive.close, queue.stop):
         server.on_stop(close)
     queue.start()
+    tell_durability(config.outlives_power_cuts)
     logger("archive").info("opened", swept=state.swept, restored=state.restored)
     return server
 
 
 def rebuild(config: ArchiveConfig) -> None:
     """Make the catalogue anew, and print how far it is and what came of it."""
+    from diana_archive.stores.anew import LostCatalogue
+
     stores = sorted({DEFAULT, *config.stores})
     lost = LostCatalogue(config.state_dir, stores, catalogue_url=config.catalogue_url, bucket=_bucket(config))
     with closing(lost):
@@ -146,6 +161,8 @@ def main() -> None:
 def _bucket(config: ArchiveConfig) -> Bucket | None:
     if config.object_store is None:
         return None
+    from diana_archive.stores.s3_bucket import Bucket
+
     settings = {one.name: getattr(config.object_store, one.name) for one in fields(config.object_store)}
     return Bucket(settings.pop("bucket"), **settings)
 

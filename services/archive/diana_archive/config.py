@@ -137,6 +137,12 @@ class ArchiveConfig:
     """Where objects and sidecars lie when not in `state_dir`; several archive processes may share it together with a
     catalogue in PostgreSQL."""
 
+    durability: str = "power_cut"
+    """What an acknowledged change outlives: "power_cut", or "process_crash" alone, which waits for no disk. Then a
+    power cut, or a crash of the operating system, takes about the last minute of what was acknowledged; followers begin
+    anew after it, and a verification with repair tells what is missing. That a disk failed to write is not noticed
+    either. It is for files and SQLite in `state_dir`: PostgreSQL and S3 keep to their own."""
+
     max_instance_bytes: int = 4 * GIB
     """The largest instance taken, as a Part 10 file."""
 
@@ -175,6 +181,10 @@ class ArchiveConfig:
             raise ValueError("backup_dir is for SQLite: back up PostgreSQL with pg_dump, then the objects")
         if self.is_shared and not self.seal_key_file:
             raise ValueError("seal_key_file must be named, the same for every archive process that shares the stores")
+        if self.durability not in ("power_cut", "process_crash"):
+            raise ValueError("durability must be power_cut or process_crash")
+        if self.is_shared and not self.outlives_power_cuts:
+            raise ValueError("durability is for state_dir: with PostgreSQL and S3 nothing of the stores lies there")
         if self.max_instance_bytes < 1:
             raise ValueError("max_instance_bytes must be positive")
 
@@ -182,3 +192,8 @@ class ArchiveConfig:
     def is_shared(self) -> bool:
         """Whether several archive processes may have the same stores."""
         return bool(self.catalogue_url and self.object_store)
+
+    @property
+    def outlives_power_cuts(self) -> bool:
+        """Whether what is acknowledged does."""
+        return self.durability == "power_cut"

@@ -102,9 +102,8 @@ class ArchiveServicer(ArchiveServiceServicer):
         pieces = self._archive.reading.read(
             request.store, request.sop_instance_uid, request.version, request.read_offset, request.read_limit
         )
-        for piece in pieces:
-            instance = wire.instance(piece.instance) if piece.instance else None
-            yield pb.ReadInstanceResponse(instance=instance, data=piece.data)
+        # A generator's variable would hold a piece for as long as its message takes to be sent.
+        return map(wire.read_response, pieces)
 
     def DownloadInstances(
         self, request: pb.DownloadInstancesRequest, context: grpc.ServicerContext
@@ -250,9 +249,11 @@ class ArchiveServicer(ArchiveServiceServicer):
         """Its path is in the operation's payload, which no RPC shows."""
         store = self._archive.policies.find(request.store).name
         wire.to_origin(request.origin)
-        self._open_sources().open(request.path)
-        payload = pb.ImportInstancesRequest(store=store, path=request.path, origin=request.origin)
-        operation = self._queue.submit(IMPORT, payload.SerializeToString(deterministic=True), store, request.request_id)
+        kept = pb.ImportInstancesRequest(store=store, path=request.path, origin=request.origin)
+        asked = IMPORT, kept.SerializeToString(deterministic=True), store, request.request_id
+        if not (operation := self._queue.repeated(*asked)):
+            self._open_sources().open(request.path)
+            operation = self._queue.submit(*asked)
         return pb.ImportInstancesResponse(operation=operation_to_proto(operation))
 
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:

@@ -235,6 +235,11 @@ def _upload_result(answer: Answer, position: Callable[[int], Position]) -> pb.Up
     )
 
 
+def read_response(piece: Piece) -> pb.ReadInstanceResponse:
+    """A piece of a read."""
+    return pb.ReadInstanceResponse(instance=instance(piece.instance) if piece.instance else None, data=piece.data)
+
+
 def download_chunk(piece: Piece) -> pb.DownloadChunk:
     """A piece of a download."""
     return pb.DownloadChunk(

@@ -6,8 +6,8 @@ Statements mark values as `?` or `?1` and take a list as one JSON value, through
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -65,6 +65,11 @@ class Link:
         """Do one statement, as sqlite3.Connection does. Raises psycopg.Error."""
         return self._db.execute(translated(sql), values, binary=True)
 
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Do one statement for each row, without waiting for each. Raises psycopg.Error."""
+        with self._db.cursor() as cursor:
+            cursor.executemany(translated(sql), rows)
+
     def run_script(self, script: str) -> None:
         """Do statements that take no values. Raises psycopg.Error."""
         self._db.execute(script.encode())
@@ -110,8 +115,18 @@ def translated(sql: str) -> bytes:
     return _LIST.sub(r"jsonb_array_elements_text(\1::jsonb)", _MARK.sub(number, sql)).encode()
 
 
-def typed(error: psycopg.Error) -> Exception:
-    """As a caller may see it; the error itself where it is ours. Its text stays out: it may name hosts and values."""
+@contextmanager
+def typed() -> Iterator[None]:
+    """Around statements: what fails is raised as a caller may see it. Raises DianaError DISK_FULL, PEER_UNAVAILABLE,
+    CONFIG_INVALID; psycopg.Error where the fault is ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _told(error) from error
+
+
+def _told(error: psycopg.Error) -> Exception:
+    """Its text stays out: it may name hosts and values."""
     state = error.sqlstate or ""
     if state.startswith(_FULL):
         return DianaError(Reason.DISK_FULL, "The disk of the server's database is full.")

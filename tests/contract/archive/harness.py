@@ -98,6 +98,11 @@ class FaultyObjects:
             raise OSError(errno.ENOSPC, "full")
         return self._objects.place(store, data)
 
+    def adopt(self, store: str, path: Path) -> OpenDraft:
+        if self.full:
+            raise OSError(errno.ENOSPC, "full")
+        return self._objects.adopt(store, path)
+
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         failures = self._objects.make_durable(drafts)
         return [OSError(errno.EIO, "broken") for _ in failures] if self.broken else failures
@@ -174,9 +179,10 @@ class DirectDoor:
 class GrpcDoor:
     """Calls a server on a free port; statuses become the errors they were made of."""
 
-    def __init__(self, stub: ArchiveServiceStub, server: Server) -> None:
+    def __init__(self, stub: ArchiveServiceStub, server: Server, address: str) -> None:
         self.stub = stub
         self.server = server
+        self.address = address
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = getattr(self.stub, name)
@@ -239,7 +245,7 @@ def open_door(kind: str, rig: Rig) -> Iterator[Any]:
         address = server.start()
         stack.callback(server.stop, 5)
         channel = stack.enter_context(grpc.insecure_channel(address))
-        yield GrpcDoor(ArchiveServiceStub(channel), server)
+        yield GrpcDoor(ArchiveServiceStub(channel), server, address)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ import pytest
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.type.v1.origin_pb2 import Origin
 from diana_archive.adapters.spools import DirectorySpool, PlainFile
+from diana_archive.core.adopting import SpoolFile
+from diana_archive.core.model import Origin as ModelOrigin
 from diana_archive.servicer import ArchiveServicer
 from diana_common.errors import Reason
 from tests.contract.archive.harness import GrpcDoor, Rig, entries, get, make, open_door, put, refused, uid
@@ -302,6 +304,23 @@ def test_a_stream_that_is_cut_leaves_its_files_free_for_another(grpc_door: GrpcD
         threading.Event().wait(0.05)
     assert left == []
     assert rig.archive.listing.statistics("").instance_count == 100
+
+
+def test_a_stream_that_ends_while_a_file_is_opened_leaves_it_to_the_next(
+    door: Any, rig: Rig, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spool / "x").write_bytes(make(1))
+    adoption = rig.archive.adoption(rig.archive.upload("", ModelOrigin()), "door", True)
+    with monkeypatch.context() as patch:
+        whole = DirectorySpool.open
+
+        def slow(self: DirectorySpool, name: str) -> PlainFile:
+            adoption.close()
+            return whole(self, name)
+
+        patch.setattr(DirectorySpool, "open", slow)
+        assert list(adoption.chunks([SpoolFile(1, "x")])) == []
+    assert adopt(door, "x")[0].outcome == STORED
 
 
 @pytest.fixture

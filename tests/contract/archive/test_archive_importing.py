@@ -176,6 +176,18 @@ def test_the_same_request_starts_one_operation(rig: Rig, door: Any, room: Path) 
     assert ended(rig, first.name).state is State.SUCCEEDED
 
 
+def test_the_same_request_has_the_same_answer_when_what_it_named_is_gone(rig: Rig, door: Any, room: Path) -> None:
+    path = write(room / "a", make(1))
+    first = start(door, path, request_id="one")
+    assert ended(rig, first.name).state is State.SUCCEEDED
+    path.unlink()
+    assert start(door, path, request_id="one").name == first.name
+    with refused(Reason.SOURCE_NOT_FOUND):
+        start(door, path, request_id="two")
+    with refused(Reason.REQUEST_ID_REUSED):
+        start(door, path, request_id="one", store="both")
+
+
 def test_a_full_disk_ends_the_operation_and_another_goes_on(rig: Rig, door: Any, room: Path) -> None:
     for number in range(3):
         write(room / str(number), make(number))

@@ -13,9 +13,23 @@ from diana.archive.v1.resources_pb2 import CONFLICT_POLICY_KEEP_BOTH, CONFLICT_P
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.memory import MemoryReader
 from diana_archive.stores.s3 import S3Objects
-from diana_common.errors import Reason
+from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
-from tests.contract.archive.harness import GRACE, NAMES, QUIET, SECOND, SERIES, STUDY, Rig, get, make, put, refused, uid
+from tests.contract.archive.harness import (
+    GRACE,
+    NAMES,
+    QUIET,
+    SECOND,
+    SERIES,
+    STUDY,
+    Clock,
+    Rig,
+    get,
+    make,
+    put,
+    refused,
+    uid,
+)
 from tests.support.dicom_files import make_ct
 
 
@@ -132,6 +146,30 @@ def test_bytes_that_are_gone_or_short_are_told_as_damage(door: Any, rig: Rig, ho
         get(door, 1)
     with refused(Reason.STORE_DAMAGED):
         download(door, study_uid=STUDY)
+
+
+@pytest.mark.parametrize("rpc", ["read", "download"])
+def test_what_is_purged_while_it_is_read_comes_whole_or_is_not_found(
+    door: Any, rig: Rig, clock: Clock, rpc: str
+) -> None:
+    data = make_ct(rows=1500, cols=1000, sop_uid=uid(1))
+    put(door, data)
+    chosen = Selector(sop_instance_uids=[uid(1)])
+    if rpc == "read":
+        pieces = (answer.data for answer in door.ReadInstance(pb.ReadInstanceRequest(sop_instance_uid=uid(1))))
+    else:
+        answers = door.DownloadInstances(pb.DownloadInstancesRequest(selector=chosen))
+        pieces = (piece.data for answer in answers for piece in answer.chunks)
+    got = next(pieces)
+    door.DeleteInstances(pb.DeleteInstancesRequest(selector=chosen))
+    clock.advance(2 * GRACE)
+    rig.archive.upkeep.look()
+    try:
+        got += b"".join(pieces)
+    except DianaError as error:
+        assert error.reason == Reason.INSTANCE_NOT_FOUND
+    else:
+        assert got == data
 
 
 def test_stores_are_listed_with_their_policies(door: Any) -> None:

@@ -263,15 +263,6 @@ def test_an_abandoned_upload_expires_and_one_that_is_held_does_not(grpc_door: Gr
     assert [one.outcome for answer in held.call for one in answer.results] == [STORED]
 
 
-def test_there_are_only_so_many_unfinished_uploads(door: Any, rig: Rig) -> None:
-    rig.archive._resuming._most = 3
-    for number in range(3):
-        cut(door, piece(0, 3000, f"u{number}"))
-    assert reason_of(send(door, [piece(0, 3000, "more"), piece(3000, None, "more")])[1]) == "OVERLOADED"
-    assert send(door, [piece(3000, None, "u0")])[1].outcome == STORED
-    assert send(door, [piece(0, None, "more")])[1].outcome == ALREADY_STORED
-
-
 def test_a_full_disk_keeps_what_arrived(door: Any, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     cut(door, piece(0, 3000))
     with monkeypatch.context() as patched:
@@ -284,19 +275,6 @@ def test_a_full_disk_keeps_what_arrived(door: Any, rig: Rig, monkeypatch: pytest
         assert reason_of(answers[1]) == "DISK_FULL"
     assert arrived(door) == 3000
     assert send(door, [piece(3000)])[1].outcome == STORED
-
-
-def test_a_disk_that_fails_at_the_end_keeps_what_arrived(door: Any, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-
-        def broken(part: FilePart) -> None:
-            raise OSError(errno.EIO, "broken")
-
-        patched.setattr(FilePart, "sync", broken)
-        assert reason_of(send(door, [piece(0)])[1]) == "INTERNAL"
-    assert arrived(door) == len(DATA)
-    assert send(door, [piece(len(DATA))])[1].outcome == STORED
-    assert get(door, 1) == DATA
 
 
 def test_too_large_an_instance_is_dropped(store_kind: str, tmp_path: Path, clock: Clock) -> None:

@@ -65,6 +65,7 @@ class FakeArchive(ArchiveServiceServicer):
         self.uploads: list[Upload] = []
         self.cut_after: list[int] = []  # for each coming stream: break it after so many answers
         self.refuse_first_chunk = False
+        self.busy = False
         self.calls: list[str] = []
         self.metadata: list[dict[str, str | bytes]] = []
         self.failures: list[status_pb2.Status] = []  # for the coming unary calls
@@ -80,6 +81,8 @@ class FakeArchive(ArchiveServiceServicer):
         seen = Upload()
         self.uploads.append(seen)
         self.metadata.append(dict(context.invocation_metadata()))
+        if self.busy:
+            refuse(context, status_of(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", "Too many calls."))
         budget = self.cut_after.pop(0) if self.cut_after else None
         answered = 0
         for request in requests:

@@ -20,6 +20,7 @@ from diana_client import (
     AsyncAnonClient,
     BadAnswer,
     InvalidRequest,
+    ResourceExhausted,
     SourceUnreadable,
     connect,
     connect_async,
@@ -38,12 +39,15 @@ class FakeAnon(AnonServiceServicer):
         self.requests: list[Any] = []
         self.answers: list[pb.AnonymizeInstanceResponse] | None = None
         self.refuse = False
+        self.busy = False
 
     def AnonymizeInstance(
         self, requests: Iterator[pb.AnonymizeInstanceRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.AnonymizeInstanceResponse]:
         if self.refuse:
             refuse(context, status_of(code_pb2.INVALID_ARGUMENT, "NOT_PART10", "No."))
+        if self.busy:
+            refuse(context, status_of(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", "Too much."))
         got = list(requests)
         self.requests.append(got)
         if self.answers is not None:
@@ -185,3 +189,13 @@ async def test_anon_is_reached_asynchronously_too(target: str, fake: FakeAnon, t
             await (await client.anonymize_instance(b"x")).read()
         assert (await client.anonymize_study("1.2", "deid")).name == "operations/anon-1"
         assert [one.name for one in await client.profiles()] == ["default"]
+
+
+async def test_a_stream_that_is_refused_while_it_is_sent_says_why(target: str, fake: FakeAnon) -> None:
+    fake.busy = True
+    async with connect_async(target) as channel:
+        client = AsyncAnonClient(channel)
+        for _ in range(20):
+            with pytest.raises(ResourceExhausted) as caught:
+                await client.anonymize_instance(FILE)
+            assert caught.value.reason == "OVERLOADED"

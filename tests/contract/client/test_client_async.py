@@ -17,6 +17,7 @@ from diana_client import (
     BadAnswer,
     DeadlineExceeded,
     NotFound,
+    ResourceExhausted,
     SourceUnreadable,
     Unavailable,
     UploadItem,
@@ -87,6 +88,17 @@ async def test_a_service_that_stays_away_is_given_up_after_the_attempts(
     with pytest.raises(Unavailable):
         _ = [result async for result in client.upload([file_of("1.1")], attempts=2)]
     assert len(fake.uploads) == 2
+
+
+async def test_an_upload_that_is_refused_while_it_is_sent_says_why(
+    client: AsyncArchiveClient, fake: FakeArchive
+) -> None:
+    fake.busy = True
+    files = [file_of(f"1.{n}", bytes(MIB - 100)) for n in range(10)]
+    for _ in range(20):
+        with pytest.raises(ResourceExhausted) as caught:
+            _ = [result async for result in client.upload(files, attempts=1)]
+        assert caught.value.reason == "OVERLOADED"
 
 
 async def test_an_endless_iterator_is_read_no_further_than_its_results_are_taken(client: AsyncArchiveClient) -> None:

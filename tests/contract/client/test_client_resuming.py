@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,16 @@ import pytest
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
+from diana_archive.core.ports import OpenDraft
 from diana_archive.servicer import ArchiveServicer
 from diana_client import ArchiveClient, AsyncArchiveClient, PermissionDenied, UploadItem, connect, connect_async
 from diana_client.items import Source
 from diana_common.errors import DianaError, Reason
 from diana_server.config import ServerConfig
 from diana_server.server import Server
-from tests.contract.archive.harness import Clock, Rig, get, uid
+from tests.contract.archive.harness import Clock, Rig, get, open_door, uid
 from tests.contract.archive.harness import DirectDoor as Door
+from tests.support.cutting_proxy import CuttingProxy
 from tests.support.dicom_files import make_ct, make_small
 
 MIB = 1 << 20
@@ -71,11 +75,17 @@ def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"diana_client.{module}.RESUMABLE_BYTES", MIB)
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig("memory", tmp_path / "state", Clock())
+@contextmanager
+def opened_rig(place: Path) -> Iterator[Rig]:
+    rig = Rig("memory", place / "state", Clock())
     yield rig
     rig.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with opened_rig(tmp_path) as rig:
+        yield rig
 
 
 @pytest.fixture
@@ -227,6 +237,48 @@ def test_an_archive_with_no_room_for_another_unfinished_upload_gets_it_at_once(
     rig.archive._resuming._most = 0
     assert next(client.upload([large])).outcome == STORED
     assert stored(rig) == LARGE
+
+
+def test_a_file_refused_at_its_end_on_a_full_disk_is_stored_later_without_a_byte_more(
+    client: ArchiveClient, rig: Rig, tapped: Tapped, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.objects, "full", True)
+        (result,) = client.upload([large])
+        assert getattr(result.error, "reason", "") == "DISK_FULL"
+    assert next(client.upload([large])).outcome == STORED
+    assert stored(rig) == LARGE
+    assert sum(len(chunk.data) for chunk in tapped.chunks) == len(LARGE)
+
+
+def test_an_archive_too_busy_to_finish_an_upload_is_asked_again_without_a_byte_more(
+    client: ArchiveClient, rig: Rig, tapped: Tapped, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt, refusals = rig.objects.adopt, iter(range(2))
+
+    def adopt_at_the_third_try(store: str, path: Path) -> OpenDraft:
+        if next(refusals, None) is not None:
+            raise OSError(errno.EMFILE, "busy")
+        return adopt(store, path)
+
+    monkeypatch.setattr(rig.objects, "adopt", adopt_at_the_third_try)
+    assert next(client.upload([large])).outcome == STORED
+    assert stored(rig) == LARGE
+    assert sum(len(chunk.data) for chunk in tapped.chunks) == len(LARGE)
+
+
+def test_an_upload_that_goes_on_at_another_process_begins_anew_there(rig: Rig, large: Path, tmp_path: Path) -> None:
+    with open_door("grpc", rig) as first, opened_rig(tmp_path / "other") as other, open_door("grpc", other) as second:
+        proxy = CuttingProxy(first.address, [3 * MIB], on_cut=lambda: setattr(proxy, "target", second.address))
+        with proxy, connect(proxy.address) as channel:
+            assert next(ArchiveClient(channel).upload([large])).outcome == STORED
+        assert stored(other) == LARGE
+        (left,) = rig.parts.iterdir()
+        assert not list(other.parts.iterdir())
+        # The other's offset is no help at the first one, which says where it is.
+        with connect(first.address) as channel:
+            assert next(ArchiveClient(channel).upload([large])).outcome == STORED
+        assert not left.exists()
 
 
 def test_a_large_file_that_is_torn_is_that_items_error_alone(client: ArchiveClient, rig: Rig) -> None:

@@ -17,6 +17,7 @@ from diana_archive.stores.direct import BLOCK
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.memory import MemoryReader
 from diana_archive.stores.pack_format import MOST_BYTES, PLAIN, ZSTD, Entry, join_id, span, split_id, walk
+from diana_archive.stores.waterline import Line
 
 SIZES = (0, 1, BLOCK - 64, BLOCK - 63, 11_000, 65_536, 65_537, 527_060, MOST_BYTES)
 
@@ -131,6 +132,23 @@ def test_a_new_run_begins_a_new_pack_with_a_number_never_given(tmp_path: Path) -
     assert [get(second, one) for one in ids] == [b"a", b"b", b"c"]
 
 
+def test_a_pack_that_is_purged_while_ids_are_listed_ends_no_listing(tmp_path: Path) -> None:
+    first = FileObjects(tmp_path)
+    (kept,) = put(first, b"kept")
+    second = FileObjects(tmp_path)
+    second.start(join_id(split_id(kept)[0] + 1))
+    (purged,) = put(second, b"purged")
+    third = FileObjects(tmp_path)
+    third.start(join_id(split_id(purged)[0] + 1))
+    (last,) = put(third, b"last")
+    ids = third.ids("default")
+    assert next(ids) == kept
+    assert first.remove([("default", purged)]) == [None]
+    assert list(ids) == [last]
+    for one in (first, second, third):
+        one.close()
+
+
 def test_a_full_pack_is_followed_by_another(
     objects: FileObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +222,7 @@ def test_a_torn_compressed_object_that_was_never_committed_does_not_stop_a_start
         file.write(bytes(3_000))
     (path.parent / "000000000001 (copy).pack").write_bytes(b"somebody's")
     again = FileObjects(tmp_path, compressed={"default"})
-    assert again.sweep(["default"], kept, lambda ids: {kept}) == 1
+    assert again.sweep(["default"], Line(kept), lambda ids: {kept}) == 1
     assert list(again.ids("default")) == [kept]
     assert get(again, kept) == bytes(100_000)
     assert len(list(tmp_path.glob("default/orphans/*.dcm.zst"))) == 1
@@ -313,7 +331,7 @@ def test_what_was_never_committed_is_swept_into_the_orphans(tmp_path: Path) -> N
     first = FileObjects(tmp_path)
     kept, lost = put(first, b"kept", b"lost")
     again = FileObjects(tmp_path)
-    assert again.sweep(["default"], kept, lambda ids: {kept}) == 1
+    assert again.sweep(["default"], Line(kept), lambda ids: {kept}) == 1
     assert list(again.ids("default")) == [kept]
     (orphan,) = tmp_path.glob("default/orphans/*.dcm")
     assert orphan.read_bytes() == b"lost"

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 
-from diana_archive.adapters import dicomdirs, folders, zips
+from diana_archive.adapters import dicomdirs, folders
 from diana_archive.adapters.sources import HostSources
 from diana_archive.core.importing import Found, Key
+from diana_common import zips
 from diana_common.errors import DianaError, Reason
 from tests.support.dicom_files import make_small
 from tests.support.hostile_zips import altered, bomb, crowded, overlapping, zipped

@@ -13,7 +13,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from diana.archive.v1 import archive_service_pb2 as pb
-from diana_client.errors import Unavailable
+from diana_client.errors import ResourceExhausted, Unavailable
 from diana_client.items import CHUNK_BYTES, UploadItem
 from diana_client.ledger import Entry, Lane, Ledger
 from diana_client.packing import Packer, resumable_fields
@@ -109,17 +109,28 @@ def test_a_refusal_that_another_try_may_mend_is_no_result(
     assert bool(ledger.results) == (expected is None)
 
 
-def test_an_archive_that_cannot_take_an_item_now_is_asked_again_on_another_stream_and_not_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("code", "reason", "kept"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "PEER_UNAVAILABLE", ""),
+        (grpc.StatusCode.UNAVAILABLE, "STOPPING", "77"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "77"),
+    ],
+)
+def test_an_archive_that_cannot_take_an_item_now_is_asked_again_on_another_stream_and_not_for_ever(
+    code: grpc.StatusCode, reason: str, kept: str
+) -> None:
     ledger = Ledger(window=1 << 30)
     ledger.admit(UploadItem("key", LARGE, upload_id="mine"))
     lane = Lane(ledger, attempts=3)
+    metadata = {"expected_offset": kept} if kept else {}
     for attempt in range(3):
-        with pytest.raises(Unavailable) as caught:
-            lane.answer(refusal(lane.begin().tag, grpc.StatusCode.UNAVAILABLE, "PEER_UNAVAILABLE"))
-        assert [one.upload_id for one in ledger.waiting] == ["mine"]
+        with pytest.raises((Unavailable, ResourceExhausted)) as caught:
+            lane.answer(refusal(lane.begin().tag, code, reason, **metadata))
+        assert [(one.upload_id, one.start) for one in ledger.waiting] == [("mine", int(kept) if kept else None)]
         if attempt < 2:
             assert lane.cut(caught.value) > 0
-    with pytest.raises(Unavailable):
+    with pytest.raises((Unavailable, ResourceExhausted)):
         lane.cut(caught.value)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_server.operations import Failure, OperationQueue, State, Work
-from diana_server.operations.engines import PostgresEngine
+from diana_server.operations.postgres_engine import PostgresEngine
 from diana_server.operations.store import OperationStore
 from tests.support.postgres import Postgres
 

@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diana_archive.adapters.fence import Fence, Place, missing
 from diana_archive.core.importing import Key
 from diana_common.errors import DianaError, Reason
+from diana_common.fence import Fence, Place, missing
 
 MOST_IN_A_FOLDER = 1_000_000
 """Entries of one folder: their names are held in memory, to be sorted."""

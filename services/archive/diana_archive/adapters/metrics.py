@@ -19,6 +19,19 @@ WAITING_CHANGES = Gauge("diana_archive_waiting_changes", "Changes that wait for 
 COMMIT_CHANGES = Histogram(
     "diana_archive_commit_changes", "Changes that shared a commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
+OUTLIVES_POWER_CUTS = Gauge(
+    "diana_archive_outlives_power_cuts",
+    "1 if what is acknowledged outlives a power cut, 0 if only a crash of the process.",
+)
+
+
+def tell_durability(outlives_power_cuts: bool) -> None:
+    """Whoever runs the archive must be able to see that it promises less than it might."""
+    OUTLIVES_POWER_CUTS.set(int(outlives_power_cuts))
+    if not outlives_power_cuts:
+        structlog.get_logger().bind(service="archive").warning(
+            "what is acknowledged may be lost in a power cut", durability="process_crash"
+        )
 
 
 class PrometheusMeter:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from diana_archive.adapters.fence import missing
 from diana_common.errors import DianaError, Reason
+from diana_common.fence import missing
 
 _NAME_LIMIT = 1000
 """Characters of a name that an operation's failures keep: its end tells more than its beginning."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diana_archive.adapters.dicomdirs import MOST_DICOMDIR_BYTES, is_dicomdir, listed_files
-from diana_archive.adapters.fence import Fence, Place, forbidden, missing
 from diana_archive.adapters.folders import walk
 from diana_archive.adapters.reading import FileReader, shown, stamp
-from diana_archive.adapters.zips import ZipContainer, is_zip
+from diana_archive.adapters.zips import members
 from diana_archive.core.importing import Found, ImportSource, Key
 from diana_common.errors import DianaError, Reason, invalid_field
+from diana_common.fence import Fence, Place, forbidden, missing
+from diana_common.zips import is_zip
 
 _ZIP_HEAD_BYTES = 132
 _FILE_META_BYTES = 1024**2
@@ -101,7 +102,7 @@ class FileSource:
         head = _head(descriptor, _FILE_META_BYTES)
         key = (stamp(descriptor),)
         if is_zip(head):
-            yield from ZipContainer(descriptor).members("", (), after)
+            yield from members(descriptor, "", (), after)
         elif is_dicomdir(head):
             for number, parts in enumerate(listed_files(_read_dicomdir(descriptor))):
                 listed = (*key, f"{number:08d}")
@@ -144,12 +145,11 @@ def _is_name(part: str) -> bool:
 
 
 def _members(descriptor: int, name: str, key: Key, after: Key) -> Iterator[Found]:
+    """The members; of a zip file that cannot be read as a whole, why."""
     try:
-        container = ZipContainer(descriptor)
+        yield from members(descriptor, name, key, after)
     except DianaError as error:
         yield Found(name, key, error)
-        return
-    yield from container.members(name, key, after)
 
 
 def _head(descriptor: int, size: int) -> bytes:

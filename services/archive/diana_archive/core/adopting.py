@@ -114,7 +114,9 @@ class Adoption:
         Raises DianaError INVALID_FIELD when a tag is taken.
         """
         for file in files:
-            if file.tag in self._taken:
+            with self._lock:
+                is_taken = file.tag in self._taken
+            if is_taken:
                 raise invalid_field("files.tag", "is that of a file whose answer is still to come")
             try:
                 yield from self._read(file)
@@ -127,7 +129,9 @@ class Adoption:
     def settle(self, answers: Sequence[Answer]) -> Sequence[Answer]:
         """The same answers, their files removed where they are stored or refused for good."""
         for answer in answers:
-            if taken := self._taken.pop(answer.tag, None):
+            with self._lock:
+                taken = self._taken.pop(answer.tag, None)
+            if taken:
                 if taken.identity and _is_over(answer.result):
                     self._remove(taken)
                 self._desk.release(taken.name)
@@ -149,7 +153,10 @@ class Adoption:
             self._desk.claim(file.name)
             self._taken[file.tag] = _Taken(file.name)
         with closing(self._desk.spool.open(file.name)) as opened:
-            self._taken[file.tag] = _Taken(file.name, opened.identity)
+            with self._lock:
+                if self._closed:  # and released: another stream may have it by now
+                    return
+                self._taken[file.tag] = _Taken(file.name, opened.identity)
             yield from _pieces(file.tag, opened)
 
     def _remove(self, taken: _Taken) -> None:

@@ -1,7 +1,9 @@
 """What has arrived of resumable uploads, and which stream may add to it.
 
-A part's life: a stream takes it over, appends, gives it up or is cut, another stream takes it over; at the
-end it becomes an object, or is dropped when it is not what was meant, or when nothing came for too long.
+A part's life: a stream takes it over, appends, gives it up or is cut, another stream takes it over. At the end an
+object is made of it, and it stays until that one is committed: after a refusal that passes, or a crash, the upload
+is finished without its bytes being sent again. It is dropped when it is stored, or not what was meant, when nothing
+came for too long, and when another needs its place.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from diana_common.errors import DianaError, Reason, invalid_field
 
 MOST_PARTS = 1000
 _LONGEST_ID = 128
+_FRESH_US = 5 * 60 * 1_000_000
+"""A part to which something came since then makes room for no other."""
 
 
 class Part(Protocol):
@@ -26,6 +30,8 @@ class Part(Protocol):
 
     path: Path
     size_bytes: int
+    is_shared: bool
+    """Whether an object may have these very bytes, so that nothing is to be appended."""
 
     def write(self, data: bytes) -> None:
         """Append; of what fails, a beginning may be there. Raises OSError."""
@@ -40,7 +46,7 @@ class Part(Protocol):
         """Make the bytes durable, so that who takes the file over need not wait for them. Raises OSError."""
 
     def close(self) -> None:
-        """Let go of it; what was written stays."""
+        """Let go of it; what was written stays, and counts as touched now."""
 
 
 class Parts(Protocol):
@@ -50,20 +56,21 @@ class Parts(Protocol):
         """A part as far as it is; an empty one where there is none. Raises OSError."""
 
     def find(self, name: str) -> tuple[int, int] | None:
-        """Its size in bytes and when something last came, in microseconds; None without one. Raises OSError."""
+        """Its size in bytes and when it was last touched, in microseconds; None without one. Raises OSError."""
 
     def count(self) -> int:
         """How many there are. Raises OSError."""
 
     def untouched(self, before_us: int) -> Sequence[str]:
-        """Names of those to which nothing came since that time. Raises OSError."""
+        """Names of those that were not touched since that time, the longest untouched first. Raises OSError."""
 
     def remove(self, name: str) -> None:
         """Remove one, if it is there. Raises OSError."""
 
 
 class Hold:
-    """One stream's hold on a part, until another takes it over. `size_bytes` is what it had when it was taken."""
+    """One stream's hold on a part, until another takes it over. `size_bytes` is what it had when it was taken, and
+    once the hold is left, what it had then."""
 
     def __init__(self, name: str, resuming: Resuming) -> None:
         self.name = name
@@ -85,6 +92,7 @@ class Hold:
         with self.lock:
             part, self._part = self._part, None
             if part:
+                self.size_bytes = part.size_bytes
                 part.close()
                 if not part.size_bytes:
                     self._resuming.remove(self.name)
@@ -119,7 +127,8 @@ class Resuming:
     def take_over(self, store: str, upload_id: str) -> Hold:
         """Go on with an upload, or begin it; a stream that had it before has it no more.
 
-        Raises DianaError INVALID_FIELD, OVERLOADED when there are too many, DISK_FULL, INTERNAL.
+        Where there are too many, the one that was not touched for longest is dropped. Raises DianaError
+        INVALID_FIELD, OVERLOADED when all are held or fresh, DISK_FULL, INTERNAL.
         """
         if len(upload_id) > _LONGEST_ID:
             raise invalid_field("chunks.upload_id", f"is longer than {_LONGEST_ID} characters")
@@ -165,10 +174,18 @@ class Resuming:
         """Enter a hold; the one that had its place."""
         with self._lock:
             if self._parts.count() >= self._most and self._parts.find(hold.name) is None:
-                raise DianaError(Reason.OVERLOADED, "Too many resumable uploads are unfinished.")
+                self._make_room()
             before = self._held.get(hold.name)
             self._held[hold.name] = hold
             return before
+
+    def _make_room(self) -> None:
+        """Drop the part that was not touched for longest; the lock is held."""
+        for name in self._parts.untouched(self._clock() - _FRESH_US):
+            if name not in self._held:
+                self._parts.remove(name)
+                return
+        raise DianaError(Reason.OVERLOADED, "Too many resumable uploads are unfinished.")
 
 
 def _name(store: str, upload_id: str) -> str:

@@ -92,7 +92,7 @@ class Objects(Protocol):
         """A new object that is these bytes. Raises OSError."""
 
     def adopt(self, store: str, path: Path) -> OpenDraft:
-        """A new object that is a file of this host, whole: it is moved, or copied and removed. Raises OSError."""
+        """A new object that is a file of this host, whole; it stays, and is not to be written to. Raises OSError."""
 
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         """Make them survive a power cut, together; one answer each, None when it will."""

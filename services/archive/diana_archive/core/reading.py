@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ from diana_archive.core.ports import Catalogue, ObjectReader, Objects
 from diana_common.errors import DianaError, Reason
 
 PIECE = 1024 * 1024
-_LEAST_PIECE = 64 * 1024
-_ALL_PIECES = 8 * PIECE
+_LEAST_PIECE = 16 * 1024
+_ALL_PIECES = 2 * PIECE
 """What the pieces of all readers may take together, unless they are at their least; sending takes some times that."""
 _A_PAGE = 100
+_INSTANCE_BYTES = 4 * 1024
+"""About what an instance's row takes while it waits for its turn in a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,7 @@ class Reading:
                 metadata={"size_bytes": str(instance.size_bytes)},
             )
         end = min(instance.size_bytes, offset + limit) if limit else instance.size_bytes
-        empty = True
-        for piece in self._pieces(instance, offset, end):
-            empty = False
-            yield piece
-        if empty:
+        if not (yield from self._pieces(instance, offset, end)):
             raise _not_found()
 
     def download(self, store: str, selector: Selector) -> Iterator[Piece]:
@@ -104,10 +103,14 @@ class Reading:
         name = self._policies.find(store).name
         with self._catalogue.snapshot() as snapshot:
             require_selected(snapshot, name, selector, (State.CURRENT,))
-            object_ids = snapshot.select(name, selector, (State.CURRENT,))
-        for start in range(0, len(object_ids), _A_PAGE):
-            for instance in self._page(object_ids[start : start + _A_PAGE]):
+            # Eight bytes each: a study may have tens of thousands, and many may be read at once.
+            object_ids = array("q", snapshot.select(name, selector, (State.CURRENT,)))
+        start = 0
+        while start < len(object_ids):
+            count = min(_A_PAGE, self.piece_bytes // _INSTANCE_BYTES)
+            for instance in self._page(object_ids[start : start + count]):
                 yield from self._pieces(instance, 0, instance.size_bytes)
+            start += count
 
     def header(self, store: str, sop_instance_uid: str, version: str) -> tuple[Instance, bytes]:
         """An instance and its header as DICOM JSON. Raises INSTANCE_NOT_FOUND."""
@@ -133,18 +136,20 @@ class Reading:
         page = [found[object_id] for object_id in object_ids]
         return [instance for instance in page if instance.state in (State.CURRENT, State.OLDER)]
 
-    def _pieces(self, instance: Instance, offset: int, end: int) -> Iterator[Piece]:
+    def _pieces(self, instance: Instance, offset: int, end: int) -> Generator[Piece, None, bool]:
+        """False, and none, when it was deleted and purged since it was found."""
         reader = self._open(instance)
         if reader is None:
-            return
+            return False
         first: Instance | None = instance
         with closing(reader), self._readers as readers:
             while first or offset < end:
-                size = min(readers.piece_bytes, end - offset)
-                data = self._read(reader, instance, offset, size)
+                start, size = offset, min(readers.piece_bytes, end - offset)
                 offset += size
-                yield Piece(first, data, offset >= end)
+                # Not held here: who takes it may stall with it.
+                yield Piece(first, self._read(reader, instance, start, size), offset >= end)
                 first = None
+        return True
 
     def _open(self, instance: Instance) -> ObjectReader | None:
         """Its bytes; None when it was deleted and purged since it was found."""

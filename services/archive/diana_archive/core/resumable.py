@@ -11,14 +11,15 @@ from diana_archive.core.incoming import Desk, Digests, Incoming, disk_errors, gu
 from diana_archive.core.model import Newcomer, Origin, Stored, StorePolicy
 from diana_archive.core.parts import Part, Resuming
 from diana_archive.core.storing import Answer
-from diana_common.errors import Code, DianaError, invalid_field
+from diana_common.errors import Code, DianaError, Reason, invalid_field
 
 _FINAL = frozenset({Code.INVALID_ARGUMENT, Code.ALREADY_EXISTS})
 """Sending the rest again would change nothing."""
 
 
 class ResumableIncoming(Incoming):
-    """As Incoming, but what arrived is kept when its stream gives it up, and after errors that pass."""
+    """As Incoming, but what arrived is kept when its stream gives it up, and after errors that pass: their metadata
+    say how much, as `expected_offset`. At the end it is kept until it is committed as an object."""
 
     def __init__(self, desk: Desk, policy: StorePolicy, origin: Origin, resuming: Resuming, upload_id: str) -> None:
         """Goes on where the upload is. Raises what `Resuming.take_over` does, and QUOTA_EXCEEDED."""
@@ -41,16 +42,17 @@ class ResumableIncoming(Incoming):
         if not self.sha256:
             self.give_up()
             raise invalid_field("chunks.sha256", "is required at the end of a resumable upload")
-        with self._judged(), self._hold.turn() as part:
-            self._append(part, data)
-            newcomer = self._check(part)
+        with self._judged():
+            with self._hold.turn() as part:
+                self._append(part, data)
+                newcomer = self._check(part)
+                if isinstance(newcomer, Newcomer):
+                    self._adopt(part)
             if isinstance(newcomer, Newcomer):
-                self._adopt(part)
-        if isinstance(newcomer, Newcomer):
-            self._submit(newcomer, b"", answer)
-        else:
-            self.discard()
-            answer(newcomer)
+                self._submit(newcomer, b"", lambda result: answer(self._settle(result)))
+                return
+        self.discard()
+        answer(newcomer)
 
     def discard(self) -> None:
         """See Incoming. What another stream took over is that one's."""
@@ -59,9 +61,13 @@ class ResumableIncoming(Incoming):
 
     def give_up(self) -> None:
         """The rest does not come on this stream; what arrived is kept."""
+        super().discard()
         self._hold.leave()
 
     def _append(self, part: Part, data: bytes) -> None:
+        if data and part.is_shared:
+            # It was whole and digested once, so that these are another instance's bytes.
+            raise DianaError(Reason.CHECKSUM_MISMATCH, "All of the upload had come before; these bytes are beyond it.")
         self._count(data)
         self._desk.quotas.check(self._desk.catalogue, self._policy, self.size_bytes)
         with disk_errors():
@@ -86,23 +92,45 @@ class ResumableIncoming(Incoming):
                 return self._read(contents)
 
     def _adopt(self, part: Part) -> None:
-        """Have the part become the object. It is durable before: the committer, and whoever waits for it, need not
-        wait for a large file, and it is no object, which a crash would set aside, for long."""
+        """Make an object of the part. It is durable before: the committer, and whoever waits for it, need not wait
+        for a large file, and it is no object, which a crash would set aside, for long."""
         with disk_errors():
+            self._sync(part)
+            self._draft = self._make(lambda: self._desk.objects.adopt(self._policy.name, part.path))
+            self._draft.finish()
+
+    def _sync(self, part: Part) -> None:
+        """A part that could not be synced is dropped: which of its bytes are on the disk can never be told again."""
+        try:
             part.sync()
-        draft = self._draft = self._make(lambda: self._desk.objects.adopt(self._policy.name, part.path))
-        with self._dropped_on_error(), disk_errors():
-            draft.finish()
-        self._hold.leave()
+        except OSError:
+            self.discard()
+            raise
+
+    def _settle(self, result: Stored | DianaError) -> Stored | DianaError:
+        """The committer's answer, once the part is dropped or left; its object is the committer's own."""
+        if isinstance(result, DianaError) and result.code not in _FINAL:
+            self._hold.leave()
+            return self._kept(result)
+        self._hold.drop()
+        return result
+
+    def _kept(self, error: DianaError) -> DianaError:
+        """The same error, and where to go on."""
+        metadata = {**error.metadata, "expected_offset": str(self._hold.size_bytes)}
+        return DianaError(error.reason, error.message, fields=error.fields, metadata=metadata)
 
     @contextmanager
     def _judged(self) -> Iterator[None]:
         """What fails for good is dropped, the rest is kept."""
         try:
             yield
-        except BaseException as error:
-            if isinstance(error, DianaError) and error.code in _FINAL:
+        except DianaError as error:
+            if error.code in _FINAL:
                 self.discard()
-            else:
-                self.give_up()
+                raise
+            self.give_up()
+            raise self._kept(error) from error
+        except BaseException:
+            self.give_up()
             raise

@@ -29,20 +29,27 @@ class SqliteCatalogue(Keeping):
     """A catalogue in one file, or in memory where `path` is None (then reads and writes take turns)."""
 
     def __init__(
-        self, path: Path | None, stores: Iterable[str], clock: Clock = system_clock, least_number: int = 1
+        self,
+        path: Path | None,
+        stores: Iterable[str],
+        clock: Clock = system_clock,
+        least_number: int = 1,
+        outlives_power_cuts: bool = True,
     ) -> None:
         """Open it, created if need be; `reserve_numbers` gives none below `least_number`.
 
+        Where it need not outlive power cuts, one may take the last changes of it; it can be opened all the same.
         Raises DianaError STORE_SCHEMA_NEWER, sqlite3.Error.
         """
         super().__init__()
         self._path = path
         self._clock = clock
+        self.outlives_power_cuts = outlives_power_cuts
         self._lock = threading.RLock()
         if path is not None:
             # Headers hold patient values: the file, and the log that takes its mode, are for us alone.
             make_private_file(path)
-        self._writer = _connect(path)
+        self._writer = _connect_writer(path, outlives_power_cuts)
         schema_sqlite.prepare(self._writer)
         self._stores = schema.fill(self._writer, stores, least_number)
         self.epoch = schema.read_meta(self._writer, "epoch")
@@ -122,18 +129,22 @@ class SqliteCatalogue(Keeping):
         with self._idle_lock:
             if self._idle:
                 return self._idle.pop()
-        return _connect(self._path, read_only=True)
-
-
-def _connect(path: Path | None, read_only: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
-    if read_only:
+        connection = _connect(self._path)
         connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: a commit returns when the log is on the disk.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -16384")
-        # In pages: every checkpoint waits for the disk, with all who wait for a commit.
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")
+        return connection
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    return sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
+
+
+def _connect_writer(path: Path | None, outlives_power_cuts: bool) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: a commit returns when the log is on the disk. NORMAL: only a checkpoint waits for it, so that what a power
+    # cut leaves is the catalogue of some moment before, whole (https://sqlite.org/pragma.html#pragma_synchronous).
+    connection.execute(f"PRAGMA synchronous = {'FULL' if outlives_power_cuts else 'NORMAL'}")
+    connection.execute("PRAGMA cache_size = -16384")
+    # In pages: every checkpoint waits for the disk, with all who wait for a commit.
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")
     return connection

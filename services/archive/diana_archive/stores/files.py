@@ -17,6 +17,9 @@ from diana_archive.stores.pack_format import MOST_BYTES, join_id, split_id
 from diana_archive.stores.pack_writing import PackedDraft
 from diana_archive.stores.packs import Packs, attempt
 from diana_archive.stores.reserve import Reserve
+from diana_archive.stores.spool import filled
+from diana_archive.stores.syncing import Syncing
+from diana_archive.stores.waterline import Line, Waterline
 from diana_common.state_files import make_directory, sync_directory
 
 _PIECE = 1024 * 1024
@@ -27,19 +30,26 @@ class FileObjects:
     """Objects under `root`/STORE, in packs and loose files; what is set aside under `root`/STORE/orphans.
 
     Of the newest loose files, `cached_bytes` stay in the page cache. `compressed` names stores whose objects are kept
-    smaller where that pays.
+    smaller where that pays. `syncing` says what new objects outlive; removals and copies outlive a power cut always.
     """
 
     def __init__(
-        self, root: Path, cached_bytes: int = 256 * 1024 * 1024, compressed: Collection[str] = frozenset()
+        self,
+        root: Path,
+        cached_bytes: int = 256 * 1024 * 1024,
+        compressed: Collection[str] = frozenset(),
+        syncing: Syncing | None = None,
     ) -> None:
         self._root = root
         self._compressed = frozenset(compressed)
         self._lock = threading.Lock()
         self._next_number = self._first_number = 1
         self._reserve = Reserve(root)
-        self._packs = Packs(root, self._take_number)
-        self._loose = LooseFiles(root, self._take_number, self._reserve, cached_bytes, self._compressed)
+        syncing = syncing or Syncing()
+        self._packs = Packs(root, self._take_number, syncing)
+        self._loose = LooseFiles(root, self._take_number, self._reserve, cached_bytes, self._compressed, syncing)
+        self.waterline = Waterline(self._line)
+        """Below it, the next start need not sweep."""
 
     def start(self, first_id: int) -> None:
         """Ids are given from this one on. Before the first create."""
@@ -60,14 +70,7 @@ class FileObjects:
         if len(data) <= MOST_BYTES:
             self._reserve.take(len(data))
             return self._packs.add(store, data, store in self._compressed)
-        draft = self._loose.create(store)
-        try:
-            draft.write(data)
-            draft.finish()
-        except BaseException:
-            draft.discard()
-            raise
-        return draft
+        return filled(self._loose.create(store), data)
 
     def adopt(self, store: str, path: Path) -> FileDraft:
         """See core.ports.Objects."""
@@ -79,6 +82,7 @@ class FileObjects:
         loose = [draft for draft in drafts if isinstance(draft, FileDraft)]
         failures = dict(zip(map(id, packed), self._packs.make_durable(packed), strict=True))
         failures.update(zip(map(id, loose), self._loose.make_durable(loose), strict=True))
+        self.waterline.add(len(drafts))
         return [failures[id(draft)] for draft in drafts]
 
     def open(self, store: str, object_id: int) -> ObjectReader:
@@ -124,15 +128,16 @@ class FileObjects:
         }
         return [failure or failed[place] for failure, place in zip(failures, places, strict=True)]
 
-    def sweep(self, stores: Iterable[str], first_id: int, known: Callable[[Sequence[int]], set[int]]) -> int:
-        """Set aside objects of `first_id` and above that are not known; how many. Before the first create.
+    def sweep(self, stores: Iterable[str], line: Line, known: Callable[[Sequence[int]], set[int]]) -> int:
+        """Set aside objects above a line that are not known; how many. Before the first create.
 
-        Looks into no file that only has older ids. Nothing is removed: if the catalogue was not
+        Looks into no file that only has lower ids. Nothing is removed: if the catalogue was not
         the one these belong to, they may be all there is of what was acknowledged. Raises OSError.
         """
         swept = 0
         for store in stores:
-            ids = self.ids(store, first_id - 1)
+            packed = self._packs.ids(store, line.packs.get(store, line.first_id) - 1)
+            ids = merge(packed, self._loose.ids(store, (line.loose or line.first_id) - 1))
             while page := list(islice(ids, _A_PAGE)):
                 orphans = sorted(set(page) - known(page))
                 self.set_aside(store, orphans)
@@ -186,6 +191,12 @@ class FileObjects:
         yield from self._packs.numbers(store)[-1:]
         names = (path.name.partition("-")[0] for path in self._orphans(store).glob("*"))
         yield from (int(name) for name in names if name.isdecimal())
+
+    def _line(self) -> Line:
+        """Below it, nothing is on its way. What is taken after the first look has a higher id."""
+        with self._lock:
+            next_id = join_id(self._next_number)
+        return Line(next_id, self._packs.unsettled_ids(), min(self._loose.unsettled_ids(), default=None))
 
     def _take_number(self) -> int:
         with self._lock:

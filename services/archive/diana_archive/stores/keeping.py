@@ -8,12 +8,15 @@ from contextlib import AbstractContextManager
 
 from diana_archive.stores import schema
 from diana_archive.stores.sql import IDS, Connection, listed
+from diana_archive.stores.waterline import Line
 
 
 class Keeping:
     """Settings of a catalogue; each change is durable when it returns."""
 
     epoch: str
+    outlives_power_cuts: bool
+    """Whether what was committed outlives a power cut, and not only the process."""
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], None]] = []
@@ -56,10 +59,16 @@ class Keeping:
         with self._settings() as connection:
             schema.write_meta(connection, "token", token)
 
-    def first_object_id(self) -> int:
-        """The id that the run before this one began with: whatever it left uncommitted lies from there on."""
+    def line(self) -> Line:
+        """Above it lies whatever the run before this one left uncommitted."""
         with self._settings() as connection:
-            return int(schema.read_meta(connection, "next_object_id"))
+            told = schema.read_meta(connection, "line")
+            return Line.decode(told) if told else Line(int(schema.read_meta(connection, "next_object_id")))
+
+    def write_line(self, line: Line) -> None:
+        """Above it lies whatever this run leaves uncommitted."""
+        with self._settings() as connection:
+            schema.write_meta(connection, "line", line.encode())
 
     def committed(self, object_ids: Sequence[int]) -> set[int]:
         """Which objects have a row."""

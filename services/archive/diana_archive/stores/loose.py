@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
+import errno
 import os
 import re
-import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,6 +15,8 @@ from diana_archive.core.ports import Contents, ObjectReader
 from diana_archive.stores.pack_format import join_id, split_id
 from diana_archive.stores.packs import attempt
 from diana_archive.stores.reserve import Reserve
+from diana_archive.stores.spool import mapped, write_all
+from diana_archive.stores.syncing import Syncing
 from diana_archive.stores.writeback import start_writing
 from diana_archive.stores.zstd import SeekableReader, compress_to
 from diana_common.state_files import make_directory, sync_directory
@@ -25,6 +26,9 @@ ZSTD = ".dcm.zst"
 
 _NAME = re.compile(r"([0-9]+)\.dcm(?:\.zst)?")
 _A_DIRECTORY = 1000
+_PIECE = 1024 * 1024
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
+"""The file system cannot give a file a second name, or not there."""
 # A large file goes out while it comes in, so that its commit need not wait for all of it.
 _WRITE_OUT = 8 * 1024 * 1024
 
@@ -40,29 +44,28 @@ class FileDraft:
         reserve: Reserve,
         size_bytes: int = 0,
         compress: bool = False,
+        settle: Callable[[int], None] = lambda object_id: None,
     ) -> None:
+        """`settle` is called when it is committed, or gone."""
         self.object_id = object_id
         self.size_bytes = size_bytes
         self.path = path
         self.descriptor = descriptor
         self._reserve = reserve
         self._compress = compress
+        self._settle = settle
 
     def write(self, data: bytes | memoryview) -> None:
         """See core.ports.Draft."""
         self._reserve.take(len(data))
-        before = self.size_bytes
-        rest = memoryview(data)
-        while rest:
-            written = os.write(self.descriptor, rest)
-            self.size_bytes += written
-            rest = rest[written:]
+        write_all(self.descriptor, data)
+        before, self.size_bytes = self.size_bytes, self.size_bytes + len(data)
         if not self._compress and before // _WRITE_OUT < self.size_bytes // _WRITE_OUT:
             start_writing(self.descriptor)
 
     def contents(self) -> AbstractContextManager[Contents]:
         """See core.ports.Draft."""
-        return _mapped(self.descriptor, self.size_bytes)
+        return mapped(self.descriptor, self.size_bytes)
 
     def finish(self) -> None:
         """See core.ports.Draft. The compressed form takes the place of what was written, where that pays."""
@@ -84,12 +87,13 @@ class FileDraft:
             # What close tells of late was durable before, or is not wanted.
             with suppress(OSError):
                 os.close(descriptor)
+        self._settle(self.object_id)
 
     def discard(self) -> None:
-        """See core.ports.Draft. What cannot be removed now is swept at the next start."""
-        self.close()
+        """See core.ports.Draft. What cannot be removed now is found by a verification."""
         with suppress(OSError):
             self.path.unlink()
+        self.close()
 
 
 class FileReader:
@@ -104,7 +108,7 @@ class FileReader:
 
     def contents(self) -> AbstractContextManager[Contents]:
         """See core.ports.ObjectReader."""
-        return _mapped(self._descriptor, os.fstat(self._descriptor).st_size)
+        return mapped(self._descriptor, os.fstat(self._descriptor).st_size)
 
     @property
     def size_bytes(self) -> int:
@@ -153,36 +157,43 @@ class LooseFiles:
         reserve: Reserve,
         cached_bytes: int,
         compressed: Collection[str],
+        syncing: Syncing,
     ) -> None:
         self._root = root
+        self._syncing = syncing
         self._reserve = reserve
         self._compressed = compressed
         self._next_number = next_number
         self._cache = CacheWindow(cached_bytes)
         self._lock = threading.Lock()
         self._made: set[Path] = set()
+        self._unsettled: set[int] = set()
 
     def create(self, store: str) -> FileDraft:
         """See core.ports.Objects."""
-        object_id, path = self._new_path(store)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        return FileDraft(path, object_id, descriptor, self._reserve, compress=store in self._compressed)
+        with self._new_place(store) as (object_id, path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            return self._draft(store, object_id, path, descriptor)
 
     def adopt(self, store: str, path: Path) -> FileDraft:
         """See core.ports.Objects."""
-        object_id, place = self._new_path(store)
-        shutil.move(path, place)
-        descriptor = os.open(place, os.O_RDWR | os.O_CLOEXEC)
-        size_bytes = os.fstat(descriptor).st_size
-        return FileDraft(place, object_id, descriptor, self._reserve, size_bytes, store in self._compressed)
+        try:
+            with self._new_place(store) as (object_id, place):
+                place.hardlink_to(path)
+                descriptor = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+                return self._draft(store, object_id, place, descriptor)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+        return self._copy(store, path)
 
     def make_durable(self, drafts: Sequence[FileDraft]) -> list[OSError | None]:
         """See core.ports.Objects. All are set going before the first is waited for."""
         for file in drafts:
             start_writing(file.descriptor)
-        failures = [attempt(lambda file=file: os.fdatasync(file.descriptor)) for file in drafts]  # type: ignore[misc]
+        failures = [attempt(lambda file=file: self._syncing.file(file.descriptor)) for file in drafts]  # type: ignore[misc]
         directories = {file.path.parent for file in drafts}
-        failed = {one: attempt(lambda one=one: sync_directory(one)) for one in directories}  # type: ignore[misc]
+        failed = {one: attempt(lambda one=one: self._syncing.directory(one)) for one in directories}  # type: ignore[misc]
         for file in drafts:
             self._cache.add(file.path, file.size_bytes)
         return [failure or failed[file.path.parent] for failure, file in zip(failures, drafts, strict=True)]
@@ -219,6 +230,11 @@ class LooseFiles:
         if place.is_dir():
             sync_directory(place)
 
+    def unsettled_ids(self) -> list[int]:
+        """Those of the drafts."""
+        with self._lock:
+            return list(self._unsettled)
+
     def ids(self, store: str, after_id: int) -> Iterator[int]:
         """Ids of the objects after that one, in order. Raises OSError."""
         after_number = split_id(after_id)[0]
@@ -236,17 +252,49 @@ class LooseFiles:
         number = split_id(object_id)[0]
         return self._root / store / "objects" / f"{number // _A_DIRECTORY:09d}" / f"{number:012d}.dcm"
 
-    def _new_path(self, store: str) -> tuple[int, Path]:
-        object_id = join_id(self._next_number())
+    def _copy(self, store: str, path: Path) -> FileDraft:
+        """A draft with what a file has that can have no second name here."""
+        draft = self.create(store)
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    draft.write(piece)
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
+
+    def _draft(self, store: str, object_id: int, path: Path, descriptor: int) -> FileDraft:
+        size_bytes = os.fstat(descriptor).st_size
+        compress = store in self._compressed
+        return FileDraft(path, object_id, descriptor, self._reserve, size_bytes, compress, self._settle)
+
+    def _settle(self, object_id: int) -> None:
+        with self._lock:
+            self._unsettled.discard(object_id)
+
+    @contextmanager
+    def _new_place(self, store: str) -> Iterator[tuple[int, Path]]:
+        """An object id and its path; unsettled until a draft settles it, unless none comes of it."""
+        with self._lock:
+            object_id = join_id(self._next_number())
+            self._unsettled.add(object_id)
+        try:
+            yield object_id, self._new_path(store, object_id)
+        except BaseException:
+            self._settle(object_id)
+            raise
+
+    def _new_path(self, store: str, object_id: int) -> Path:
         path = self.path(store, object_id)
         with self._lock:
             if path.parent not in self._made:
                 # Synced even if it is there: the process that made it may have died before it could.
                 make_directory(path.parent)
                 for directory in path.parents[1:5]:
-                    sync_directory(directory)
+                    self._syncing.directory(directory)
                 self._made = {one for one in self._made if one.parent != path.parent.parent} | {path.parent}
-        return object_id, path
+        return path
 
     def _directories(self, store: str) -> list[Path]:
         objects = self._root / store / "objects"
@@ -256,15 +304,6 @@ class LooseFiles:
 def _numbers(directory: Path) -> list[int]:
     names = map(_NAME.fullmatch, (path.name for path in directory.iterdir()))
     return sorted({int(name[1]) for name in names if name})
-
-
-@contextmanager
-def _mapped(descriptor: int, size: int) -> Iterator[Contents]:
-    if not size:
-        yield b""
-        return
-    with mmap.mmap(descriptor, size, prot=mmap.PROT_READ) as mapped:
-        yield mapped
 
 
 def _let_go(path: Path) -> None:

@@ -86,9 +86,7 @@ class MemoryObjects:
 
     def adopt(self, store: str, path: Path) -> MemoryDraft:
         """See core.ports.Objects."""
-        draft = self.place(store, path.read_bytes())
-        path.unlink()
-        return draft
+        return self.place(store, path.read_bytes())
 
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         """See core.ports.Objects."""

@@ -19,6 +19,7 @@ from diana_archive.stores.s3 import S3Objects, S3Sidecars
 from diana_archive.stores.s3_bucket import Bucket
 from diana_archive.stores.sidecars import FileSidecars
 from diana_archive.stores.state import catalogue_lost, highest_id, put_in_order
+from diana_archive.stores.syncing import syncing
 from diana_common.errors import DianaError, Reason
 from diana_common.state_files import FolderLock, sync_directory
 
@@ -43,8 +44,9 @@ class OutsideState:
         catalogue_url: str = "",
         bucket: Bucket | None = None,
         compressed: Sequence[str] = (),
+        outlives_power_cuts: bool = True,
     ) -> None:
-        """Open it, created if need be. No URL: SQLite; no bucket: files.
+        """Open it, created if need be. No URL: SQLite; no bucket: files. PostgreSQL and S3 outlive power cuts always.
 
         Raises DianaError as StateDirectory does, and PEER_UNAVAILABLE; psycopg.Error.
         """
@@ -54,6 +56,7 @@ class OutsideState:
         self._stores = stores
         self._clock = clock
         self._url = catalogue_url
+        self._outlives_power_cuts = outlives_power_cuts
         self.swept = 0
         self.restored = False
         try:
@@ -73,7 +76,7 @@ class OutsideState:
 
     def _open_files(self, compressed: Sequence[str]) -> None:
         root = self._directory / "stores"
-        objects = FileObjects(root, compressed=compressed)
+        objects = FileObjects(root, compressed=compressed, syncing=syncing(self._outlives_power_cuts))
         self._opened.callback(objects.close)
         self.objects, self.sidecars = objects, FileSidecars(root)
         self.catalogue, existed = self._open_catalogue(lambda: highest_id(objects, self._directory) > 0, 1, alone=True)
@@ -121,7 +124,7 @@ class OutsideState:
         existed = file.exists()
         if not existed:
             may_create()
-        embedded = SqliteCatalogue(file, self._stores, self._clock, least_number)
+        embedded = SqliteCatalogue(file, self._stores, self._clock, least_number, self._outlives_power_cuts)
         self._opened.callback(embedded.close)
         sync_directory(self._directory)
         return embedded, existed

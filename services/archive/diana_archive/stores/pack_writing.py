@@ -10,8 +10,9 @@ from pathlib import Path
 
 from diana_archive.stores.direct import BLOCK, create_direct
 from diana_archive.stores.pack_format import HEAD_BYTES, Entry, encode_object, join_id
+from diana_archive.stores.syncing import Syncing
 from diana_archive.stores.writeback import punch_hole
-from diana_common.state_files import make_directory, sync_directory
+from diana_common.state_files import make_directory
 
 PACK_BYTES = 1 << 30
 """A pack that has passed this takes no more. Offsets have 32 bits."""
@@ -20,22 +21,23 @@ PACK_BYTES = 1 << 30
 class Pack:
     """A pack that grows. It is closed when it has been retired and nobody uses it any more."""
 
-    def __init__(self, path: Path, number: int) -> None:
+    def __init__(self, path: Path, number: int, syncing: Syncing) -> None:
         make_directory(path.parent)
         # Synced even where they are there: the process that made them may have died before it could.
         for directory in path.parents[1:4]:
-            sync_directory(directory)
+            syncing.directory(directory)
         self.path = path
         self.number = number
         self.descriptor = create_direct(path)
         try:
-            sync_directory(path.parent)
+            syncing.directory(path.parent)
         except BaseException:
             os.close(self.descriptor)
             raise
+        self._syncing = syncing
         self._failure: OSError | None = None
-        self._end = BLOCK
-        self._users = 1
+        self._end = self._settled = BLOCK
+        self._users = self._growing = 1
         self._lock = threading.Lock()
 
     @property
@@ -51,7 +53,7 @@ class Pack:
     def sync(self) -> None:
         """Make what was written durable. Raises OSError, from then on always: a system tells of a lost write once."""
         try:
-            os.fdatasync(self.descriptor)
+            self._syncing.file(self.descriptor)
         except OSError as error:
             self._failure = error
         if self._failure:
@@ -65,10 +67,23 @@ class Pack:
             self._users += users
             return offset
 
+    @property
+    def settled_id(self) -> int:
+        """Below it, nothing of this pack was on its way when last nothing at all was."""
+        return join_id(self.number, self._settled)
+
+    def retire(self) -> None:
+        """It grows no more."""
+        with self._lock:
+            self._growing = 0
+        self.leave()
+
     def leave(self, users: int = 1) -> None:
         """So many users less."""
         with self._lock:
             self._users -= users
+            if self._users == self._growing:
+                self._settled = self._end
             if not self._users:
                 with suppress(OSError):
                     os.close(self.descriptor)

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from diana_archive.core.ports import Contents, ObjectReader
+from diana_archive.stores.ahead import OF_ALL, Ahead
 from diana_archive.stores.direct import BUFFER_BYTES, DirectWriter
 from diana_archive.stores.pack_format import (
     HEAD_BYTES,
@@ -26,6 +27,7 @@ from diana_archive.stores.pack_format import (
     walk,
 )
 from diana_archive.stores.pack_writing import Pack, PackedDraft
+from diana_archive.stores.syncing import Syncing
 from diana_archive.stores.writeback import punch_hole
 from diana_common.state_files import make_directory, replace_file, sync_directory
 
@@ -36,14 +38,14 @@ _HELD_BYTES = 64 * 1024
 class PackReader:
     """An entry open for reading. See core.ports.ObjectReader."""
 
-    def __init__(self, path: Path, object_id: int) -> None:
+    def __init__(self, path: Path, object_id: int, ahead: Ahead = OF_ALL) -> None:
+        self._ahead = ahead
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             entry = read_entry(self._descriptor, object_id)
             if entry is None:
                 raise FileNotFoundError(object_id)
             self._entry = entry
-            self._unpacked: bytes | None = None
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -64,12 +66,16 @@ class PackReader:
 
     def _unpack(self) -> bytes:
         """A compressed object, whole: nothing less of it can be had."""
-        if self._unpacked is None:
-            try:
-                self._unpacked = read_object(self._descriptor, self._entry)
-            finally:
-                self._check_kept()
-        return self._unpacked
+        held = self._ahead.find(self)
+        if held is not None:
+            return held
+        try:
+            with self._ahead.unpacking:
+                data = read_object(self._descriptor, self._entry)
+        finally:
+            self._check_kept()
+        self._ahead.hold(self, data)
+        return data
 
     def kept(self) -> tuple[bytes, Entry]:
         """The object as it is kept, and its head. Raises FileNotFoundError, OSError."""
@@ -84,15 +90,17 @@ class PackReader:
 
     def close(self) -> None:
         """See core.ports.ObjectReader."""
+        self._ahead.drop(self)
         os.close(self._descriptor)
 
 
 class Packs:
     """Packs under `root`/STORE/packs; `next_number` gives each its number."""
 
-    def __init__(self, root: Path, next_number: Callable[[], int]) -> None:
+    def __init__(self, root: Path, next_number: Callable[[], int], syncing: Syncing) -> None:
         self._root = root
         self._next_number = next_number
+        self._syncing = syncing
         self._writer = DirectWriter()
         self._lock = threading.Lock()
         self._current: dict[str, Pack] = {}
@@ -181,7 +189,14 @@ class Packs:
         self._writer.close()
         with self._lock:
             while self._current:
-                self._current.popitem()[1].leave()
+                self._current.popitem()[1].retire()
+
+    def unsettled_ids(self) -> dict[str, int]:
+        """By store, of those with a pack in use: what is on its way to one has no lower id."""
+        with self._lock:
+            used = [pack for pack in self._begun if pack.in_use]
+        # The oldest last, so that it is the one that counts.
+        return {pack.path.parent.parent.name: pack.settled_id for pack in reversed(used)}
 
     def ids(self, store: str, after_id: int) -> Iterator[int]:
         """Ids of the objects after that one, in order. Raises OSError."""
@@ -207,7 +222,8 @@ class Packs:
             return any(pack.path == place and pack.in_use for pack in self._begun)
 
     def _ids(self, store: str, number: int, after_offset: int) -> Iterator[int]:
-        with open(self.place(store, join_id(number)), "rb", buffering=0) as file:
+        # One that was purged since it was listed has no more objects.
+        with suppress(FileNotFoundError), open(self.place(store, join_id(number)), "rb", buffering=0) as file:
             for entry in walk(file.fileno(), number, after_offset):
                 yield entry.object_id
 
@@ -217,9 +233,9 @@ class Packs:
             pack = self._current.get(store)
             if pack is None or pack.full:
                 number = self._next_number()
-                self._current[store] = Pack(self.place(store, join_id(number)), number)
+                self._current[store] = Pack(self.place(store, join_id(number)), number, self._syncing)
                 if pack:
-                    pack.leave()
+                    pack.retire()
                 self._begun = [*filter(lambda begun: begun.in_use, self._begun), self._current[store]]
                 pack = self._current[store]
             return pack, pack.reserve(size, users)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from diana_archive.core.ports import Contents
 from diana_archive.stores.reserve import Reserve
+from diana_archive.stores.spool import mapped
 from diana_archive.stores.writeback import start_writing
 from diana_common.state_files import make_directory
 
@@ -26,7 +26,9 @@ class FilePart:
         self.path = path
         self._reserve = reserve
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self.size_bytes = os.fstat(self._descriptor).st_size
+        status = os.fstat(self._descriptor)
+        self.size_bytes = status.st_size
+        self.is_shared = status.st_nlink > 1
 
     def write(self, data: bytes) -> None:
         """See core.parts.Part."""
@@ -47,14 +49,9 @@ class FilePart:
             yield piece
             offset += len(piece)
 
-    @contextmanager
-    def contents(self) -> Iterator[Contents]:
+    def contents(self) -> AbstractContextManager[Contents]:
         """See core.parts.Part."""
-        if not self.size_bytes:
-            yield b""
-            return
-        with mmap.mmap(self._descriptor, self.size_bytes, prot=mmap.PROT_READ) as mapped:
-            yield mapped
+        return mapped(self._descriptor, self.size_bytes)
 
     def sync(self) -> None:
         """See core.parts.Part."""
@@ -62,14 +59,16 @@ class FilePart:
 
     def close(self) -> None:
         """See core.parts.Part."""
+        with suppress(OSError):
+            os.utime(self._descriptor)
         # What close tells of late, the digest at the upload's end would tell too.
         with suppress(OSError):
             os.close(self._descriptor)
 
 
 class FileParts:
-    """Files DIGEST.part in a directory, on the file system of the objects. When something last came to one is its
-    time of modification."""
+    """Files DIGEST.part in a directory, best on the file system of the objects, which need not copy them then. When
+    one was last touched is its time of modification. One with another name besides is an object's file too."""
 
     def __init__(self, directory: Path) -> None:
         """Made if absent. Raises OSError."""
@@ -96,7 +95,8 @@ class FileParts:
     def untouched(self, before_us: int) -> Sequence[str]:
         """See core.parts.Parts."""
         found = ((name, self.find(name)) for name in self._names())
-        return [name for name, status in found if status and status[1] < before_us]
+        touched = sorted((status[1], name) for name, status in found if status and status[1] < before_us)
+        return [name for _, name in touched]
 
     def remove(self, name: str) -> None:
         """See core.parts.Parts."""

@@ -63,6 +63,7 @@ class PostgresCatalogue(Keeping):
         self._clock = clock
         self._alone = alone
         self._identity = ""
+        self.outlives_power_cuts = True
         self._lock = threading.RLock()
         self._writer: Link | None = None
         self._pool = Pool(_READERS, self._connect)
@@ -72,18 +73,18 @@ class PostgresCatalogue(Keeping):
         """Whether its tables were made just now."""
         self.restored = False
         """Whether the database was put back from a copy, or moved, since it was used last."""
-        with _typed():
+        with typed():
             self._open(stores, may_create, least_number)
 
     def known(self, store: str, sop_instance_uid: str) -> list[Known]:
         """See core.ports.Catalogue. One statement is a transaction of its own."""
-        with _typed(), self._pool.link() as link:
+        with typed(), self._pool.link() as link:
             return SqlSnapshot(link, self._stores).known(store, sop_instance_uid)
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlSnapshot]:
         """See core.ports.Catalogue. Raises DianaError PEER_UNAVAILABLE, psycopg.Error."""
-        with _typed(), self._pool.link("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as link:
+        with typed(), self._pool.link("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as link:
             try:
                 yield SqlSnapshot(link, self._stores)
             finally:
@@ -93,7 +94,7 @@ class PostgresCatalogue(Keeping):
     def transaction(self) -> Iterator[SqlChanges]:
         """See core.ports.Catalogue. Raises DianaError PEER_UNAVAILABLE, DISK_FULL, psycopg.Error; nothing is changed
         then, unless it is core.failures.Undecided."""
-        with self._lock, _typed():
+        with self._lock, typed():
             link = self._begin()
             try:
                 # A number that tells later what became of it.
@@ -128,7 +129,7 @@ class PostgresCatalogue(Keeping):
 
     @contextmanager
     def _settings(self) -> Iterator[Link]:
-        with self._lock, _typed():
+        with self._lock, typed():
             yield self._writing()
 
     def _open(self, stores: Iterable[str], may_create: Callable[[], None], least_number: int) -> None:
@@ -242,11 +243,3 @@ class PostgresCatalogue(Keeping):
 def _identity(link: Link) -> str:
     """Which database this is, on which of its timelines (a copy put back has another one)."""
     return str(link.value(_IDENTITY))
-
-
-@contextmanager
-def _typed() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise typed(error) from error

@@ -23,10 +23,11 @@ from pathlib import Path
 
 from diana_archive.core.ports import Draft, ObjectReader
 from diana_archive.stores.pack_format import join_id
+from diana_archive.stores.packs import attempt
 from diana_archive.stores.s3_bucket import Bucket
 from diana_archive.stores.s3_draft import PLAIN, ZSTD, Desk, S3Draft, key
 from diana_archive.stores.s3_reader import S3Reader
-from diana_archive.stores.spool import Held, Spool
+from diana_archive.stores.spool import Held, Spool, filled
 from diana_archive.stores.zstd import SeekableReader
 from diana_common.state_files import make_directory
 
@@ -102,15 +103,9 @@ class S3Objects:
 
     def place(self, store: str, data: bytes) -> S3Draft:
         """See core.ports.Objects."""
-        draft = self._draft(store, Held(data)) if len(data) <= _MOST_HELD else self.create(store)
-        try:
-            if len(data) > _MOST_HELD:
-                draft.write(data)
-            draft.finish()
-        except BaseException:
-            draft.discard()
-            raise
-        return draft
+        if len(data) <= _MOST_HELD:
+            return filled(self._draft(store, Held()), data)
+        return filled(self.create(store), data)
 
     def adopt(self, store: str, path: Path) -> S3Draft:
         """See core.ports.Objects."""
@@ -119,7 +114,7 @@ class S3Objects:
     def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
         """See core.ports.Objects. All are put at the same time; large ones are there since they were finished."""
         ours = [draft for draft in drafts if isinstance(draft, S3Draft)]
-        return list(self._desk.pool.map(lambda draft: _attempt(draft.put), ours))
+        return list(self._desk.pool.map(lambda draft: attempt(draft.put), ours))
 
     def open(self, store: str, object_id: int) -> ObjectReader:
         """See core.ports.Objects. Larger ones than a few MiB don't stay readable when they are removed."""
@@ -132,7 +127,7 @@ class S3Objects:
     def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
         """See core.ports.Objects."""
         keys = [name for store, object_id in objects for name in _names("objects", store, object_id)]
-        failure = _attempt(lambda: self._bucket.delete(keys)) if keys else None
+        failure = attempt(lambda: self._bucket.delete(keys)) if keys else None
         return [failure] * len(objects)
 
     def settled(self, store: str, after_id: int, limit: int) -> list[int]:
@@ -215,11 +210,3 @@ def _names(folder: str, store: str, object_id: int) -> tuple[str, str]:
 def _sidecar(store: str, study_uid: str) -> str:
     name = hashlib.sha256(study_uid.encode()).hexdigest()[:32]
     return f"attributes/{store}/{name}.json"
-
-
-def _attempt(action: Callable[[], None]) -> OSError | None:
-    try:
-        action()
-    except OSError as error:
-        return error
-    return None

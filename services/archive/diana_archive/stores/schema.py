@@ -103,6 +103,7 @@ def fill(connection: Connection, stores: Iterable[str], least_number: int) -> di
         "token": secrets.token_hex(16),
         "next_number": "1",
         "whole": "1",
+        "line": "",
     }
     for pair in start.items():
         connection.execute("INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT DO NOTHING", pair)

@@ -6,10 +6,13 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from diana_archive.core.ports import Contents
+from diana_archive.core.ports import Contents, OpenDraft
+
+_D = TypeVar("_D", bound=OpenDraft)
 
 
 class Spool:
@@ -23,15 +26,10 @@ class Spool:
 
     @classmethod
     def of(cls, path: Path) -> Spool:
-        """What was a file of this host: its name is removed. Raises OSError."""
+        """What a file of this host has now, for reading; the file stays. Raises OSError."""
         spool = cls.__new__(cls)
-        spool._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            spool.size_bytes = os.fstat(spool._descriptor).st_size
-            path.unlink()
-        except BaseException:
-            spool.close()
-            raise
+        spool._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        spool.size_bytes = os.fstat(spool._descriptor).st_size
         return spool
 
     def write(self, data: bytes | memoryview) -> None:
@@ -43,14 +41,9 @@ class Spool:
         """At most `size` bytes from `offset`; none past the end. Raises OSError."""
         return os.pread(self._descriptor, size, offset)
 
-    @contextmanager
-    def contents(self) -> Iterator[Contents]:
+    def contents(self) -> AbstractContextManager[Contents]:
         """All of it, mapped."""
-        if not self.size_bytes:
-            yield b""
-            return
-        with mmap.mmap(self._descriptor, self.size_bytes, prot=mmap.PROT_READ) as mapped:
-            yield mapped
+        return mapped(self._descriptor, self.size_bytes)
 
     def close(self) -> None:
         """Let go of it, and of what was written."""
@@ -62,9 +55,10 @@ class Spool:
 class Held:
     """A few bytes in memory."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.size_bytes = len(data)
+    def __init__(self) -> None:
+        """Empty."""
+        self._data = b""
+        self.size_bytes = 0
 
     def write(self, data: bytes | memoryview) -> None:
         """Append."""
@@ -90,6 +84,27 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def filled(draft: _D, data: bytes) -> _D:
+    """A draft of all of an object, finished; discarded where that fails. Raises OSError."""
+    try:
+        draft.write(data)
+        draft.finish()
+    except BaseException:
+        draft.discard()
+        raise
+    return draft
+
+
+@contextmanager
+def mapped(descriptor: int, size: int) -> Iterator[Contents]:
+    """The first `size` bytes of a file, which may be none. Raises OSError."""
+    if not size:
+        yield b""
+        return
+    with mmap.mmap(descriptor, size, prot=mmap.PROT_READ) as contents:
+        yield contents
 
 
 Body = Spool | Held

@@ -5,16 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diana_archive.core.failures import from_open
 from diana_archive.core.ports import Clock
 from diana_archive.stores.catalogue import SqliteCatalogue, system_clock
 from diana_archive.stores.files import FileObjects
 from diana_archive.stores.mark import Mark
-from diana_archive.stores.postgres import PostgresCatalogue
 from diana_archive.stores.sidecars import FileSidecars
+from diana_archive.stores.syncing import syncing
 from diana_common.errors import DianaError, Reason
 from diana_common.state_files import FolderLock, sync_directory
+
+if TYPE_CHECKING:
+    from diana_archive.stores.postgres import PostgresCatalogue
 
 
 class StateDirectory:
@@ -24,16 +28,22 @@ class StateDirectory:
     """
 
     def __init__(
-        self, directory: Path, stores: Sequence[str], clock: Clock = system_clock, compressed: Sequence[str] = ()
+        self,
+        directory: Path,
+        stores: Sequence[str],
+        clock: Clock = system_clock,
+        compressed: Sequence[str] = (),
+        outlives_power_cuts: bool = True,
     ) -> None:
         """Open it, created if need be, and put it in order; `compressed` names the stores that are kept smaller.
 
+        Unless what is committed `outlives_power_cuts`, it only outlives the process.
         Raises DianaError CONFIG_INVALID when another process has it or it cannot be used, DISK_FULL, INTERNAL,
         STORE_DAMAGED when the catalogue is gone while its objects are there, or is no catalogue, STORE_SCHEMA_NEWER.
         """
         self._lock = FolderLock(directory)
         try:
-            self._open(directory, stores, clock, compressed)
+            self._open(directory, stores, clock, compressed, outlives_power_cuts)
         except BaseException as error:
             self._lock.close()
             if isinstance(error, OSError | sqlite3.Error):
@@ -45,14 +55,17 @@ class StateDirectory:
         self.objects.close()
         self._lock.close()
 
-    def _open(self, directory: Path, stores: Sequence[str], clock: Clock, compressed: Sequence[str]) -> None:
-        self.objects = FileObjects(directory / "stores", compressed=compressed)
+    def _open(
+        self, directory: Path, stores: Sequence[str], clock: Clock, compressed: Sequence[str], outlives_power_cuts: bool
+    ) -> None:
+        waiting = syncing(outlives_power_cuts)
+        self.objects = FileObjects(directory / "stores", compressed=compressed, syncing=waiting)
         self.sidecars = FileSidecars(directory / "stores")
         file = directory / "catalogue.sqlite"
         existed = file.exists()
         if not existed and highest_id(self.objects, directory):
             raise catalogue_lost()
-        self.catalogue = SqliteCatalogue(file, stores, clock)
+        self.catalogue = SqliteCatalogue(file, stores, clock, outlives_power_cuts=outlives_power_cuts)
         sync_directory(directory)
         self.swept, self.restored = put_in_order(directory, self.catalogue, self.objects, existed)
 
@@ -72,8 +85,10 @@ def put_in_order(
         # What it does not know may be what was acknowledged after the copy was made: nothing is swept.
         catalogue.renew_epoch()
     else:
-        swept = objects.sweep(stores_on_disk(directory), catalogue.first_object_id(), catalogue.committed)
+        swept = objects.sweep(stores_on_disk(directory), catalogue.line(), catalogue.committed)
     objects.start(catalogue.reserve_object_ids(highest_id(objects, directory) + 1))
+    objects.waterline.begin(catalogue.write_line)
+    catalogue.on_close(objects.waterline.close)
     # Last: until then, a crash leaves what makes the next start see the same.
     mark.renew()
     catalogue.on_close(mark.renew_if_possible)

@@ -18,6 +18,7 @@ import zstandard
 
 from diana_archive.core.failures import DamagedObject
 from diana_archive.core.ports import Contents, ObjectReader
+from diana_archive.stores.ahead import OF_ALL, Ahead
 from diana_archive.stores.spool import Spool, write_all
 
 FRAME_BYTES = 1024 * 1024
@@ -79,14 +80,15 @@ def compress_to(path: Path, contents: Contents) -> int | None:
 class SeekableReader:
     """core.ports.ObjectReader of the plain bytes, over a reader of the compressed ones, which it closes."""
 
-    def __init__(self, inner: ObjectReader, inner_bytes: int, spool_dir: Path) -> None:
+    def __init__(self, inner: ObjectReader, inner_bytes: int, spool_dir: Path, ahead: Ahead = OF_ALL) -> None:
         """`inner_bytes` is the compressed size; `spool_dir` is where `contents` maps large ones from.
 
         Raises DamagedObject, OSError.
         """
         self._inner = inner
         self._spool_dir = spool_dir
-        self._held = (-1, b"")
+        self._ahead = ahead
+        self._index = -1
         try:
             entries = _read_table(inner, inner_bytes)
         except BaseException:
@@ -113,15 +115,21 @@ class SeekableReader:
 
     def close(self) -> None:
         """See core.ports.ObjectReader."""
+        self._ahead.drop(self)
         self._inner.close()
 
     def _frame(self, index: int) -> bytes:
-        """The last one is kept: a reader goes forward in pieces that end where they like."""
-        if self._held[0] != index:
-            start, end = self._starts[index : index + 2]
-            plain = FRAME_BYTES if index < len(self._starts) - 2 else self._last_bytes
-            self._held = index, _decompress(self._inner.read(start, end - start), end - start, plain)
-        return self._held[1]
+        """The last one is held: a reader goes forward in pieces that end where they like."""
+        held = self._ahead.find(self) if self._index == index else None
+        if held is not None:
+            return held
+        start, end = self._starts[index : index + 2]
+        plain = FRAME_BYTES if index < len(self._starts) - 2 else self._last_bytes
+        with self._ahead.unpacking:
+            frame = _decompress(self._inner.read(start, end - start), end - start, plain)
+        self._ahead.hold(self, frame)
+        self._index = index
+        return frame
 
 
 @contextmanager

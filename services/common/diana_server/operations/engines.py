@@ -5,22 +5,14 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import psycopg
-
-from diana_common.errors import DianaError, Reason
-from diana_common.postgres import Link, typed
 from diana_common.state_files import make_directory, make_private_file
 from diana_server.operations import schema
 
-_POLL_SECONDS = 1.0
-_RUNNING_SECONDS = 5.0
-_WRITING = 0x4449414F50
 _RUNNER_BITS = 62
 
 
@@ -61,7 +53,7 @@ class SqliteEngine:
         """Open it, created if need be. Raises DianaError STORE_SCHEMA_NEWER, OSError, sqlite3.Error."""
         make_directory(path.parent)
         make_private_file(path)
-        self.runner = _new_runner()
+        self.runner = new_runner()
         self._lock = threading.Lock()
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL")
@@ -102,92 +94,6 @@ class SqliteEngine:
         self.db.close()
 
 
-class PostgresEngine:
-    """One connection, whose session holds a lock by the runner's number: the lock is free when the process is gone."""
-
-    poll_seconds: float | None = _POLL_SECONDS
-
-    def __init__(self, url: str) -> None:
-        """Connect, and create the tables if need be.
-
-        Raises DianaError CONFIG_INVALID, STORE_SCHEMA_NEWER, PEER_UNAVAILABLE; psycopg.Error.
-        """
-        self._url = url
-        self.runner = _new_runner()
-        self._lock = threading.Lock()
-        self._link: Link | None = None
-        with self.writing() as db:
-            schema.prepare_postgres(db)
-
-    @contextmanager
-    def reading(self) -> Iterator[Link]:
-        """See Engine. Raises DianaError PEER_UNAVAILABLE."""
-        with self._lock, _typed():
-            link = self._linked()
-            yield link
-
-    @contextmanager
-    def writing(self) -> Iterator[Link]:
-        """See Engine. Raises DianaError PEER_UNAVAILABLE: it may then have been done."""
-        with self._lock, _typed():
-            link = self._linked()
-            try:
-                link.execute("BEGIN")
-                link.execute("SELECT pg_advisory_xact_lock(?)", (_WRITING,))
-                yield link
-                self._commit(link)
-            except BaseException:
-                link.rollback()
-                raise
-
-    def is_gone(self, db: Database, runner: int) -> bool:
-        """See Engine."""
-        held = runner == self.runner
-        return not held and bool(db.execute("SELECT pg_try_advisory_xact_lock(?)", (runner,)).fetchone()[0])
-
-    def close(self) -> None:
-        """See Engine."""
-        with self._lock:
-            if self._link:
-                self._link.close()
-
-    def _commit(self, link: Link) -> None:
-        try:
-            link.commit()
-        except psycopg.Error:
-            if link.lost:
-                # It may have been done, and nobody knows what was taken by it: what runs here is taken up anew.
-                self.runner = _new_runner()
-            raise
-
-    def _linked(self) -> Link:
-        """The connection, made anew if it was lost. What ran meanwhile may have been taken up by another process."""
-        if self._link is not None and not self._link.lost:
-            try:
-                self._link.execute("SELECT 1")
-            except psycopg.Error:
-                self._link.close()
-            else:
-                return self._link
-        link = Link(self._url)
-        until = time.monotonic() + _RUNNING_SECONDS
-        # The session that had it before may not be noticed to be gone.
-        while not link.value("SELECT pg_try_advisory_lock(?)", (self.runner,)):
-            if time.monotonic() > until:
-                link.close()
-                raise DianaError(Reason.PEER_UNAVAILABLE, "The server's database still holds an earlier connection.")
-            time.sleep(0.05)
-        self._link = link
-        return link
-
-
-def _new_runner() -> int:
+def new_runner() -> int:
+    """A number that no other process has."""
     return 1 + secrets.randbits(_RUNNER_BITS)
-
-
-@contextmanager
-def _typed() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise typed(error) from error

@@ -83,13 +83,27 @@ class OperationQueue:
         self._notify()
         return operation
 
-    def submit_or_join(self, kind: str, payload: bytes = b"", store: str = "", request_id: str = "") -> Operation:
-        """Like `submit`, but where one of that kind and store has not ended, that one is the answer.
+    def repeated(self, kind: str, payload: bytes = b"", store: str = "", request_id: str = "") -> Operation | None:
+        """What `submit` returned when the same request was made before: for those who look at more than the id first.
 
-        The same id is answered with the same operation again, also when it joined another's.
         Raises DianaError REQUEST_ID_REUSED if the id stood for another request.
         """
-        operation = self._store.add(self._service, kind, payload, store, request_id, time.time(), join=True)
+        return self._store.repeated(kind, payload, store, request_id)
+
+    def submit_or_join(
+        self,
+        kind: str,
+        payload: bytes = b"",
+        store: str = "",
+        request_id: str = "",
+        joins: Callable[[bytes], bool] = lambda payload: True,
+    ) -> Operation:
+        """Like `submit`, but where one of that kind and store has not ended, that one is the answer.
+
+        One whose payload `joins` refuses is another matter. The same id is answered with the same operation again,
+        also when it joined another's. Raises DianaError REQUEST_ID_REUSED if the id stood for another request.
+        """
+        operation = self._store.add(self._service, kind, payload, store, request_id, time.time(), joins=joins)
         self._notify()
         return operation
 

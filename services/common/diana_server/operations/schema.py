@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from diana_common.errors import DianaError, Reason
-from diana_common.postgres import Link
+
+if TYPE_CHECKING:
+    from diana_common.postgres import Link
 
 _FIRST = """
 CREATE TABLE operation (

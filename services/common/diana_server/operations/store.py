@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from diana_common.errors import DianaError, Reason
-from diana_server.operations.engines import Database, Engine, PostgresEngine, SqliteEngine
+from diana_server.operations.engines import Database, Engine, SqliteEngine
 from diana_server.operations.model import Failure, Operation, Progress, State
 
 _COLUMNS = (
@@ -26,7 +26,7 @@ class OperationStore:
 
     def __init__(self, place: Path | str) -> None:
         """A file, or the URL of a PostgreSQL database. Raises what the engines do."""
-        self._engine: Engine = SqliteEngine(place) if isinstance(place, Path) else PostgresEngine(place)
+        self._engine = _open(place)
         self.poll_seconds = self._engine.poll_seconds
 
     def close(self) -> None:
@@ -34,22 +34,37 @@ class OperationStore:
         self._engine.close()
 
     def add(
-        self, service: str, kind: str, payload: bytes, store: str, request_id: str, now: float, *, join: bool = False
+        self,
+        service: str,
+        kind: str,
+        payload: bytes,
+        store: str,
+        request_id: str,
+        now: float,
+        *,
+        joins: Callable[[bytes], bool] | None = None,
     ) -> Operation:
         """Record a new operation, or return the one that was answered to the same request id.
 
-        With `join`, one of that kind and store that has not ended is returned instead of a new one.
+        With `joins`, one of that kind and store that has not ended is returned instead of a new one, if its payload
+        is such.
         Raises DianaError REQUEST_ID_REUSED where the id stood for another request.
         """
-        fingerprint = hashlib.sha256(repr((kind, store, payload)).encode()).digest()
+        fingerprint = _fingerprint(kind, store, payload)
         with self._engine.writing() as db:
             if request_id and (known := self._requested(db, request_id, fingerprint)):
                 return known
-            joined = self._active(db, kind, store) if join else None
-            answer = joined or self._insert(db, service, kind, payload, store, now)
+            joined = [one for one in self._active(db, kind, store) if joins(one.payload)] if joins else []
+            answer = joined[0] if joined else self._insert(db, service, kind, payload, store, now)
             if request_id:
                 db.execute("INSERT INTO request VALUES (?, ?, ?)", (request_id, answer.number, fingerprint))
             return answer
+
+    def repeated(self, kind: str, payload: bytes, store: str, request_id: str) -> Operation | None:
+        """The operation that was answered to the same request, if it was made before. Raises DianaError
+        REQUEST_ID_REUSED."""
+        with self._engine.reading() as db:
+            return self._requested(db, request_id, _fingerprint(kind, store, payload)) if request_id else None
 
     def _requested(self, db: Database, request_id: str, fingerprint: bytes) -> Operation | None:
         row = db.execute("SELECT operation, fingerprint FROM request WHERE request_id = ?", (request_id,)).fetchone()
@@ -59,10 +74,9 @@ class OperationStore:
             raise DianaError(Reason.REQUEST_ID_REUSED, "Another request was made under this request_id.")
         return self._select(db, "WHERE number = ?", (row[0],))[0]
 
-    def _active(self, db: Database, kind: str, store: str) -> Operation | None:
+    def _active(self, db: Database, kind: str, store: str) -> list[Operation]:
         values = (kind, store, State.SUCCEEDED.value)
-        rows = self._select(db, "WHERE kind = ? AND store = ? AND state < ? ORDER BY number LIMIT 1", values)
-        return rows[0] if rows else None
+        return self._select(db, "WHERE kind = ? AND store = ? AND state < ? ORDER BY number", values)
 
     def _insert(self, db: Database, service: str, kind: str, payload: bytes, store: str, now: float) -> Operation:
         name = f"operations/{service}-{uuid.uuid4().hex}"
@@ -201,3 +215,15 @@ class OperationStore:
 def _operation(row: tuple[Any, ...]) -> Operation:
     values: list[Any] = [*row[:4], State(row[4]), Progress(*row[5:9]), *row[9:-1], bool(row[-1])]
     return Operation(*values)
+
+
+def _fingerprint(kind: str, store: str, payload: bytes) -> bytes:
+    return hashlib.sha256(repr((kind, store, payload)).encode()).digest()
+
+
+def _open(place: Path | str) -> Engine:
+    if isinstance(place, Path):
+        return SqliteEngine(place)
+    from diana_server.operations.postgres_engine import PostgresEngine
+
+    return PostgresEngine(place)

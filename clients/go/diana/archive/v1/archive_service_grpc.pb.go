@@ -86,7 +86,13 @@ type ArchiveServiceClient interface {
 	// A large instance may be sent under an `upload_id`: when its stream is
 	// cut, or the server restarts, what arrived is kept for the store's upload
 	// lifetime (24 hours unless configured), GetUpload says how much that is,
-	// and a chunk on another stream goes on from there.
+	// and a chunk on another stream goes on from there. So it is after
+	// RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+	// metadata["expected_offset"] says how much is kept, and where that is
+	// all, an empty last chunk finishes the upload. Where too many uploads
+	// are unfinished, the one that nobody went on with for longest makes
+	// room for a new one, once that was for five minutes; else the new one
+	// is refused with OVERLOADED.
 	//
 	// Errors of single instances come as the `status` of their result:
 	//
@@ -101,9 +107,12 @@ type ArchiveServiceClient interface {
 	//	  the SOP Instance UID.
 	//	RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
 	//	  is room.
+	//	RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+	//	  many resumable uploads unfinished; retry with back-off.
 	UploadInstances(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[UploadInstancesRequest, UploadInstancesResponse], error)
 	// GetUpload says how much of a resumable upload has arrived, so that it
-	// can go on from there. Read only.
+	// can go on from there. Of several archive processes on one store, only the
+	// one that has it knows. Read only.
 	//
 	// Errors:
 	//
@@ -669,7 +678,13 @@ type ArchiveServiceServer interface {
 	// A large instance may be sent under an `upload_id`: when its stream is
 	// cut, or the server restarts, what arrived is kept for the store's upload
 	// lifetime (24 hours unless configured), GetUpload says how much that is,
-	// and a chunk on another stream goes on from there.
+	// and a chunk on another stream goes on from there. So it is after
+	// RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+	// metadata["expected_offset"] says how much is kept, and where that is
+	// all, an empty last chunk finishes the upload. Where too many uploads
+	// are unfinished, the one that nobody went on with for longest makes
+	// room for a new one, once that was for five minutes; else the new one
+	// is refused with OVERLOADED.
 	//
 	// Errors of single instances come as the `status` of their result:
 	//
@@ -684,9 +699,12 @@ type ArchiveServiceServer interface {
 	//	  the SOP Instance UID.
 	//	RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
 	//	  is room.
+	//	RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+	//	  many resumable uploads unfinished; retry with back-off.
 	UploadInstances(grpc.BidiStreamingServer[UploadInstancesRequest, UploadInstancesResponse]) error
 	// GetUpload says how much of a resumable upload has arrived, so that it
-	// can go on from there. Read only.
+	// can go on from there. Of several archive processes on one store, only the
+	// one that has it knows. Read only.
 	//
 	// Errors:
 	//

@@ -34,10 +34,12 @@ const (
 	QuotaPolicy_QUOTA_POLICY_UNSPECIFIED QuotaPolicy = 0
 	// It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED.
 	QuotaPolicy_QUOTA_POLICY_REFUSE QuotaPolicy = 1
-	// The studies that nothing was added to for longest are deleted, without a
-	// grace period, until the store is below nine tenths of its quota; those
-	// with the plain attribute "hold" are kept. While that goes on newcomers
-	// are stored beyond the quota, up to a tenth of it; then they are refused.
+	// Room is made until the store is below nine tenths of its quota. First
+	// what is deleted and still in its grace period is purged, and cannot be
+	// undeleted any more. Then the studies that nothing was added to for longest
+	// are deleted, without a grace period; those with the plain attribute "hold"
+	// are kept. While that goes on newcomers are stored beyond the quota, up to
+	// a tenth of it; then they are refused.
 	QuotaPolicy_QUOTA_POLICY_DELETE_OLDEST QuotaPolicy = 2
 )
 

@@ -205,7 +205,13 @@ class ArchiveServiceServicer(object):
         A large instance may be sent under an `upload_id`: when its stream is
         cut, or the server restarts, what arrived is kept for the store's upload
         lifetime (24 hours unless configured), GetUpload says how much that is,
-        and a chunk on another stream goes on from there.
+        and a chunk on another stream goes on from there. So it is after
+        RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+        metadata["expected_offset"] says how much is kept, and where that is
+        all, an empty last chunk finishes the upload. Where too many uploads
+        are unfinished, the one that nobody went on with for longest makes
+        room for a new one, once that was for five minutes; else the new one
+        is refused with OVERLOADED.
 
         Errors of single instances come as the `status` of their result:
         INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
@@ -219,6 +225,8 @@ class ArchiveServiceServicer(object):
         the SOP Instance UID.
         RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
         is room.
+        RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+        many resumable uploads unfinished; retry with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,7 +234,8 @@ class ArchiveServiceServicer(object):
 
     def GetUpload(self, request, context):
         """GetUpload says how much of a resumable upload has arrived, so that it
-        can go on from there. Read only.
+        can go on from there. Of several archive processes on one store, only the
+        one that has it knows. Read only.
 
         Errors:
         NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance

@@ -68,7 +68,13 @@ class ArchiveServiceStub:
     A large instance may be sent under an `upload_id`: when its stream is
     cut, or the server restarts, what arrived is kept for the store's upload
     lifetime (24 hours unless configured), GetUpload says how much that is,
-    and a chunk on another stream goes on from there.
+    and a chunk on another stream goes on from there. So it is after
+    RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+    metadata["expected_offset"] says how much is kept, and where that is
+    all, an empty last chunk finishes the upload. Where too many uploads
+    are unfinished, the one that nobody went on with for longest makes
+    room for a new one, once that was for five minutes; else the new one
+    is refused with OVERLOADED.
 
     Errors of single instances come as the `status` of their result:
       INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
@@ -82,10 +88,13 @@ class ArchiveServiceStub:
         the SOP Instance UID.
       RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
         is room.
+      RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+        many resumable uploads unfinished; retry with back-off.
     """
     GetUpload: grpc.UnaryUnaryMultiCallable[archive_service_pb2.GetUploadRequest, archive_service_pb2.GetUploadResponse]
     """GetUpload says how much of a resumable upload has arrived, so that it
-    can go on from there. Read only.
+    can go on from there. Of several archive processes on one store, only the
+    one that has it knows. Read only.
 
     Errors:
       NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
@@ -369,7 +378,13 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     A large instance may be sent under an `upload_id`: when its stream is
     cut, or the server restarts, what arrived is kept for the store's upload
     lifetime (24 hours unless configured), GetUpload says how much that is,
-    and a chunk on another stream goes on from there.
+    and a chunk on another stream goes on from there. So it is after
+    RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+    metadata["expected_offset"] says how much is kept, and where that is
+    all, an empty last chunk finishes the upload. Where too many uploads
+    are unfinished, the one that nobody went on with for longest makes
+    room for a new one, once that was for five minutes; else the new one
+    is refused with OVERLOADED.
 
     Errors of single instances come as the `status` of their result:
       INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
@@ -383,10 +398,13 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
         the SOP Instance UID.
       RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
         is room.
+      RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+        many resumable uploads unfinished; retry with back-off.
     """
     GetUpload: aio.UnaryUnaryMultiCallable[archive_service_pb2.GetUploadRequest, archive_service_pb2.GetUploadResponse]  # type: ignore[assignment]
     """GetUpload says how much of a resumable upload has arrived, so that it
-    can go on from there. Read only.
+    can go on from there. Of several archive processes on one store, only the
+    one that has it knows. Read only.
 
     Errors:
       NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance
@@ -673,7 +691,13 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
         A large instance may be sent under an `upload_id`: when its stream is
         cut, or the server restarts, what arrived is kept for the store's upload
         lifetime (24 hours unless configured), GetUpload says how much that is,
-        and a chunk on another stream goes on from there.
+        and a chunk on another stream goes on from there. So it is after
+        RESOURCE_EXHAUSTED, UNAVAILABLE and INTERNAL, at the very end too:
+        metadata["expected_offset"] says how much is kept, and where that is
+        all, an empty last chunk finishes the upload. Where too many uploads
+        are unfinished, the one that nobody went on with for longest makes
+        room for a new one, once that was for five minutes; else the new one
+        is refused with OVERLOADED.
 
         Errors of single instances come as the `status` of their result:
           INVALID_ARGUMENT (NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED,
@@ -687,6 +711,8 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
             the SOP Instance UID.
           RESOURCE_EXHAUSTED (DISK_FULL, QUOTA_EXCEEDED): try again once there
             is room.
+          RESOURCE_EXHAUSTED (OVERLOADED): too many instances are open, or too
+            many resumable uploads unfinished; retry with back-off.
         """
 
     @abc_1.abstractmethod
@@ -696,7 +722,8 @@ class ArchiveServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[archive_service_pb2.GetUploadResponse, abc.Awaitable[archive_service_pb2.GetUploadResponse]]:
         """GetUpload says how much of a resumable upload has arrived, so that it
-        can go on from there. Read only.
+        can go on from there. Of several archive processes on one store, only the
+        one that has it knows. Read only.
 
         Errors:
           NOT_FOUND (UPLOAD_NOT_FOUND): begin at the first byte; if the instance

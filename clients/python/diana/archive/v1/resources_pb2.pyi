@@ -31,10 +31,12 @@ class _QuotaPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_QuotaPolic
     QUOTA_POLICY_REFUSE: _QuotaPolicy.ValueType  # 1
     """It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED."""
     QUOTA_POLICY_DELETE_OLDEST: _QuotaPolicy.ValueType  # 2
-    """The studies that nothing was added to for longest are deleted, without a
-    grace period, until the store is below nine tenths of its quota; those
-    with the plain attribute "hold" are kept. While that goes on newcomers
-    are stored beyond the quota, up to a tenth of it; then they are refused.
+    """Room is made until the store is below nine tenths of its quota. First
+    what is deleted and still in its grace period is purged, and cannot be
+    undeleted any more. Then the studies that nothing was added to for longest
+    are deleted, without a grace period; those with the plain attribute "hold"
+    are kept. While that goes on newcomers are stored beyond the quota, up to
+    a tenth of it; then they are refused.
     """
 
 class QuotaPolicy(_QuotaPolicy, metaclass=_QuotaPolicyEnumTypeWrapper):
@@ -47,10 +49,12 @@ QUOTA_POLICY_UNSPECIFIED: QuotaPolicy.ValueType  # 0
 QUOTA_POLICY_REFUSE: QuotaPolicy.ValueType  # 1
 """It is refused with RESOURCE_EXHAUSTED, reason QUOTA_EXCEEDED."""
 QUOTA_POLICY_DELETE_OLDEST: QuotaPolicy.ValueType  # 2
-"""The studies that nothing was added to for longest are deleted, without a
-grace period, until the store is below nine tenths of its quota; those
-with the plain attribute "hold" are kept. While that goes on newcomers
-are stored beyond the quota, up to a tenth of it; then they are refused.
+"""Room is made until the store is below nine tenths of its quota. First
+what is deleted and still in its grace period is purged, and cannot be
+undeleted any more. Then the studies that nothing was added to for longest
+are deleted, without a grace period; those with the plain attribute "hold"
+are kept. While that goes on newcomers are stored beyond the quota, up to
+a tenth of it; then they are refused.
 """
 
 class _Compression:

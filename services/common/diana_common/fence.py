@@ -87,7 +87,7 @@ class Fence:
 
 def forbidden() -> DianaError:
     """PATH_FORBIDDEN."""
-    return DianaError(Reason.PATH_FORBIDDEN, "The path leads out of the directories that are open for imports.")
+    return DianaError(Reason.PATH_FORBIDDEN, "The path leads out of the directories that the configuration opens.")
 
 
 def missing() -> DianaError:
