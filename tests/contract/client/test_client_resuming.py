@@ -7,8 +7,9 @@ import hashlib
 import io
 import os
 import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -269,7 +270,13 @@ def test_an_archive_too_busy_to_finish_an_upload_is_asked_again_without_a_byte_m
 
 def test_an_upload_that_goes_on_at_another_process_begins_anew_there(rig: Rig, large: Path, tmp_path: Path) -> None:
     with open_door("grpc", rig) as first, opened_rig(tmp_path / "other") as other, open_door("grpc", other) as second:
-        proxy = CuttingProxy(first.address, [3 * MIB], on_cut=lambda: setattr(proxy, "target", second.address))
+
+        def go_over() -> None:
+            # Cut no sooner than the first process has taken something up: a cut may void what it has not read.
+            until(lambda: rig.parts.exists() and any(rig.parts.iterdir()))
+            proxy.target = second.address
+
+        proxy = CuttingProxy(first.address, [3 * MIB], on_cut=go_over)
         with proxy, connect(proxy.address) as channel:
             assert next(ArchiveClient(channel).upload([large])).outcome == STORED
         assert stored(other) == LARGE
@@ -279,6 +286,14 @@ def test_an_upload_that_goes_on_at_another_process_begins_anew_there(rig: Rig, l
         with connect(first.address) as channel:
             assert next(ArchiveClient(channel).upload([large])).outcome == STORED
         assert not left.exists()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that is bound to come."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_large_file_that_is_torn_is_that_items_error_alone(client: ArchiveClient, rig: Rig) -> None:
