@@ -1,21 +1,22 @@
 """The header scan: one pass over a Part 10 file's elements up to its pixels, giving identity and DICOM JSON.
 
 `scan` reads the header of a complete file in memory, `read_header` that of a file on disk without its pixels,
-`check_complete` walks what follows the header. All are pure functions of bytes, and bounded on hostile ones.
+`check_complete` walks what follows the header. `TagScan` reads the text of chosen tags only, and is faster. All are
+pure functions of bytes, and bounded on hostile ones.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
 
 from diana_common.dicom.complete import check_source
 from diana_common.dicom.limits import DEFAULT_LIMITS, Limits
 from diana_common.dicom.read import Header, read_from
-from diana_common.dicom.source import Buffer, ReadSource, Source, WholeSource
+from diana_common.dicom.source import Buffer, ReadSource, buffer_source
+from diana_common.dicom.tagscan import TagScan, Values
 
-__all__ = ["DEFAULT_LIMITS", "Header", "Limits", "check_complete", "read_header", "scan"]
+__all__ = ["DEFAULT_LIMITS", "Header", "Limits", "TagScan", "Values", "check_complete", "read_header", "scan"]
 
 
 def scan(buffer: Buffer, limits: Limits = DEFAULT_LIMITS) -> Header:
@@ -24,7 +25,7 @@ def scan(buffer: Buffer, limits: Limits = DEFAULT_LIMITS) -> Header:
     Raises DianaError: NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED, DATA_SET_TRUNCATED, DATA_SET_INVALID,
     DATA_SET_LIMIT, UID_MISSING, UID_INVALID; its metadata may name a `tag`.
     """
-    return read_from(_source(buffer, limits), limits)
+    return read_from(buffer_source(buffer, limits), limits)
 
 
 def read_header(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Header:
@@ -43,11 +44,4 @@ def check_complete(buffer: Buffer, header: Header, limits: Limits = DEFAULT_LIMI
     Raises DATA_SET_TRUNCATED, DATA_SET_INVALID, DATA_SET_LIMIT. A deflated data set is inflated to its end,
     piece by piece, and discarded.
     """
-    check_source(_source(buffer, limits), header, limits)
-
-
-def _source(buffer: Buffer, limits: Limits) -> Source:
-    if isinstance(buffer, bytes | mmap.mmap):
-        return WholeSource(buffer)
-    view = memoryview(buffer).cast("B")
-    return ReadSource(lambda offset, count: bytes(view[offset : offset + count]), len(view), limits)
+    check_source(buffer_source(buffer, limits), header, limits)

@@ -302,3 +302,12 @@ def _outcome(file: bytes) -> object:
         return scan(file)
     except DianaError as error:
         return error.reason, dict(error.metadata)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_second_reader_keeps_empty_elements_what_they_are_and_takes_the_last_of_two() -> None:
+    odd, empty = b.element(0x00090001, "ZZ", b"ab"), b.element(0x00080050, "SH", b"")
+    file = b.part10(odd, empty) + b.element(0x00080018, "UI", b"9.9")
+    header = scan(file)
+    assert parsed(header)["00080050"] == {"vr": "SH"}
+    assert header.sop_instance_uid == "9.9"

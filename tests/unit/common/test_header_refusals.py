@@ -202,7 +202,8 @@ def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path: Path, monke
     assert caught.value.reason is Reason.DATA_SET_TRUNCATED
 
 
-def _seeds() -> list[bytes]:
+def seeds() -> list[bytes]:
+    """Small files in several encodings, nested and hidden things in them."""
     nested = b.element(
         0x00081140, "SQ", b.item(b.element(0x00081155, "UI", b"1.2"), True) * 3 + b.SEQUENCE_END, b.UNDEFINED
     )
@@ -217,10 +218,11 @@ def _seeds() -> list[bytes]:
     ]
 
 
-_NASTY = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0", b"SQ\0\0", b"UN\0\0"]
+NASTY = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0", b"SQ\0\0", b"UN\0\0"]
 
 
-def _mutated(seed: bytes, dice: random.Random) -> bytes:
+def mutated(seed: bytes, dice: random.Random) -> bytes:
+    """`seed` with a few bytes altered, cut out, doubled or cut off."""
     file = bytearray(seed)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(128, len(file))
@@ -228,9 +230,7 @@ def _mutated(seed: bytes, dice: random.Random) -> bytes:
         if kind == 0:
             file[at] = dice.randrange(256)
         elif kind == 1:
-            file[at : at + 4] = dice.choice(
-                [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0", b"SQ\0\0"]
-            )
+            file[at : at + 4] = dice.choice(NASTY)
         elif kind == 2:
             del file[at : at + dice.randint(1, 40)]
         elif kind == 3:
@@ -244,12 +244,12 @@ def _mutated(seed: bytes, dice: random.Random) -> bytes:
 @pytest.mark.parametrize("seed", range(4))
 def test_mutated_files_give_a_header_or_a_typed_error(seed: int) -> None:
     dice = random.Random(seed)
-    original = _seeds()[seed]
+    original = seeds()[seed]
     limits = Limits(max_inflated_bytes=64 << 20)
     tracemalloc.start()
     try:
         for _ in range(500):
-            file = _mutated(original, dice)
+            file = mutated(original, dice)
             try:
                 check_complete(file, scan(file, limits), limits)
             except DianaError as error:
@@ -262,9 +262,9 @@ def test_mutated_files_give_a_header_or_a_typed_error(seed: int) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_mutated_file_reads_the_same_from_memory_and_in_pieces() -> None:
     dice = random.Random(5)
-    for seed in _seeds():
+    for seed in seeds():
         for _ in range(100):
-            file = _mutated(seed, dice)
+            file = mutated(seed, dice)
             assert _outcome(file) == _outcome(memoryview(file))
 
 

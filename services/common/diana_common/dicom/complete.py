@@ -65,7 +65,7 @@ def _check_rest(source: Source, pos: int, walker: Walker) -> None:
     if source.ends_before(pos + 1):
         return
     try:
-        _, pos, _ = read_elements(source, pos, walker)
+        pos, _ = read_elements(source, pos, walker, [])
     except Odd:
         raise invalid("what follows the pixels is no data set") from None
     while not source.ends_before(pos + 1):

@@ -7,6 +7,8 @@ is rendered by the same renderers, so that both give one kind of DICOM JSON.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TypeVar
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -22,12 +24,22 @@ from diana_common.dicom.vr import US_OR_SS, implicit_vr
 from diana_common.dicom.walk import CHARACTER_SET, HEADER_END, UNDEFINED
 from diana_common.errors import DianaError
 
+Taken = TypeVar("Taken")
+
 
 def patient_read(source: Source, uri: str, start: int, ctx: Context, limits: Limits) -> tuple[list[str], int, int]:
     """Fragments, where the header ends, and the tag found there (0 at the end), as pydicom sees them.
 
     Raises DATA_SET_INVALID when pydicom cannot read it either, DATA_SET_TRUNCATED, DATA_SET_LIMIT.
     """
+    rendering = _Rendering(uri, limits)
+    return patient_walk(source, start, ctx, limits, lambda data_set: rendering.elements(data_set, ctx.charset, start))
+
+
+def patient_walk(
+    source: Source, start: int, ctx: Context, limits: Limits, take: Callable[[Dataset], Taken]
+) -> tuple[Taken, int, int]:
+    """What `take` makes of the data set as pydicom reads it; the rest as `patient_read`."""
     window, base = source.window(start, limits.max_odd_bytes)
     data = io.BytesIO(window[start - base : start - base + limits.max_odd_bytes])
     stopped = count = 0
@@ -43,7 +55,7 @@ def patient_read(source: Source, uri: str, start: int, ctx: Context, limits: Lim
     try:
         data_set = read_dataset(data, ctx.implicit, ctx.order == "<", stop_when=stop)
         end = start + data.tell()
-        fragments = _Rendering(uri, limits).elements(data_set, ctx.charset, start)
+        taken = take(data_set)
     except RecursionError:
         raise over_limit("nesting") from None
     except DianaError:
@@ -52,22 +64,43 @@ def patient_read(source: Source, uri: str, start: int, ctx: Context, limits: Lim
         # A foreign parser on input that made ours give up: whatever it says, the input is at fault.
         raise invalid("the data set cannot be parsed") from None
     if stopped:
-        return fragments, end, stopped
+        return taken, end, stopped
     if not source.ends_before(start + limits.max_odd_bytes + 1):
         raise over_limit("bytes of an odd header")
     _require_end(data_set, data)
-    return fragments, end, 0
+    return taken, end, 0
 
 
 def _require_end(data_set: Dataset, data: io.BytesIO) -> None:
     """pydicom drops an element that the end of the data cuts: what it read last must end there."""
-    last = data_set.get_item(list(data_set.keys())[-1]) if len(data_set) else None
+    elements = list(data_set.values())
+    last = elements[-1] if elements else None
     if isinstance(last, RawDataElement):
+        # A tag that comes twice stands where it came first.
+        last = max((raw for raw in elements if isinstance(raw, RawDataElement)), key=lambda raw: raw.value_tell)
         data.seek(last.value_tell + len(last.value or b"") + (8 if last.length == UNDEFINED else 0))
     elif last is None:
         data.seek(0)
     if any(data.read()):
         raise truncated("an element")
+
+
+def declared_charset(data_set: Dataset, charset: bytes = b"") -> bytes:
+    """The Specific Character Set of a data set, as encoded; `charset` if it declares none."""
+    declared = data_set.get_item(CHARACTER_SET, keep_deferred=True)
+    return declared.value or b"" if isinstance(declared, RawDataElement) else charset
+
+
+def raw_value(raw: RawDataElement, charset: bytes) -> tuple[str, bytes, Context]:
+    """VR, value and encoding of an element that is no sequence. Raises DATA_SET_TRUNCATED."""
+    value = raw.value or b""
+    if raw.length not in (len(value), UNDEFINED):
+        raise truncated("an element")
+    ctx = context(charset, raw.is_implicit_VR, "<" if raw.is_little_endian else ">")
+    vr = raw.VR or implicit_vr(raw.tag)
+    if raw.VR == "UN" and raw.length < 0xFFFF and implicit_vr(raw.tag) != "SQ":
+        vr, ctx = implicit_vr(raw.tag), context(charset, True, "<")  # as the walk has it (PS3.5 6.2.2)
+    return "US" if vr == US_OR_SS else vr if vr in ctx.renderers else "UN", value, ctx
 
 
 class _Rendering:
@@ -84,14 +117,12 @@ class _Rendering:
         self._count += len(data_set)
         if self._count > self._limits.max_elements:
             raise over_limit("elements")
-        declared = data_set.get_item(CHARACTER_SET) if CHARACTER_SET in data_set else None
-        if isinstance(declared, RawDataElement):
-            charset = declared.value or b""
+        charset = declared_charset(data_set, charset)
         tags = [tag for tag in sorted(data_set.keys()) if tag.element]
         return [self._element(data_set, tag, charset, origin, depth) for tag in tags]
 
     def _element(self, data_set: Dataset, tag: BaseTag, charset: bytes, origin: int, depth: int) -> str:
-        raw = data_set.get_item(tag)
+        raw = data_set.get_item(tag, keep_deferred=True)  # else an empty one would be converted
         if not isinstance(raw, RawDataElement) or (raw.VR or implicit_vr(tag)) == "SQ":
             inner = origin + raw.value_tell if isinstance(raw, RawDataElement) else origin
             items = [
@@ -99,12 +130,7 @@ class _Rendering:
             ]
             body = ',"Value":[' + ",".join(items) + "]" if items else ""
             return f'"{tag:08X}":{{"vr":"SQ"{body}}}'
-        value = raw.value or b""
-        if raw.length not in (len(value), UNDEFINED):
-            raise truncated("an element")
-        ctx = context(charset, raw.is_implicit_VR, "<" if raw.is_little_endian else ">")
-        vr = raw.VR or implicit_vr(tag)
-        vr = "US" if vr == US_OR_SS else vr if vr in ctx.renderers else "UN"
+        vr, value, ctx = raw_value(raw, charset)
         if len(value) > (self._limits.inline_bytes if vr in BINARY else self._limits.max_value_bytes):
             return bulk(self._uri, tag, vr, origin + raw.value_tell, len(value))
         return rendered(tag, vr, value, ctx)

@@ -13,7 +13,6 @@ DICOMDIR_SOP_CLASS = "1.2.840.10008.1.3.10"
 _HEAD = struct.Struct("<HH2sH").unpack_from
 _LENGTH = struct.Struct("<I").unpack_from
 _UID = re.compile(r"[0-9.]{1,64}")
-_KEEP = {0x0002, 0x0010}
 
 
 class FileMeta(NamedTuple):
@@ -34,24 +33,24 @@ def read_file_meta(head: bytes, complete: bool) -> FileMeta | None:
             return None
         raise DianaError(Reason.NOT_PART10, "the file does not start with a preamble and 'DICM'")
     try:
-        values, pos = _walk(head)
+        values, pos = file_meta_elements(head)
     except struct.error:
         if complete:
             raise _invalid("File Meta Information ends past the end of the data", "00020000") from None
         return None
     if not complete and pos + 8 > len(head):
         return None
-    if values.get(0x0002) == DICOMDIR_SOP_CLASS:
+    if _text(values.get(0x0002)) == DICOMDIR_SOP_CLASS:
         raise DianaError(Reason.DICOMDIR_REFUSED, "the file is a DICOMDIR")
-    syntax = values.get(0x0010, "")
+    syntax = _text(values.get(0x0010))
     if not _UID.fullmatch(syntax):
         raise _invalid("Transfer Syntax UID is missing or no UID", "00020010")
     return FileMeta(syntax, pos)
 
 
-def _walk(head: bytes) -> tuple[dict[int, str], int]:
-    """Values of interest by element number, and where group 0002 ends; struct.error when `head` is too short."""
-    values: dict[int, str] = {}
+def file_meta_elements(head: bytes) -> tuple[dict[int, bytes], int]:
+    """Encoded values by element number, and where group 0002 ends; struct.error when `head` is too short."""
+    values: dict[int, bytes] = {}
     pos = 132
     while head[pos : pos + 2] == b"\2\0":
         _, element, vr, length = _HEAD(head, pos)
@@ -64,9 +63,12 @@ def _walk(head: bytes) -> tuple[dict[int, str], int]:
         pos = start + length
         if pos > len(head):
             raise struct.error
-        if element in _KEEP:
-            values[element] = head[start:pos].decode("latin_1").rstrip(" \0")
+        values[element] = head[start:pos]
     return values, pos
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("latin_1").rstrip(" \0")
 
 
 def _invalid(message: str, tag: str) -> DianaError:

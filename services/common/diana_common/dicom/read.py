@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from bisect import insort
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from diana_common.dicom.context import Context, context
 from diana_common.dicom.fallback import patient_read
 from diana_common.dicom.filemeta import DICOMDIR_SOP_CLASS, FileMeta, read_file_meta
 from diana_common.dicom.fragments import find, ordered
 from diana_common.dicom.limits import Limits, Odd, Short, truncated
-from diana_common.dicom.source import PIECE, InflatedSource, Source
+from diana_common.dicom.source import HEAD, PIECE, InflatedSource, Source
 from diana_common.dicom.vr import EXPLICIT_VRS
 from diana_common.dicom.walk import Walker
 from diana_common.errors import DianaError, Reason
@@ -26,6 +28,23 @@ _UID_MEMBER = re.compile(r'"Value":\["([0-9.]{1,64})"\]\}')
 _UID_TAGS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _FILE_META_LIMIT = 1024 * 1024
+
+Found = TypeVar("Found", contravariant=True)
+
+
+class Reader(Protocol[Found]):
+    """What walks a data set seen through a window: `buffer`, whose first byte is at offset `base`.
+
+    `Short` says that the window ends inside the element at `at`: show a later window and walk on from there.
+    """
+
+    buffer: bytes
+    base: int
+    at: int
+    context: Context
+
+    def elements(self, found: Found, pos: int, end: int, ctx: Context) -> int:
+        """Add the elements from `pos` on to `found`; return where they end, at or past `end`, or where to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +76,17 @@ class Header:
 
 def read_from(source: Source, limits: Limits) -> Header:
     """Read File Meta and header; errors as `diana_common.header.scan`."""
-    meta = _file_meta(source)
-    syntax, uri, start = meta.transfer_syntax_uid, "range", meta.offset
-    if syntax in DEFLATED:
-        source, uri, start = InflatedSource(source, meta.offset, limits, limits.max_header_bytes), "deflated-range", 0
+    meta = file_meta(source)
+    syntax = meta.transfer_syntax_uid
+    file = source
+    source, start = data_set_source(file, meta, limits)
+    uri = "deflated-range" if syntax in DEFLATED else "range"
     ctx = first_context(source, start, syntax)
+    fragments: list[str] = []
     try:
-        fragments, end, tag = read_elements(source, start, Walker(uri, limits, ctx))
+        end, tag = read_elements(source, start, Walker(uri, limits, ctx), fragments)
     except Odd:
+        source, start = data_set_source(file, meta, limits)
         fragments, end, tag = patient_read(source, uri, start, ctx, limits)
     fragments = ordered(fragments)
     uids = [_uid(fragments, uid_tag) for uid_tag in _UID_TAGS]
@@ -83,8 +105,9 @@ def read_from(source: Source, limits: Limits) -> Header:
     )
 
 
-def _file_meta(source: Source) -> FileMeta:
-    size = PIECE
+def file_meta(source: Source) -> FileMeta:
+    """File Meta, of whatever length. Raises NOT_PART10, FILE_META_INVALID, DICOMDIR_REFUSED."""
+    size = HEAD
     while True:
         buffer, _ = source.window(0, size)
         meta = read_file_meta(buffer, complete=source.ends_before(size + 1) or size >= _FILE_META_LIMIT)
@@ -93,37 +116,48 @@ def _file_meta(source: Source) -> FileMeta:
         size *= 8
 
 
-def read_elements(source: Source, start: int, walker: Walker) -> tuple[list[str], int, int]:
-    """The elements up to the pixels as fragments, where they end, and the tag found there (0 at the end)."""
-    fragments: list[str] = []
-    size, pos = PIECE, start
+def data_set_source(source: Source, meta: FileMeta, limits: Limits) -> tuple[Source, int]:
+    """Where the windows onto the data set come from, and where it starts there."""
+    if meta.transfer_syntax_uid in DEFLATED:
+        return InflatedSource(source, meta.offset, limits, limits.max_header_bytes), 0
+    return source, meta.offset
+
+
+def read_elements(source: Source, start: int, walker: Reader[Found], found: Found) -> tuple[int, int]:
+    """Have `walker` add to `found`, window by window; where it stopped, and the tag found there (0 at the end)."""
+    size, pos = max(HEAD - start, HEAD // 2), start
     while True:
         walker.buffer, walker.base = source.window(pos, size)
         edge = walker.base + len(walker.buffer)
         try:
-            ended = walker.elements(fragments, pos - walker.base, len(walker.buffer), walker.context) + walker.base
+            ended = walker.elements(found, pos - walker.base, len(walker.buffer), walker.context) + walker.base
         except Short as short:
             stuck = walker.at + walker.base
             if _only_padding(source, walker, stuck):
-                return fragments, stuck, 0
+                return stuck, 0
             if source.ends_before(max(edge + 1, stuck + short.need)):
                 raise _cut_off(walker) from None
             size, pos = max(short.need, size * 8 if stuck == pos else PIECE), stuck
             continue
         if ended < edge:
-            return fragments, ended, _tag_at(walker, ended - walker.base)
+            return ended, _tag_at(walker, ended - walker.base)
         source.window(ended, 0)
         if source.ends_before(ended):
             raise truncated("an element")
         if source.ends_before(ended + 1):
-            return fragments, ended, 0
+            return ended, 0
         size, pos = PIECE, ended
 
 
 def first_context(source: Source, start: int, syntax: str) -> Context:
     """The encoding the syntax names, unless the first element plainly has the other VR encoding."""
-    buffer, base = source.window(start, PIECE)
-    vr = buffer[start - base + 4 : start - base + 6]
+    buffer, base = source.window(start, 8)
+    return encoding(syntax, buffer[start - base + 4 : start - base + 6])
+
+
+@lru_cache(maxsize=256)
+def encoding(syntax: str, vr: bytes) -> Context:
+    """See `first_context`; `vr` are the bytes where the first element has its VR if it has one."""
     implicit = syntax in IMPLICIT
     if implicit and vr in EXPLICIT_VRS:
         implicit = False
@@ -132,13 +166,13 @@ def first_context(source: Source, start: int, syntax: str) -> Context:
     return context(b"", implicit, ">" if syntax == BIG_ENDIAN else "<")
 
 
-def _only_padding(source: Source, walker: Walker, stuck: int) -> bool:
+def _only_padding(source: Source, walker: Reader[Found], stuck: int) -> bool:
     """Whether nothing but a few zero bytes is left."""
     rest = walker.buffer[walker.at : walker.at + 8]
     return len(rest) < 8 and source.ends_before(stuck + 8) and not any(rest)
 
 
-def _tag_at(walker: Walker, pos: int) -> int:
+def _tag_at(walker: Reader[Found], pos: int) -> int:
     group, element = walker.context.item(walker.buffer, pos)[:2]
     tag: int = group << 16 | element
     if group == 0xFFFE:
@@ -146,7 +180,7 @@ def _tag_at(walker: Walker, pos: int) -> int:
     return tag
 
 
-def _cut_off(walker: Walker) -> DianaError:
+def _cut_off(walker: Reader[Found]) -> DianaError:
     error = truncated("an element")
     if walker.at + 8 <= len(walker.buffer):
         group, element = walker.context.item(walker.buffer, walker.at)[:2]

@@ -11,13 +11,14 @@ import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring
-from struct import Struct
+from struct import Struct, calcsize
 
 from diana_common.dicom.charset import Repertoire
 
 Renderer = Callable[[bytes, Repertoire], str]
 
-_PADDING = " \0"
+PADDING = " \0"
+"""What fills a value up to an even length (PS3.5 6.2), and what writers put there besides."""
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,31})(?:\.[0-9]{1,31})?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,32}\.?[0-9]{0,32}|\.[0-9]{1,32})(?:[eE][+-]?[0-9]{1,3})?")
 _NAME_PARTS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -47,7 +48,7 @@ def inline_binary(data: bytes, _: Repertoire | None = None) -> str:
 
 def number(text: str) -> str:
     """A decimal or integer string as a JSON number, null if blank, as a JSON string if it is no number."""
-    text = text.strip(_PADDING)
+    text = text.strip(PADDING)
     if _JSON_NUMBER.fullmatch(text):
         return text
     if not text:
@@ -70,25 +71,25 @@ def real(value: float) -> str:
 
 def person_name(text: str) -> str:
     """One person name as its component groups."""
-    groups = [group.rstrip(_PADDING) for group in text.split("=", 2)]
+    groups = [group.rstrip(PADDING) for group in text.split("=", 2)]
     members = [f'"{part}":{quote(group)}' for part, group in zip(_NAME_PARTS, groups, strict=False) if group]
     return "{" + ",".join(members) + "}" if members else "null"
 
 
 def _string(text: str) -> str:
-    text = text.rstrip(_PADDING)
+    text = text.rstrip(PADDING)
     return quote(text) if text else "null"
 
 
 def _code_strings(data: bytes, _: Repertoire) -> str:
-    text = data.decode("latin_1").rstrip(_PADDING)
+    text = data.decode("latin_1").rstrip(PADDING)
     if "\\" in text:
         return values(map(_string, text.split("\\")))
     return f',"Value":[{quote(text)}]' if text else ""
 
 
 def _texts(data: bytes, repertoire: Repertoire) -> str:
-    text = repertoire.decode(data).rstrip(_PADDING)
+    text = repertoire.decode(data).rstrip(PADDING)
     if "\\" in text:
         return values(map(_string, text.split("\\")))
     return f',"Value":[{quote(text)}]' if text else ""
@@ -112,18 +113,18 @@ def _integers(order: str, code: str, size: int) -> Renderer:
     def render(data: bytes, _: Repertoire) -> str:
         if len(data) == size:
             return f',"Value":[{one.unpack(data)[0]}]'
-        return values(map(str, _unpacked(data, order, code, size)))
+        return values(map(str, unpacked(data, order, code)))
 
     return render
 
 
-def _reals(order: str, code: str, size: int) -> Renderer:
-    return lambda data, _: values(map(real, _unpacked(data, order, code, size)))
+def _reals(order: str, code: str) -> Renderer:
+    return lambda data, _: values(map(real, unpacked(data, order, code)))
 
 
 def _tags(order: str) -> Renderer:
     def render(data: bytes, _: Repertoire) -> str:
-        halves = _unpacked(data, order, "HH", 4)
+        halves = unpacked(data, order, "HH")
         return values(f'"{group:04X}{element:04X}"' for group, element in zip(halves[::2], halves[1::2], strict=True))
 
     return render
@@ -145,8 +146,9 @@ def _words(order: str, size: int) -> Renderer:
     return render
 
 
-def _unpacked(data: bytes, order: str, code: str, size: int) -> tuple[float, ...]:
-    count, rest = divmod(len(data), size)
+def unpacked(data: bytes, order: str, code: str) -> tuple[float, ...]:
+    """The numbers of a binary value, each of the struct `code`. Raises BadLength when bytes are left over."""
+    count, rest = divmod(len(data), calcsize(order + code))
     if rest:
         raise BadLength
     return Struct(f"{order}{code * count if len(code) > 1 else f'{count}{code}'}").unpack(data)
@@ -166,7 +168,7 @@ def _table(order: str) -> dict[str, Renderer]:
         ("SV", "q", 8),
     ):
         table[vr] = _integers(order, code, size)
-    table.update(FL=_reals(order, "f", 4), FD=_reals(order, "d", 8))
+    table.update(FL=_reals(order, "f"), FD=_reals(order, "d"))
     for vr, size in (("OW", 2), ("OF", 4), ("OL", 4), ("OD", 8), ("OV", 8)):
         table[vr] = _words(order, size)
     return table

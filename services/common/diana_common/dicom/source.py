@@ -11,6 +11,8 @@ from diana_common.dicom.limits import MIB, Limits, invalid, over_limit, truncate
 
 Buffer = bytes | memoryview | mmap.mmap
 PIECE = 64 * 1024
+HEAD = 16 * 1024
+"""What is read of a file first: most headers end within."""
 
 
 class Source(Protocol):
@@ -38,24 +40,37 @@ class WholeSource:
 
 
 class ReadSource:
-    """A file of known size, read in pieces by `read(offset, size)`."""
+    """A file of known size, read in pieces by `read(offset, size)`; the last piece is kept."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int, limits: Limits) -> None:
         self._read = read
         self._size = size
         self._limit = limits.max_window_bytes
+        self._piece = b""
+        self._base = 0
 
     def window(self, offset: int, size: int) -> tuple[bytes, int]:
         if size > self._limit:
             raise over_limit("header bytes")
         wanted = max(0, min(size, self._size - offset))
+        if self._base <= offset and offset + wanted <= self._base + len(self._piece):
+            return self._piece, self._base
         piece = self._read(offset, wanted)
         if len(piece) < wanted:
             raise truncated("the file, which shrank while it was read,")
+        self._piece, self._base = piece, offset
         return piece, offset
 
     def ends_before(self, offset: int) -> bool:
         return self._size < offset
+
+
+def buffer_source(buffer: Buffer, limits: Limits) -> Source:
+    """Windows onto a file in memory."""
+    if isinstance(buffer, bytes | mmap.mmap):
+        return WholeSource(buffer)
+    view = memoryview(buffer).cast("B")
+    return ReadSource(lambda offset, count: bytes(view[offset : offset + count]), len(view), limits)
 
 
 class InflatedSource:
