@@ -149,7 +149,7 @@ class Reason(Enum):
     QUOTA_EXCEEDED = (Code.RESOURCE_EXHAUSTED, "Delete what is not needed, or raise the store's quota.")
     PATH_FORBIDDEN = (
         Code.PERMISSION_DENIED,
-        "Name a place inside the directories that the archive's configuration opens for this.",
+        "Name a place inside the directories that the server's configuration opens for this.",
     )
     SOURCE_NOT_FOUND = (Code.NOT_FOUND, "Check the path; it is the server that must be able to read it.")
     CONTAINER_INVALID = (
@@ -160,6 +160,16 @@ class Reason(Enum):
         Code.INVALID_ARGUMENT,
         "Import it in parts; it unpacks to more than the limits in docs/archive.md.",
     )
+    FILTER_INVALID = (Code.INVALID_ARGUMENT, "Correct the filter at the character the message names; see docs/queries.md.")
+    SEARCH_KEY_NOT_FOUND = (Code.NOT_FOUND, "Name a search key that ListSearchKeys lists.")
+    SEARCH_KEY_EXISTS = (Code.ALREADY_EXISTS, "Choose another id, or delete the search key of that id first.")
+    SEARCH_KEY_NOT_READY = (Code.FAILED_PRECONDITION, "Wait for the operation that fills the search key to succeed.")
+    COHORT_NOT_FOUND = (Code.NOT_FOUND, "Name a cohort that ListCohorts lists.")
+    COHORT_EXISTS = (Code.ALREADY_EXISTS, "Choose another id, or delete the cohort of that id first.")
+    COHORT_LEVELS_DIFFER = (Code.FAILED_PRECONDITION, "Compare cohorts whose questions have the same level.")
+    REPORT_NOT_FOUND = (Code.NOT_FOUND, "Check the report's id and the store.")
+    COLLECTION_NOT_FOUND = (Code.NOT_FOUND, "Check the collection's value; index the folder again if its files are new.")
+    RESULT_TOO_LARGE = (Code.INVALID_ARGUMENT, "Ask for fewer records, or group more coarsely.")
 
     @property
     def code(self) -> Code:

@@ -186,7 +186,7 @@ const (
 	// quota.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 52
 	// PERMISSION_DENIED. Name a place inside the directories that the
-	// archive's configuration opens for this.
+	// server's configuration opens for this.
 	ErrorReason_ERROR_REASON_PATH_FORBIDDEN ErrorReason = 53
 	// NOT_FOUND. Check the path; it is the server that must be able to read
 	// it.
@@ -197,6 +197,32 @@ const (
 	// INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
 	// in docs/archive.md.
 	ErrorReason_ERROR_REASON_CONTAINER_LIMIT ErrorReason = 56
+	// INVALID_ARGUMENT. Correct the filter at the character the message names;
+	// see docs/queries.md.
+	ErrorReason_ERROR_REASON_FILTER_INVALID ErrorReason = 57
+	// NOT_FOUND. Name a search key that ListSearchKeys lists.
+	ErrorReason_ERROR_REASON_SEARCH_KEY_NOT_FOUND ErrorReason = 58
+	// ALREADY_EXISTS. Choose another id, or delete the search key of that id
+	// first.
+	ErrorReason_ERROR_REASON_SEARCH_KEY_EXISTS ErrorReason = 59
+	// FAILED_PRECONDITION. Wait for the operation that fills the search key to
+	// succeed.
+	ErrorReason_ERROR_REASON_SEARCH_KEY_NOT_READY ErrorReason = 60
+	// NOT_FOUND. Name a cohort that ListCohorts lists.
+	ErrorReason_ERROR_REASON_COHORT_NOT_FOUND ErrorReason = 61
+	// ALREADY_EXISTS. Choose another id, or delete the cohort of that id
+	// first.
+	ErrorReason_ERROR_REASON_COHORT_EXISTS ErrorReason = 62
+	// FAILED_PRECONDITION. Compare cohorts whose questions have the same
+	// level.
+	ErrorReason_ERROR_REASON_COHORT_LEVELS_DIFFER ErrorReason = 63
+	// NOT_FOUND. Check the report's id and the store.
+	ErrorReason_ERROR_REASON_REPORT_NOT_FOUND ErrorReason = 64
+	// NOT_FOUND. Check the collection's value; index the folder again if its
+	// files are new.
+	ErrorReason_ERROR_REASON_COLLECTION_NOT_FOUND ErrorReason = 65
+	// INVALID_ARGUMENT. Ask for fewer records, or group more coarsely.
+	ErrorReason_ERROR_REASON_RESULT_TOO_LARGE ErrorReason = 66
 )
 
 // Enum value maps for ErrorReason.
@@ -259,6 +285,16 @@ var (
 		54: "ERROR_REASON_SOURCE_NOT_FOUND",
 		55: "ERROR_REASON_CONTAINER_INVALID",
 		56: "ERROR_REASON_CONTAINER_LIMIT",
+		57: "ERROR_REASON_FILTER_INVALID",
+		58: "ERROR_REASON_SEARCH_KEY_NOT_FOUND",
+		59: "ERROR_REASON_SEARCH_KEY_EXISTS",
+		60: "ERROR_REASON_SEARCH_KEY_NOT_READY",
+		61: "ERROR_REASON_COHORT_NOT_FOUND",
+		62: "ERROR_REASON_COHORT_EXISTS",
+		63: "ERROR_REASON_COHORT_LEVELS_DIFFER",
+		64: "ERROR_REASON_REPORT_NOT_FOUND",
+		65: "ERROR_REASON_COLLECTION_NOT_FOUND",
+		66: "ERROR_REASON_RESULT_TOO_LARGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -318,6 +354,16 @@ var (
 		"ERROR_REASON_SOURCE_NOT_FOUND":     54,
 		"ERROR_REASON_CONTAINER_INVALID":    55,
 		"ERROR_REASON_CONTAINER_LIMIT":      56,
+		"ERROR_REASON_FILTER_INVALID":       57,
+		"ERROR_REASON_SEARCH_KEY_NOT_FOUND": 58,
+		"ERROR_REASON_SEARCH_KEY_EXISTS":    59,
+		"ERROR_REASON_SEARCH_KEY_NOT_READY": 60,
+		"ERROR_REASON_COHORT_NOT_FOUND":     61,
+		"ERROR_REASON_COHORT_EXISTS":        62,
+		"ERROR_REASON_COHORT_LEVELS_DIFFER": 63,
+		"ERROR_REASON_REPORT_NOT_FOUND":     64,
+		"ERROR_REASON_COLLECTION_NOT_FOUND": 65,
+		"ERROR_REASON_RESULT_TOO_LARGE":     66,
 	}
 )
 
@@ -352,7 +398,7 @@ var File_diana_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\x9a\x0f\n" +
+	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\x84\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -411,7 +457,17 @@ const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_PATH_FORBIDDEN\x105\x12!\n" +
 	"\x1dERROR_REASON_SOURCE_NOT_FOUND\x106\x12\"\n" +
 	"\x1eERROR_REASON_CONTAINER_INVALID\x107\x12 \n" +
-	"\x1cERROR_REASON_CONTAINER_LIMIT\x108B\x9f\x01\n" +
+	"\x1cERROR_REASON_CONTAINER_LIMIT\x108\x12\x1f\n" +
+	"\x1bERROR_REASON_FILTER_INVALID\x109\x12%\n" +
+	"!ERROR_REASON_SEARCH_KEY_NOT_FOUND\x10:\x12\"\n" +
+	"\x1eERROR_REASON_SEARCH_KEY_EXISTS\x10;\x12%\n" +
+	"!ERROR_REASON_SEARCH_KEY_NOT_READY\x10<\x12!\n" +
+	"\x1dERROR_REASON_COHORT_NOT_FOUND\x10=\x12\x1e\n" +
+	"\x1aERROR_REASON_COHORT_EXISTS\x10>\x12%\n" +
+	"!ERROR_REASON_COHORT_LEVELS_DIFFER\x10?\x12!\n" +
+	"\x1dERROR_REASON_REPORT_NOT_FOUND\x10@\x12%\n" +
+	"!ERROR_REASON_COLLECTION_NOT_FOUND\x10A\x12!\n" +
+	"\x1dERROR_REASON_RESULT_TOO_LARGE\x10BB\x9f\x01\n" +
 	"\x11com.diana.type.v1B\x10ErrorReasonProtoP\x01Z\"diana-mesh/go/diana/type/v1;typev1\xa2\x02\x03DTX\xaa\x02\rDiana.Type.V1\xca\x02\rDiana\\Type\\V1\xe2\x02\x19Diana\\Type\\V1\\GPBMetadata\xea\x02\x0fDiana::Type::V1b\x06proto3"
 
 var (

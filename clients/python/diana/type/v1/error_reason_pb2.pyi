@@ -216,7 +216,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_PATH_FORBIDDEN: _ErrorReason.ValueType  # 53
     """PERMISSION_DENIED. Name a place inside the directories that the
-    archive's configuration opens for this.
+    server's configuration opens for this.
     """
     ERROR_REASON_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 54
     """NOT_FOUND. Check the path; it is the server that must be able to read
@@ -230,6 +230,38 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
     in docs/archive.md.
     """
+    ERROR_REASON_FILTER_INVALID: _ErrorReason.ValueType  # 57
+    """INVALID_ARGUMENT. Correct the filter at the character the message names;
+    see docs/queries.md.
+    """
+    ERROR_REASON_SEARCH_KEY_NOT_FOUND: _ErrorReason.ValueType  # 58
+    """NOT_FOUND. Name a search key that ListSearchKeys lists."""
+    ERROR_REASON_SEARCH_KEY_EXISTS: _ErrorReason.ValueType  # 59
+    """ALREADY_EXISTS. Choose another id, or delete the search key of that id
+    first.
+    """
+    ERROR_REASON_SEARCH_KEY_NOT_READY: _ErrorReason.ValueType  # 60
+    """FAILED_PRECONDITION. Wait for the operation that fills the search key to
+    succeed.
+    """
+    ERROR_REASON_COHORT_NOT_FOUND: _ErrorReason.ValueType  # 61
+    """NOT_FOUND. Name a cohort that ListCohorts lists."""
+    ERROR_REASON_COHORT_EXISTS: _ErrorReason.ValueType  # 62
+    """ALREADY_EXISTS. Choose another id, or delete the cohort of that id
+    first.
+    """
+    ERROR_REASON_COHORT_LEVELS_DIFFER: _ErrorReason.ValueType  # 63
+    """FAILED_PRECONDITION. Compare cohorts whose questions have the same
+    level.
+    """
+    ERROR_REASON_REPORT_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """NOT_FOUND. Check the report's id and the store."""
+    ERROR_REASON_COLLECTION_NOT_FOUND: _ErrorReason.ValueType  # 65
+    """NOT_FOUND. Check the collection's value; index the folder again if its
+    files are new.
+    """
+    ERROR_REASON_RESULT_TOO_LARGE: _ErrorReason.ValueType  # 66
+    """INVALID_ARGUMENT. Ask for fewer records, or group more coarsely."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -438,7 +470,7 @@ quota.
 """
 ERROR_REASON_PATH_FORBIDDEN: ErrorReason.ValueType  # 53
 """PERMISSION_DENIED. Name a place inside the directories that the
-archive's configuration opens for this.
+server's configuration opens for this.
 """
 ERROR_REASON_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 54
 """NOT_FOUND. Check the path; it is the server that must be able to read
@@ -452,3 +484,35 @@ ERROR_REASON_CONTAINER_LIMIT: ErrorReason.ValueType  # 56
 """INVALID_ARGUMENT. Import it in parts; it unpacks to more than the limits
 in docs/archive.md.
 """
+ERROR_REASON_FILTER_INVALID: ErrorReason.ValueType  # 57
+"""INVALID_ARGUMENT. Correct the filter at the character the message names;
+see docs/queries.md.
+"""
+ERROR_REASON_SEARCH_KEY_NOT_FOUND: ErrorReason.ValueType  # 58
+"""NOT_FOUND. Name a search key that ListSearchKeys lists."""
+ERROR_REASON_SEARCH_KEY_EXISTS: ErrorReason.ValueType  # 59
+"""ALREADY_EXISTS. Choose another id, or delete the search key of that id
+first.
+"""
+ERROR_REASON_SEARCH_KEY_NOT_READY: ErrorReason.ValueType  # 60
+"""FAILED_PRECONDITION. Wait for the operation that fills the search key to
+succeed.
+"""
+ERROR_REASON_COHORT_NOT_FOUND: ErrorReason.ValueType  # 61
+"""NOT_FOUND. Name a cohort that ListCohorts lists."""
+ERROR_REASON_COHORT_EXISTS: ErrorReason.ValueType  # 62
+"""ALREADY_EXISTS. Choose another id, or delete the cohort of that id
+first.
+"""
+ERROR_REASON_COHORT_LEVELS_DIFFER: ErrorReason.ValueType  # 63
+"""FAILED_PRECONDITION. Compare cohorts whose questions have the same
+level.
+"""
+ERROR_REASON_REPORT_NOT_FOUND: ErrorReason.ValueType  # 64
+"""NOT_FOUND. Check the report's id and the store."""
+ERROR_REASON_COLLECTION_NOT_FOUND: ErrorReason.ValueType  # 65
+"""NOT_FOUND. Check the collection's value; index the folder again if its
+files are new.
+"""
+ERROR_REASON_RESULT_TOO_LARGE: ErrorReason.ValueType  # 66
+"""INVALID_ARGUMENT. Ask for fewer records, or group more coarsely."""
