@@ -27,11 +27,203 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DatePart is how much of a date counts.
+type DatePart int32
+
+const (
+	// Not a part. Refused.
+	DatePart_DATE_PART_UNSPECIFIED DatePart = 0
+	// The year: "2026".
+	DatePart_DATE_PART_YEAR DatePart = 1
+	// Year and month: "202611".
+	DatePart_DATE_PART_MONTH DatePart = 2
+	// The day: "20261122".
+	DatePart_DATE_PART_DAY DatePart = 3
+	// The hour of the day, of a time or a date and time: "00" to "23".
+	DatePart_DATE_PART_HOUR DatePart = 4
+)
+
+// Enum value maps for DatePart.
+var (
+	DatePart_name = map[int32]string{
+		0: "DATE_PART_UNSPECIFIED",
+		1: "DATE_PART_YEAR",
+		2: "DATE_PART_MONTH",
+		3: "DATE_PART_DAY",
+		4: "DATE_PART_HOUR",
+	}
+	DatePart_value = map[string]int32{
+		"DATE_PART_UNSPECIFIED": 0,
+		"DATE_PART_YEAR":        1,
+		"DATE_PART_MONTH":       2,
+		"DATE_PART_DAY":         3,
+		"DATE_PART_HOUR":        4,
+	}
+)
+
+func (x DatePart) Enum() *DatePart {
+	p := new(DatePart)
+	*p = x
+	return p
+}
+
+func (x DatePart) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DatePart) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_index_v1_index_service_proto_enumTypes[0].Descriptor()
+}
+
+func (DatePart) Type() protoreflect.EnumType {
+	return &file_diana_index_v1_index_service_proto_enumTypes[0]
+}
+
+func (x DatePart) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DatePart.Descriptor instead.
+func (DatePart) EnumDescriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{0}
+}
+
+// MeasureKind is a way to sum up numbers.
+type MeasureKind int32
+
+const (
+	// Not a measure. Refused.
+	MeasureKind_MEASURE_KIND_UNSPECIFIED MeasureKind = 0
+	// How many there are.
+	MeasureKind_MEASURE_KIND_COUNT MeasureKind = 1
+	// Their sum.
+	MeasureKind_MEASURE_KIND_SUM MeasureKind = 2
+	// The least.
+	MeasureKind_MEASURE_KIND_MINIMUM MeasureKind = 3
+	// The greatest.
+	MeasureKind_MEASURE_KIND_MAXIMUM MeasureKind = 4
+	// The arithmetic mean.
+	MeasureKind_MEASURE_KIND_MEAN MeasureKind = 5
+	// The least value that at least the fraction `quantile` of them do not
+	// exceed (nearest rank).
+	MeasureKind_MEASURE_KIND_QUANTILE MeasureKind = 6
+)
+
+// Enum value maps for MeasureKind.
+var (
+	MeasureKind_name = map[int32]string{
+		0: "MEASURE_KIND_UNSPECIFIED",
+		1: "MEASURE_KIND_COUNT",
+		2: "MEASURE_KIND_SUM",
+		3: "MEASURE_KIND_MINIMUM",
+		4: "MEASURE_KIND_MAXIMUM",
+		5: "MEASURE_KIND_MEAN",
+		6: "MEASURE_KIND_QUANTILE",
+	}
+	MeasureKind_value = map[string]int32{
+		"MEASURE_KIND_UNSPECIFIED": 0,
+		"MEASURE_KIND_COUNT":       1,
+		"MEASURE_KIND_SUM":         2,
+		"MEASURE_KIND_MINIMUM":     3,
+		"MEASURE_KIND_MAXIMUM":     4,
+		"MEASURE_KIND_MEAN":        5,
+		"MEASURE_KIND_QUANTILE":    6,
+	}
+)
+
+func (x MeasureKind) Enum() *MeasureKind {
+	p := new(MeasureKind)
+	*p = x
+	return p
+}
+
+func (x MeasureKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MeasureKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_index_v1_index_service_proto_enumTypes[1].Descriptor()
+}
+
+func (MeasureKind) Type() protoreflect.EnumType {
+	return &file_diana_index_v1_index_service_proto_enumTypes[1]
+}
+
+func (x MeasureKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MeasureKind.Descriptor instead.
+func (MeasureKind) EnumDescriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{1}
+}
+
+// ExportFormat is a format of tables.
+type ExportFormat int32
+
+const (
+	// Not a format. Refused.
+	ExportFormat_EXPORT_FORMAT_UNSPECIFIED ExportFormat = 0
+	// Comma-separated values (RFC 4180), UTF-8, with a line of column names.
+	// Several values are parted by "\"; a value that a spreadsheet would take
+	// for a formula is led by "'".
+	ExportFormat_EXPORT_FORMAT_CSV ExportFormat = 1
+	// One JSON object a line, keys being the columns' keywords: numbers as
+	// numbers, several values as an array, sequences as DICOM JSON.
+	ExportFormat_EXPORT_FORMAT_JSON_LINES ExportFormat = 2
+	// Apache Parquet: numbers as DOUBLE or BIGINT, dates as DATE, everything
+	// else as text as in CSV.
+	ExportFormat_EXPORT_FORMAT_PARQUET ExportFormat = 3
+)
+
+// Enum value maps for ExportFormat.
+var (
+	ExportFormat_name = map[int32]string{
+		0: "EXPORT_FORMAT_UNSPECIFIED",
+		1: "EXPORT_FORMAT_CSV",
+		2: "EXPORT_FORMAT_JSON_LINES",
+		3: "EXPORT_FORMAT_PARQUET",
+	}
+	ExportFormat_value = map[string]int32{
+		"EXPORT_FORMAT_UNSPECIFIED": 0,
+		"EXPORT_FORMAT_CSV":         1,
+		"EXPORT_FORMAT_JSON_LINES":  2,
+		"EXPORT_FORMAT_PARQUET":     3,
+	}
+)
+
+func (x ExportFormat) Enum() *ExportFormat {
+	p := new(ExportFormat)
+	*p = x
+	return p
+}
+
+func (x ExportFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExportFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_diana_index_v1_index_service_proto_enumTypes[2].Descriptor()
+}
+
+func (ExportFormat) Type() protoreflect.EnumType {
+	return &file_diana_index_v1_index_service_proto_enumTypes[2]
+}
+
+func (x ExportFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExportFormat.Descriptor instead.
+func (ExportFormat) EnumDescriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{2}
+}
+
 // AttributeMatch is one matching key.
 type AttributeMatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The attribute: its keyword ("PatientID") or tag ("00100020",
-	// "(0010,0020)"). Required.
+	// The attribute: its keyword ("PatientID"), its tag ("00100020",
+	// "(0010,0020)") or the id of a search key. Required.
 	Attribute string `protobuf:"bytes,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
 	// The value to match, as C-FIND writes it (PS3.4 section C.2.2.2):
 	//
@@ -42,14 +234,24 @@ type AttributeMatch struct {
 	//	  times, both ends included.
 	//	Empty, or "*" alone: universal, matches everything, records without a
 	//	  value too.
-	//	Person names: any case; "^" parts the components; accents are
-	//	  significant. A value without any "^" also matches as the family
-	//	  name and given name with a space between them.
+	//	Two quotation marks (""): records without a value (empty value
+	//	  matching).
+	//	Person names: any case, with or without accents; "^" parts the
+	//	  components. The value is compared with each of the three component
+	//	  groups (alphabetic, ideographic, phonetic); groups parted by "="
+	//	  must match each its own. A value without any "^" also matches as
+	//	  the family name and given name with a space between them.
 	//
 	// Leading and trailing spaces do not count. At most 1,024 bytes. Several
-	// values: any of them may match (PS3.4's list of UID matching, allowed
-	// for every VR).
-	Values        []string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	// values: any of them may match, with any of a record's values (PS3.4's
+	// list of UID matching and multiple value matching, allowed for every
+	// VR).
+	Values []string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	// For a sequence (PS3.4 section C.2.2.2.6): the keys that one of its
+	// items must meet, all of them. `values` must be empty then; neither
+	// values nor an item is universal. At most 16 in all, at most 4 deep. Names
+	// within items never match by sound.
+	Item          []*AttributeMatch `protobuf:"bytes,3,rep,name=item,proto3" json:"item,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -98,10 +300,109 @@ func (x *AttributeMatch) GetValues() []string {
 	return nil
 }
 
+func (x *AttributeMatch) GetItem() []*AttributeMatch {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+// Question says which records are meant.
+type Question struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store; absent means "default".
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// The level of the records. Required.
+	Level v1.QueryLevel `protobuf:"varint,2,opt,name=level,proto3,enum=diana.type.v1.QueryLevel" json:"level,omitempty"`
+	// The matching keys, as in FindRequest.
+	Matches []*AttributeMatch `protobuf:"bytes,3,rep,name=matches,proto3" json:"matches,omitempty"`
+	// A filter, as in FindRequest.
+	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// As in FindRequest.
+	FuzzyNames bool `protobuf:"varint,5,opt,name=fuzzy_names,json=fuzzyNames,proto3" json:"fuzzy_names,omitempty"`
+	// As in FindRequest.
+	CombinedDateTimes bool `protobuf:"varint,6,opt,name=combined_date_times,json=combinedDateTimes,proto3" json:"combined_date_times,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Question) Reset() {
+	*x = Question{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Question) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Question) ProtoMessage() {}
+
+func (x *Question) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Question.ProtoReflect.Descriptor instead.
+func (*Question) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Question) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *Question) GetLevel() v1.QueryLevel {
+	if x != nil {
+		return x.Level
+	}
+	return v1.QueryLevel(0)
+}
+
+func (x *Question) GetMatches() []*AttributeMatch {
+	if x != nil {
+		return x.Matches
+	}
+	return nil
+}
+
+func (x *Question) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *Question) GetFuzzyNames() bool {
+	if x != nil {
+		return x.FuzzyNames
+	}
+	return false
+}
+
+func (x *Question) GetCombinedDateTimes() bool {
+	if x != nil {
+		return x.CombinedDateTimes
+	}
+	return false
+}
+
 // Order is a sorting key.
 type Order struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The attribute, as in AttributeMatch. Required.
+	// The attribute, as in AttributeMatch; one of the records' level or above.
+	// Of several values the first counts. Required.
 	Attribute string `protobuf:"bytes,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
 	// From the greatest to the least. Records without a value come first when
 	// ascending.
@@ -112,7 +413,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[1]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -124,7 +425,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[1]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -137,7 +438,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{1}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Order) GetAttribute() string {
@@ -184,13 +485,42 @@ type FindRequest struct {
 	// until it has applied it, as long as the call's deadline allows (30
 	// seconds where the call has none). Empty: do not wait.
 	AtLeastPosition string `protobuf:"bytes,8,opt,name=at_least_position,json=atLeastPosition,proto3" json:"at_least_position,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// A filter (AIP-160) that records must meet beside `matches`; docs/queries.md
+	// teaches it. At most 16,384 bytes. In short:
+	//
+	//	Modality = CT AND StudyDate >= 20260101
+	//	(BodyPartExamined = CHEST OR StudyDescription:thorax) AND NOT PatientSex = O
+	//
+	// "=" compares as a matching key's value does, wildcards included; "!="
+	// is met by a record that has a value and none that "=" meets; "<", "<=",
+	// ">" and ">=" compare numbers, dates, times and text; ":" finds a word of
+	// a text, and ":*" any value at all. Words and quoted phrases by
+	// themselves search the descriptions and reports of a study. Attributes
+	// are named as in AttributeMatch, those in sequences joined by ".";
+	// "age" is the patient's in years at the study, and "report.NAME" a
+	// finding of one of the study's reports (ReportService). Attributes of
+	// lower levels that an AND joins speak of one child together; a NOT is
+	// met by a record that has no such child. AND binds less tightly than OR,
+	// as AIP-160 has it: use brackets, at most 20 deep. At most 256
+	// comparisons and words.
+	Filter string `protobuf:"bytes,9,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Person names in `matches` and `filter` match by sound and spelling, in
+	// any order of their words, instead of exactly (fuzzy semantic matching,
+	// PS3.4 section C.2.2.2.1.1). Wildcards count for nothing then. At most 100
+	// names in a question.
+	FuzzyNames bool `protobuf:"varint,10,opt,name=fuzzy_names,json=fuzzyNames,proto3" json:"fuzzy_names,omitempty"`
+	// A range of dates and a range of times of one pair (StudyDate and
+	// StudyTime, and their like) in `matches` mean one range from the first
+	// date's first time to the last date's last (PS3.4 section C.2.2.2.5),
+	// instead of those times on each of the dates.
+	CombinedDateTimes bool `protobuf:"varint,11,opt,name=combined_date_times,json=combinedDateTimes,proto3" json:"combined_date_times,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *FindRequest) Reset() {
 	*x = FindRequest{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[2]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -202,7 +532,7 @@ func (x *FindRequest) String() string {
 func (*FindRequest) ProtoMessage() {}
 
 func (x *FindRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[2]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -215,7 +545,7 @@ func (x *FindRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
 func (*FindRequest) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{2}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FindRequest) GetStore() string {
@@ -274,6 +604,27 @@ func (x *FindRequest) GetAtLeastPosition() string {
 	return ""
 }
 
+func (x *FindRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *FindRequest) GetFuzzyNames() bool {
+	if x != nil {
+		return x.FuzzyNames
+	}
+	return false
+}
+
+func (x *FindRequest) GetCombinedDateTimes() bool {
+	if x != nil {
+		return x.CombinedDateTimes
+	}
+	return false
+}
+
 // FindResponse is a page of records.
 type FindResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -290,7 +641,7 @@ type FindResponse struct {
 
 func (x *FindResponse) Reset() {
 	*x = FindResponse{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[3]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +653,7 @@ func (x *FindResponse) String() string {
 func (*FindResponse) ProtoMessage() {}
 
 func (x *FindResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[3]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +666,7 @@ func (x *FindResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
 func (*FindResponse) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{3}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FindResponse) GetRecords() []*Record {
@@ -364,7 +715,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[4]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +727,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[4]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +740,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{4}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Record) GetPatientId() string {
@@ -445,13 +796,19 @@ type CountRequest struct {
 	Matches []*AttributeMatch `protobuf:"bytes,3,rep,name=matches,proto3" json:"matches,omitempty"`
 	// As in FindRequest.
 	AtLeastPosition string `protobuf:"bytes,4,opt,name=at_least_position,json=atLeastPosition,proto3" json:"at_least_position,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// A filter, as in FindRequest.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// As in FindRequest.
+	FuzzyNames bool `protobuf:"varint,6,opt,name=fuzzy_names,json=fuzzyNames,proto3" json:"fuzzy_names,omitempty"`
+	// As in FindRequest.
+	CombinedDateTimes bool `protobuf:"varint,7,opt,name=combined_date_times,json=combinedDateTimes,proto3" json:"combined_date_times,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *CountRequest) Reset() {
 	*x = CountRequest{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[5]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +820,7 @@ func (x *CountRequest) String() string {
 func (*CountRequest) ProtoMessage() {}
 
 func (x *CountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[5]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +833,7 @@ func (x *CountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRequest.ProtoReflect.Descriptor instead.
 func (*CountRequest) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{5}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CountRequest) GetStore() string {
@@ -507,6 +864,27 @@ func (x *CountRequest) GetAtLeastPosition() string {
 	return ""
 }
 
+func (x *CountRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *CountRequest) GetFuzzyNames() bool {
+	if x != nil {
+		return x.FuzzyNames
+	}
+	return false
+}
+
+func (x *CountRequest) GetCombinedDateTimes() bool {
+	if x != nil {
+		return x.CombinedDateTimes
+	}
+	return false
+}
+
 // CountResponse is a number.
 type CountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -520,7 +898,7 @@ type CountResponse struct {
 
 func (x *CountResponse) Reset() {
 	*x = CountResponse{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[6]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +910,7 @@ func (x *CountResponse) String() string {
 func (*CountResponse) ProtoMessage() {}
 
 func (x *CountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[6]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +923,7 @@ func (x *CountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountResponse.ProtoReflect.Descriptor instead.
 func (*CountResponse) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{6}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CountResponse) GetCount() int64 {
@@ -562,6 +940,1159 @@ func (x *CountResponse) GetPosition() string {
 	return ""
 }
 
+// AggregateRequest is a question whose answer is groups.
+type AggregateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which records. Required.
+	Question *Question `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
+	// What to group by; none means one group of all. A record without a value
+	// is in the group without one, a record with several values in the group
+	// of each; of person names the first counts. At most 4.
+	GroupBy []*Grouping `protobuf:"bytes,2,rep,name=group_by,json=groupBy,proto3" json:"group_by,omitempty"`
+	// What to measure in each group beside its count. At most 16.
+	Measures []*Measure `protobuf:"bytes,3,rep,name=measures,proto3" json:"measures,omitempty"`
+	// Groups in order of their counts, the greatest first, instead of by
+	// their keys.
+	ByCount bool `protobuf:"varint,4,opt,name=by_count,json=byCount,proto3" json:"by_count,omitempty"`
+	// How many groups to return at most, 0 to 100,000: the first in the
+	// order. Zero means all.
+	Limit int32 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	// As in FindRequest.
+	AtLeastPosition string `protobuf:"bytes,6,opt,name=at_least_position,json=atLeastPosition,proto3" json:"at_least_position,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AggregateRequest) Reset() {
+	*x = AggregateRequest{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateRequest) ProtoMessage() {}
+
+func (x *AggregateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateRequest.ProtoReflect.Descriptor instead.
+func (*AggregateRequest) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AggregateRequest) GetQuestion() *Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *AggregateRequest) GetGroupBy() []*Grouping {
+	if x != nil {
+		return x.GroupBy
+	}
+	return nil
+}
+
+func (x *AggregateRequest) GetMeasures() []*Measure {
+	if x != nil {
+		return x.Measures
+	}
+	return nil
+}
+
+func (x *AggregateRequest) GetByCount() bool {
+	if x != nil {
+		return x.ByCount
+	}
+	return false
+}
+
+func (x *AggregateRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *AggregateRequest) GetAtLeastPosition() string {
+	if x != nil {
+		return x.AtLeastPosition
+	}
+	return ""
+}
+
+// Grouping says what makes two records fall into one group.
+type Grouping struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The attribute, as in AttributeMatch, or "age"; one of the records' level
+	// or above. Required.
+	Attribute string `protobuf:"bytes,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
+	// How values are taken together; absent means each for itself. Values
+	// that are not of the kind count as none.
+	//
+	// Types that are valid to be assigned to How:
+	//
+	//	*Grouping_DatePart
+	//	*Grouping_Bins
+	How           isGrouping_How `protobuf_oneof:"how"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grouping) Reset() {
+	*x = Grouping{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grouping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grouping) ProtoMessage() {}
+
+func (x *Grouping) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grouping.ProtoReflect.Descriptor instead.
+func (*Grouping) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Grouping) GetAttribute() string {
+	if x != nil {
+		return x.Attribute
+	}
+	return ""
+}
+
+func (x *Grouping) GetHow() isGrouping_How {
+	if x != nil {
+		return x.How
+	}
+	return nil
+}
+
+func (x *Grouping) GetDatePart() DatePart {
+	if x != nil {
+		if x, ok := x.How.(*Grouping_DatePart); ok {
+			return x.DatePart
+		}
+	}
+	return DatePart_DATE_PART_UNSPECIFIED
+}
+
+func (x *Grouping) GetBins() *Bins {
+	if x != nil {
+		if x, ok := x.How.(*Grouping_Bins); ok {
+			return x.Bins
+		}
+	}
+	return nil
+}
+
+type isGrouping_How interface {
+	isGrouping_How()
+}
+
+type Grouping_DatePart struct {
+	// Of a date or a date and time: this much of it.
+	DatePart DatePart `protobuf:"varint,2,opt,name=date_part,json=datePart,proto3,enum=diana.index.v1.DatePart,oneof"`
+}
+
+type Grouping_Bins struct {
+	// Of a number: bins.
+	Bins *Bins `protobuf:"bytes,3,opt,name=bins,proto3,oneof"`
+}
+
+func (*Grouping_DatePart) isGrouping_How() {}
+
+func (*Grouping_Bins) isGrouping_How() {}
+
+// Bins are half-open ranges of one width: from origin + n * width, included,
+// to origin + (n + 1) * width. A value more than 9e15 bins from the origin
+// counts as none.
+type Bins struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The width, in the attribute's unit. Greater than zero.
+	Width float64 `protobuf:"fixed64,1,opt,name=width,proto3" json:"width,omitempty"`
+	// Where one of the bins begins.
+	Origin        float64 `protobuf:"fixed64,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bins) Reset() {
+	*x = Bins{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bins) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bins) ProtoMessage() {}
+
+func (x *Bins) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bins.ProtoReflect.Descriptor instead.
+func (*Bins) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Bins) GetWidth() float64 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Bins) GetOrigin() float64 {
+	if x != nil {
+		return x.Origin
+	}
+	return 0
+}
+
+// Measure is a number that sums up an attribute over a group. Values that
+// are no numbers or beyond 1e300, and records without a value, do not take
+// part.
+type Measure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The attribute, as in AttributeMatch, or "age"; one of the records' level
+	// or above. Its first value counts. Required.
+	Attribute string `protobuf:"bytes,1,opt,name=attribute,proto3" json:"attribute,omitempty"`
+	// What is measured. Required.
+	Kind MeasureKind `protobuf:"varint,2,opt,name=kind,proto3,enum=diana.index.v1.MeasureKind" json:"kind,omitempty"`
+	// For MEASURE_KIND_QUANTILE: which, from 0 to 1; 0.75 is the third
+	// quartile.
+	Quantile      float64 `protobuf:"fixed64,3,opt,name=quantile,proto3" json:"quantile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measure) Reset() {
+	*x = Measure{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measure) ProtoMessage() {}
+
+func (x *Measure) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measure.ProtoReflect.Descriptor instead.
+func (*Measure) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Measure) GetAttribute() string {
+	if x != nil {
+		return x.Attribute
+	}
+	return ""
+}
+
+func (x *Measure) GetKind() MeasureKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MeasureKind_MEASURE_KIND_UNSPECIFIED
+}
+
+func (x *Measure) GetQuantile() float64 {
+	if x != nil {
+		return x.Quantile
+	}
+	return 0
+}
+
+// AggregateResponse is the groups.
+type AggregateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The groups, in the order asked for.
+	Groups []*Group `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// How many groups there are in all; more than were returned if `limit`
+	// cut them off.
+	GroupCount int64 `protobuf:"varint,2,opt,name=group_count,json=groupCount,proto3" json:"group_count,omitempty"`
+	// How many records the question finds.
+	RecordCount int64 `protobuf:"varint,3,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
+	// The feed position that the answer reflects.
+	Position      string `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateResponse) Reset() {
+	*x = AggregateResponse{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateResponse) ProtoMessage() {}
+
+func (x *AggregateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateResponse.ProtoReflect.Descriptor instead.
+func (*AggregateResponse) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AggregateResponse) GetGroups() []*Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *AggregateResponse) GetGroupCount() int64 {
+	if x != nil {
+		return x.GroupCount
+	}
+	return 0
+}
+
+func (x *AggregateResponse) GetRecordCount() int64 {
+	if x != nil {
+		return x.RecordCount
+	}
+	return 0
+}
+
+func (x *AggregateResponse) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+// Group is a group of records.
+type Group struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What they have in common: one key for each Grouping, in order.
+	Keys []*GroupKey `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	// How many records it has.
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// One for each Measure, in order.
+	Measurements  []*Measurement `protobuf:"bytes,3,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Group) Reset() {
+	*x = Group{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Group) ProtoMessage() {}
+
+func (x *Group) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Group.ProtoReflect.Descriptor instead.
+func (*Group) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Group) GetKeys() []*GroupKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Group) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Group) GetMeasurements() []*Measurement {
+	if x != nil {
+		return x.Measurements
+	}
+	return nil
+}
+
+// GroupKey is what a group's records share; neither field is set for records
+// without a value.
+type GroupKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The value.
+	//
+	// Types that are valid to be assigned to Value:
+	//
+	//	*GroupKey_Text
+	//	*GroupKey_Number
+	Value         isGroupKey_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupKey) Reset() {
+	*x = GroupKey{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupKey) ProtoMessage() {}
+
+func (x *GroupKey) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupKey.ProtoReflect.Descriptor instead.
+func (*GroupKey) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GroupKey) GetValue() isGroupKey_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *GroupKey) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*GroupKey_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *GroupKey) GetNumber() float64 {
+	if x != nil {
+		if x, ok := x.Value.(*GroupKey_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+type isGroupKey_Value interface {
+	isGroupKey_Value()
+}
+
+type GroupKey_Text struct {
+	// Text, a UID, a date as YYYYMMDD, a time as HHMMSS.FFFFFF, or the part
+	// of it that was asked for. Person names as they are compared: lower case,
+	// without accents.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
+}
+
+type GroupKey_Number struct {
+	// A number; of a bin its lower end.
+	Number float64 `protobuf:"fixed64,2,opt,name=number,proto3,oneof"`
+}
+
+func (*GroupKey_Text) isGroupKey_Value() {}
+
+func (*GroupKey_Number) isGroupKey_Value() {}
+
+// Measurement is what was measured.
+type Measurement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number. Absent where no value took part; of MEASURE_KIND_COUNT it is
+	// 0 then.
+	Value         *float64 `protobuf:"fixed64,1,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measurement) Reset() {
+	*x = Measurement{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measurement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measurement) ProtoMessage() {}
+
+func (x *Measurement) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measurement.ProtoReflect.Descriptor instead.
+func (*Measurement) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Measurement) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+// ExportRecordsRequest asks for a table.
+type ExportRecordsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which records. Required.
+	Question *Question `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
+	// The columns: attributes, as return_keys of FindRequest; "age", and search
+	// keys, whose values are written as they are compared. None means the
+	// level's usual ones. At most 256, none of them twice.
+	Columns []string `protobuf:"bytes,2,rep,name=columns,proto3" json:"columns,omitempty"`
+	// How to sort, as in FindRequest.
+	OrderBy []*Order `protobuf:"bytes,3,rep,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
+	// The file's format. Required.
+	Format ExportFormat `protobuf:"varint,4,opt,name=format,proto3,enum=diana.index.v1.ExportFormat" json:"format,omitempty"`
+	// As in FindRequest.
+	AtLeastPosition string `protobuf:"bytes,5,opt,name=at_least_position,json=atLeastPosition,proto3" json:"at_least_position,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ExportRecordsRequest) Reset() {
+	*x = ExportRecordsRequest{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRecordsRequest) ProtoMessage() {}
+
+func (x *ExportRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRecordsRequest.ProtoReflect.Descriptor instead.
+func (*ExportRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ExportRecordsRequest) GetQuestion() *Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *ExportRecordsRequest) GetColumns() []string {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *ExportRecordsRequest) GetOrderBy() []*Order {
+	if x != nil {
+		return x.OrderBy
+	}
+	return nil
+}
+
+func (x *ExportRecordsRequest) GetFormat() ExportFormat {
+	if x != nil {
+		return x.Format
+	}
+	return ExportFormat_EXPORT_FORMAT_UNSPECIFIED
+}
+
+func (x *ExportRecordsRequest) GetAtLeastPosition() string {
+	if x != nil {
+		return x.AtLeastPosition
+	}
+	return ""
+}
+
+// ExportRecordsResponse is a piece of the file.
+type ExportRecordsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes, about 256 KiB of them.
+	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// The feed position that the table reflects. In the first answer only.
+	Position      string `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRecordsResponse) Reset() {
+	*x = ExportRecordsResponse{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRecordsResponse) ProtoMessage() {}
+
+func (x *ExportRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRecordsResponse.ProtoReflect.Descriptor instead.
+func (*ExportRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExportRecordsResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ExportRecordsResponse) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+// SearchKey is an attribute that was made searchable.
+type SearchKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in matching keys, filters and orders: lower-case letters,
+	// digits and "_", at most 63. Neither "age" nor "report".
+	SearchKeyId string `protobuf:"bytes,1,opt,name=search_key_id,json=searchKeyId,proto3" json:"search_key_id,omitempty"`
+	// Which attribute: keywords or tags, joined by "." from the outermost
+	// sequence inwards. A private one is named by group, creator and the last
+	// two digits of its element: `(0019,"SIEMENS MR HEADER",0C)`. Examples:
+	// "SliceThickness", "RequestAttributesSequence.ScheduledProcedureStepID".
+	// Required.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// The level whose records carry it. INSTANCE where unset. At a higher
+	// level a record has the value of its newest instance.
+	Level v1.QueryLevel `protobuf:"varint,3,opt,name=level,proto3,enum=diana.type.v1.QueryLevel" json:"level,omitempty"`
+	// The value representation values are compared as. Where empty, that of
+	// PS3.6; a private attribute must name it.
+	Vr string `protobuf:"bytes,4,opt,name=vr,proto3" json:"vr,omitempty"`
+	// Whether questions may use it. Output only.
+	Ready bool `protobuf:"varint,5,opt,name=ready,proto3" json:"ready,omitempty"`
+	// When it was made. Output only.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchKey) Reset() {
+	*x = SearchKey{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchKey) ProtoMessage() {}
+
+func (x *SearchKey) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchKey.ProtoReflect.Descriptor instead.
+func (*SearchKey) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SearchKey) GetSearchKeyId() string {
+	if x != nil {
+		return x.SearchKeyId
+	}
+	return ""
+}
+
+func (x *SearchKey) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SearchKey) GetLevel() v1.QueryLevel {
+	if x != nil {
+		return x.Level
+	}
+	return v1.QueryLevel(0)
+}
+
+func (x *SearchKey) GetVr() string {
+	if x != nil {
+		return x.Vr
+	}
+	return ""
+}
+
+func (x *SearchKey) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *SearchKey) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+// CreateSearchKeyRequest makes a search key.
+type CreateSearchKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key. Required.
+	SearchKey     *SearchKey `protobuf:"bytes,1,opt,name=search_key,json=searchKey,proto3" json:"search_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSearchKeyRequest) Reset() {
+	*x = CreateSearchKeyRequest{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSearchKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSearchKeyRequest) ProtoMessage() {}
+
+func (x *CreateSearchKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSearchKeyRequest.ProtoReflect.Descriptor instead.
+func (*CreateSearchKeyRequest) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CreateSearchKeyRequest) GetSearchKey() *SearchKey {
+	if x != nil {
+		return x.SearchKey
+	}
+	return nil
+}
+
+// CreateSearchKeyResponse carries the operation.
+type CreateSearchKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key as it is kept.
+	SearchKey *SearchKey `protobuf:"bytes,1,opt,name=search_key,json=searchKey,proto3" json:"search_key,omitempty"`
+	// The operation that fills it.
+	Operation     *v11.Operation `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSearchKeyResponse) Reset() {
+	*x = CreateSearchKeyResponse{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSearchKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSearchKeyResponse) ProtoMessage() {}
+
+func (x *CreateSearchKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSearchKeyResponse.ProtoReflect.Descriptor instead.
+func (*CreateSearchKeyResponse) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CreateSearchKeyResponse) GetSearchKey() *SearchKey {
+	if x != nil {
+		return x.SearchKey
+	}
+	return nil
+}
+
+func (x *CreateSearchKeyResponse) GetOperation() *v11.Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// BackfillResult is the result of an operation of kind "index.backfill".
+type BackfillResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many instances were looked at; of a key above instances, the newest
+	// of each record.
+	InstanceCount int64 `protobuf:"varint,1,opt,name=instance_count,json=instanceCount,proto3" json:"instance_count,omitempty"`
+	// How many of them have a value.
+	ValueCount    int64 `protobuf:"varint,2,opt,name=value_count,json=valueCount,proto3" json:"value_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillResult) Reset() {
+	*x = BackfillResult{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillResult) ProtoMessage() {}
+
+func (x *BackfillResult) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillResult.ProtoReflect.Descriptor instead.
+func (*BackfillResult) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BackfillResult) GetInstanceCount() int64 {
+	if x != nil {
+		return x.InstanceCount
+	}
+	return 0
+}
+
+func (x *BackfillResult) GetValueCount() int64 {
+	if x != nil {
+		return x.ValueCount
+	}
+	return 0
+}
+
+// ListSearchKeysRequest asks for the search keys.
+type ListSearchKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSearchKeysRequest) Reset() {
+	*x = ListSearchKeysRequest{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSearchKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSearchKeysRequest) ProtoMessage() {}
+
+func (x *ListSearchKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSearchKeysRequest.ProtoReflect.Descriptor instead.
+func (*ListSearchKeysRequest) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{22}
+}
+
+// ListSearchKeysResponse is all of them.
+type ListSearchKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys, by id; at most 256 can be made.
+	SearchKeys    []*SearchKey `protobuf:"bytes,1,rep,name=search_keys,json=searchKeys,proto3" json:"search_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSearchKeysResponse) Reset() {
+	*x = ListSearchKeysResponse{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSearchKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSearchKeysResponse) ProtoMessage() {}
+
+func (x *ListSearchKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSearchKeysResponse.ProtoReflect.Descriptor instead.
+func (*ListSearchKeysResponse) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListSearchKeysResponse) GetSearchKeys() []*SearchKey {
+	if x != nil {
+		return x.SearchKeys
+	}
+	return nil
+}
+
+// DeleteSearchKeyRequest names a search key.
+type DeleteSearchKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id. Required.
+	SearchKeyId   string `protobuf:"bytes,1,opt,name=search_key_id,json=searchKeyId,proto3" json:"search_key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSearchKeyRequest) Reset() {
+	*x = DeleteSearchKeyRequest{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSearchKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSearchKeyRequest) ProtoMessage() {}
+
+func (x *DeleteSearchKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSearchKeyRequest.ProtoReflect.Descriptor instead.
+func (*DeleteSearchKeyRequest) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *DeleteSearchKeyRequest) GetSearchKeyId() string {
+	if x != nil {
+		return x.SearchKeyId
+	}
+	return ""
+}
+
+// DeleteSearchKeyResponse is empty.
+type DeleteSearchKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSearchKeyResponse) Reset() {
+	*x = DeleteSearchKeyResponse{}
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSearchKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSearchKeyResponse) ProtoMessage() {}
+
+func (x *DeleteSearchKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSearchKeyResponse.ProtoReflect.Descriptor instead.
+func (*DeleteSearchKeyResponse) Descriptor() ([]byte, []int) {
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{25}
+}
+
 // GetIndexStatusRequest asks where the index stands.
 type GetIndexStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -573,7 +2104,7 @@ type GetIndexStatusRequest struct {
 
 func (x *GetIndexStatusRequest) Reset() {
 	*x = GetIndexStatusRequest{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[7]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +2116,7 @@ func (x *GetIndexStatusRequest) String() string {
 func (*GetIndexStatusRequest) ProtoMessage() {}
 
 func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[7]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +2129,7 @@ func (x *GetIndexStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusRequest) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{7}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetIndexStatusRequest) GetStore() string {
@@ -636,7 +2167,7 @@ type GetIndexStatusResponse struct {
 
 func (x *GetIndexStatusResponse) Reset() {
 	*x = GetIndexStatusResponse{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[8]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +2179,7 @@ func (x *GetIndexStatusResponse) String() string {
 func (*GetIndexStatusResponse) ProtoMessage() {}
 
 func (x *GetIndexStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[8]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +2192,7 @@ func (x *GetIndexStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetIndexStatusResponse) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{8}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetIndexStatusResponse) GetPosition() string {
@@ -729,7 +2260,7 @@ type GetIndexCapabilitiesRequest struct {
 
 func (x *GetIndexCapabilitiesRequest) Reset() {
 	*x = GetIndexCapabilitiesRequest{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[9]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +2272,7 @@ func (x *GetIndexCapabilitiesRequest) String() string {
 func (*GetIndexCapabilitiesRequest) ProtoMessage() {}
 
 func (x *GetIndexCapabilitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[9]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,13 +2285,14 @@ func (x *GetIndexCapabilitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexCapabilitiesRequest.ProtoReflect.Descriptor instead.
 func (*GetIndexCapabilitiesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{9}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{28}
 }
 
 // GetIndexCapabilitiesResponse lists what can be matched.
 type GetIndexCapabilitiesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The attributes, by level and tag.
+	// The attributes, by level and tag; search keys behind those of their
+	// level.
 	Attributes    []*IndexedAttribute `protobuf:"bytes,1,rep,name=attributes,proto3" json:"attributes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -768,7 +2300,7 @@ type GetIndexCapabilitiesResponse struct {
 
 func (x *GetIndexCapabilitiesResponse) Reset() {
 	*x = GetIndexCapabilitiesResponse{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[10]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +2312,7 @@ func (x *GetIndexCapabilitiesResponse) String() string {
 func (*GetIndexCapabilitiesResponse) ProtoMessage() {}
 
 func (x *GetIndexCapabilitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[10]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +2325,7 @@ func (x *GetIndexCapabilitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIndexCapabilitiesResponse.ProtoReflect.Descriptor instead.
 func (*GetIndexCapabilitiesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{10}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetIndexCapabilitiesResponse) GetAttributes() []*IndexedAttribute {
@@ -807,9 +2339,10 @@ func (x *GetIndexCapabilitiesResponse) GetAttributes() []*IndexedAttribute {
 // returned.
 type IndexedAttribute struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its keyword, as PS3.6 has it.
+	// Its keyword, as PS3.6 has it; of a search key its id.
 	Keyword string `protobuf:"bytes,1,opt,name=keyword,proto3" json:"keyword,omitempty"`
-	// Its tag as eight hexadecimal digits: "00100020".
+	// Its tag as eight hexadecimal digits: "00100020". Of a search key its
+	// path.
 	Tag string `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`
 	// Its value representation.
 	Vr string `protobuf:"bytes,3,opt,name=vr,proto3" json:"vr,omitempty"`
@@ -821,7 +2354,7 @@ type IndexedAttribute struct {
 
 func (x *IndexedAttribute) Reset() {
 	*x = IndexedAttribute{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[11]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +2366,7 @@ func (x *IndexedAttribute) String() string {
 func (*IndexedAttribute) ProtoMessage() {}
 
 func (x *IndexedAttribute) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[11]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +2379,7 @@ func (x *IndexedAttribute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IndexedAttribute.ProtoReflect.Descriptor instead.
 func (*IndexedAttribute) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{11}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *IndexedAttribute) GetKeyword() string {
@@ -890,7 +2423,7 @@ type RebuildIndexRequest struct {
 
 func (x *RebuildIndexRequest) Reset() {
 	*x = RebuildIndexRequest{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[12]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +2435,7 @@ func (x *RebuildIndexRequest) String() string {
 func (*RebuildIndexRequest) ProtoMessage() {}
 
 func (x *RebuildIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[12]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +2448,7 @@ func (x *RebuildIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildIndexRequest.ProtoReflect.Descriptor instead.
 func (*RebuildIndexRequest) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{12}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RebuildIndexRequest) GetRequestId() string {
@@ -936,7 +2469,7 @@ type RebuildIndexResponse struct {
 
 func (x *RebuildIndexResponse) Reset() {
 	*x = RebuildIndexResponse{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[13]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +2481,7 @@ func (x *RebuildIndexResponse) String() string {
 func (*RebuildIndexResponse) ProtoMessage() {}
 
 func (x *RebuildIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[13]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +2494,7 @@ func (x *RebuildIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildIndexResponse.ProtoReflect.Descriptor instead.
 func (*RebuildIndexResponse) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{13}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RebuildIndexResponse) GetOperation() *v11.Operation {
@@ -985,7 +2518,7 @@ type RebuildIndexResult struct {
 
 func (x *RebuildIndexResult) Reset() {
 	*x = RebuildIndexResult{}
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[14]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +2530,7 @@ func (x *RebuildIndexResult) String() string {
 func (*RebuildIndexResult) ProtoMessage() {}
 
 func (x *RebuildIndexResult) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_index_v1_index_service_proto_msgTypes[14]
+	mi := &file_diana_index_v1_index_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +2543,7 @@ func (x *RebuildIndexResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildIndexResult.ProtoReflect.Descriptor instead.
 func (*RebuildIndexResult) Descriptor() ([]byte, []int) {
-	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{14}
+	return file_diana_index_v1_index_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RebuildIndexResult) GetPosition() string {
@@ -1031,18 +2564,28 @@ var File_diana_index_v1_index_service_proto protoreflect.FileDescriptor
 
 const file_diana_index_v1_index_service_proto_rawDesc = "" +
 	"\n" +
-	"\"diana/index/v1/index_service.proto\x12\x0ediana.index.v1\x1a\x1bbuf/validate/validate.proto\x1a*diana/operation/v1/operation_service.proto\x1a\x1fdiana/type/v1/query_level.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n" +
+	"\"diana/index/v1/index_service.proto\x12\x0ediana.index.v1\x1a\x1bbuf/validate/validate.proto\x1a*diana/operation/v1/operation_service.proto\x1a\x1fdiana/type/v1/query_level.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x01\n" +
 	"\x0eAttributeMatch\x12(\n" +
 	"\tattribute\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\tattribute\x12(\n" +
 	"\x06values\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10\x90N\"\x05r\x03(\x80\bR\x06values\"Q\n" +
+	"\x10\x90N\"\x05r\x03(\x80\bR\x06values\x12<\n" +
+	"\x04item\x18\x03 \x03(\v2\x1e.diana.index.v1.AttributeMatchB\b\xbaH\x05\x92\x01\x02\x10\x10R\x04item\"\xbb\x02\n" +
+	"\bQuestion\x12:\n" +
+	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12;\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x19.diana.type.v1.QueryLevelB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05level\x12B\n" +
+	"\amatches\x18\x03 \x03(\v2\x1e.diana.index.v1.AttributeMatchB\b\xbaH\x05\x92\x01\x02\x10@R\amatches\x12!\n" +
+	"\x06filter\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x06filter\x12\x1f\n" +
+	"\vfuzzy_names\x18\x05 \x01(\bR\n" +
+	"fuzzyNames\x12.\n" +
+	"\x13combined_date_times\x18\x06 \x01(\bR\x11combinedDateTimes\"Q\n" +
 	"\x05Order\x12(\n" +
 	"\tattribute\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\tattribute\x12\x1e\n" +
 	"\n" +
 	"descending\x18\x02 \x01(\bR\n" +
-	"descending\"\xa6\x03\n" +
+	"descending\"\x9a\x04\n" +
 	"\vFindRequest\x12:\n" +
 	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12;\n" +
 	"\x05level\x18\x02 \x01(\x0e2\x19.diana.type.v1.QueryLevelB\n" +
@@ -1055,7 +2598,12 @@ const file_diana_index_v1_index_service_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\a \x01(\tR\tpageToken\x12*\n" +
-	"\x11at_least_position\x18\b \x01(\tR\x0fatLeastPosition\"\x84\x01\n" +
+	"\x11at_least_position\x18\b \x01(\tR\x0fatLeastPosition\x12!\n" +
+	"\x06filter\x18\t \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x06filter\x12\x1f\n" +
+	"\vfuzzy_names\x18\n" +
+	" \x01(\bR\n" +
+	"fuzzyNames\x12.\n" +
+	"\x13combined_date_times\x18\v \x01(\bR\x11combinedDateTimes\"\x84\x01\n" +
 	"\fFindResponse\x120\n" +
 	"\arecords\x18\x01 \x03(\v2\x16.diana.index.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +
@@ -1069,16 +2617,97 @@ const file_diana_index_v1_index_service_proto_rawDesc = "" +
 	"\x10sop_instance_uid\x18\x04 \x01(\tR\x0esopInstanceUid\x12\x1d\n" +
 	"\n" +
 	"dicom_json\x18\x05 \x01(\fR\tdicomJson\x12%\n" +
-	"\x0einstance_count\x18\x06 \x01(\x03R\rinstanceCount\"\xf7\x01\n" +
+	"\x0einstance_count\x18\x06 \x01(\x03R\rinstanceCount\"\xeb\x02\n" +
 	"\fCountRequest\x12:\n" +
 	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x12;\n" +
 	"\x05level\x18\x02 \x01(\x0e2\x19.diana.type.v1.QueryLevelB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05level\x12B\n" +
 	"\amatches\x18\x03 \x03(\v2\x1e.diana.index.v1.AttributeMatchB\b\xbaH\x05\x92\x01\x02\x10@R\amatches\x12*\n" +
-	"\x11at_least_position\x18\x04 \x01(\tR\x0fatLeastPosition\"A\n" +
+	"\x11at_least_position\x18\x04 \x01(\tR\x0fatLeastPosition\x12!\n" +
+	"\x06filter\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x06filter\x12\x1f\n" +
+	"\vfuzzy_names\x18\x06 \x01(\bR\n" +
+	"fuzzyNames\x12.\n" +
+	"\x13combined_date_times\x18\a \x01(\bR\x11combinedDateTimes\"A\n" +
 	"\rCountResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x1a\n" +
-	"\bposition\x18\x02 \x01(\tR\bposition\"S\n" +
+	"\bposition\x18\x02 \x01(\tR\bposition\"\xb8\x02\n" +
+	"\x10AggregateRequest\x12<\n" +
+	"\bquestion\x18\x01 \x01(\v2\x18.diana.index.v1.QuestionB\x06\xbaH\x03\xc8\x01\x01R\bquestion\x12=\n" +
+	"\bgroup_by\x18\x02 \x03(\v2\x18.diana.index.v1.GroupingB\b\xbaH\x05\x92\x01\x02\x10\x04R\agroupBy\x12=\n" +
+	"\bmeasures\x18\x03 \x03(\v2\x17.diana.index.v1.MeasureB\b\xbaH\x05\x92\x01\x02\x10\x10R\bmeasures\x12\x19\n" +
+	"\bby_count\x18\x04 \x01(\bR\abyCount\x12!\n" +
+	"\x05limit\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x05limit\x12*\n" +
+	"\x11at_least_position\x18\x06 \x01(\tR\x0fatLeastPosition\"\xac\x01\n" +
+	"\bGrouping\x12(\n" +
+	"\tattribute\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\tattribute\x12C\n" +
+	"\tdate_part\x18\x02 \x01(\x0e2\x18.diana.index.v1.DatePartB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\bdatePart\x12*\n" +
+	"\x04bins\x18\x03 \x01(\v2\x14.diana.index.v1.BinsH\x00R\x04binsB\x05\n" +
+	"\x03how\"O\n" +
+	"\x04Bins\x12&\n" +
+	"\x05width\x18\x01 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x05width\x12\x1f\n" +
+	"\x06origin\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\x06origin\"\xa5\x01\n" +
+	"\aMeasure\x12(\n" +
+	"\tattribute\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\tattribute\x12;\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1b.diana.index.v1.MeasureKindB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x123\n" +
+	"\bquantile\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\bquantile\"\xa2\x01\n" +
+	"\x11AggregateResponse\x12-\n" +
+	"\x06groups\x18\x01 \x03(\v2\x15.diana.index.v1.GroupR\x06groups\x12\x1f\n" +
+	"\vgroup_count\x18\x02 \x01(\x03R\n" +
+	"groupCount\x12!\n" +
+	"\frecord_count\x18\x03 \x01(\x03R\vrecordCount\x12\x1a\n" +
+	"\bposition\x18\x04 \x01(\tR\bposition\"\x8c\x01\n" +
+	"\x05Group\x12,\n" +
+	"\x04keys\x18\x01 \x03(\v2\x18.diana.index.v1.GroupKeyR\x04keys\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12?\n" +
+	"\fmeasurements\x18\x03 \x03(\v2\x1b.diana.index.v1.MeasurementR\fmeasurements\"C\n" +
+	"\bGroupKey\x12\x14\n" +
+	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
+	"\x06number\x18\x02 \x01(\x01H\x00R\x06numberB\a\n" +
+	"\x05value\"2\n" +
+	"\vMeasurement\x12\x19\n" +
+	"\x05value\x18\x01 \x01(\x01H\x00R\x05value\x88\x01\x01B\b\n" +
+	"\x06_value\"\xa3\x02\n" +
+	"\x14ExportRecordsRequest\x12<\n" +
+	"\bquestion\x18\x01 \x01(\v2\x18.diana.index.v1.QuestionB\x06\xbaH\x03\xc8\x01\x01R\bquestion\x12#\n" +
+	"\acolumns\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\acolumns\x12:\n" +
+	"\border_by\x18\x03 \x03(\v2\x15.diana.index.v1.OrderB\b\xbaH\x05\x92\x01\x02\x10\bR\aorderBy\x12@\n" +
+	"\x06format\x18\x04 \x01(\x0e2\x1c.diana.index.v1.ExportFormatB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06format\x12*\n" +
+	"\x11at_least_position\x18\x05 \x01(\tR\x0fatLeastPosition\"G\n" +
+	"\x15ExportRecordsResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\tR\bposition\"\x95\x02\n" +
+	"\tSearchKey\x12A\n" +
+	"\rsearch_key_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9_]{0,62}$R\vsearchKeyId\x12\x1e\n" +
+	"\x04path\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x04path\x129\n" +
+	"\x05level\x18\x03 \x01(\x0e2\x19.diana.type.v1.QueryLevelB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05level\x12\x17\n" +
+	"\x02vr\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\x02R\x02vr\x12\x14\n" +
+	"\x05ready\x18\x05 \x01(\bR\x05ready\x12;\n" +
+	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"Z\n" +
+	"\x16CreateSearchKeyRequest\x12@\n" +
+	"\n" +
+	"search_key\x18\x01 \x01(\v2\x19.diana.index.v1.SearchKeyB\x06\xbaH\x03\xc8\x01\x01R\tsearchKey\"\x90\x01\n" +
+	"\x17CreateSearchKeyResponse\x128\n" +
+	"\n" +
+	"search_key\x18\x01 \x01(\v2\x19.diana.index.v1.SearchKeyR\tsearchKey\x12;\n" +
+	"\toperation\x18\x02 \x01(\v2\x1d.diana.operation.v1.OperationR\toperation\"X\n" +
+	"\x0eBackfillResult\x12%\n" +
+	"\x0einstance_count\x18\x01 \x01(\x03R\rinstanceCount\x12\x1f\n" +
+	"\vvalue_count\x18\x02 \x01(\x03R\n" +
+	"valueCount\"\x17\n" +
+	"\x15ListSearchKeysRequest\"T\n" +
+	"\x16ListSearchKeysResponse\x12:\n" +
+	"\vsearch_keys\x18\x01 \x03(\v2\x19.diana.index.v1.SearchKeyR\n" +
+	"searchKeys\"[\n" +
+	"\x16DeleteSearchKeyRequest\x12A\n" +
+	"\rsearch_key_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9_]{0,62}$R\vsearchKeyId\"\x19\n" +
+	"\x17DeleteSearchKeyResponse\"S\n" +
 	"\x15GetIndexStatusRequest\x12:\n" +
 	"\x05store\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\"\xd5\x02\n" +
 	"\x16GetIndexStatusResponse\x12\x1a\n" +
@@ -1108,10 +2737,34 @@ const file_diana_index_v1_index_service_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\v2\x1d.diana.operation.v1.OperationR\toperation\"W\n" +
 	"\x12RebuildIndexResult\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12%\n" +
-	"\x0einstance_count\x18\x02 \x01(\x03R\rinstanceCount2\xc6\x03\n" +
+	"\x0einstance_count\x18\x02 \x01(\x03R\rinstanceCount*u\n" +
+	"\bDatePart\x12\x19\n" +
+	"\x15DATE_PART_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eDATE_PART_YEAR\x10\x01\x12\x13\n" +
+	"\x0fDATE_PART_MONTH\x10\x02\x12\x11\n" +
+	"\rDATE_PART_DAY\x10\x03\x12\x12\n" +
+	"\x0eDATE_PART_HOUR\x10\x04*\xbf\x01\n" +
+	"\vMeasureKind\x12\x1c\n" +
+	"\x18MEASURE_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12MEASURE_KIND_COUNT\x10\x01\x12\x14\n" +
+	"\x10MEASURE_KIND_SUM\x10\x02\x12\x18\n" +
+	"\x14MEASURE_KIND_MINIMUM\x10\x03\x12\x18\n" +
+	"\x14MEASURE_KIND_MAXIMUM\x10\x04\x12\x15\n" +
+	"\x11MEASURE_KIND_MEAN\x10\x05\x12\x19\n" +
+	"\x15MEASURE_KIND_QUANTILE\x10\x06*}\n" +
+	"\fExportFormat\x12\x1d\n" +
+	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11EXPORT_FORMAT_CSV\x10\x01\x12\x1c\n" +
+	"\x18EXPORT_FORMAT_JSON_LINES\x10\x02\x12\x19\n" +
+	"\x15EXPORT_FORMAT_PARQUET\x10\x032\xa1\a\n" +
 	"\fIndexService\x12A\n" +
 	"\x04Find\x12\x1b.diana.index.v1.FindRequest\x1a\x1c.diana.index.v1.FindResponse\x12D\n" +
-	"\x05Count\x12\x1c.diana.index.v1.CountRequest\x1a\x1d.diana.index.v1.CountResponse\x12_\n" +
+	"\x05Count\x12\x1c.diana.index.v1.CountRequest\x1a\x1d.diana.index.v1.CountResponse\x12P\n" +
+	"\tAggregate\x12 .diana.index.v1.AggregateRequest\x1a!.diana.index.v1.AggregateResponse\x12^\n" +
+	"\rExportRecords\x12$.diana.index.v1.ExportRecordsRequest\x1a%.diana.index.v1.ExportRecordsResponse0\x01\x12b\n" +
+	"\x0fCreateSearchKey\x12&.diana.index.v1.CreateSearchKeyRequest\x1a'.diana.index.v1.CreateSearchKeyResponse\x12_\n" +
+	"\x0eListSearchKeys\x12%.diana.index.v1.ListSearchKeysRequest\x1a&.diana.index.v1.ListSearchKeysResponse\x12b\n" +
+	"\x0fDeleteSearchKey\x12&.diana.index.v1.DeleteSearchKeyRequest\x1a'.diana.index.v1.DeleteSearchKeyResponse\x12_\n" +
 	"\x0eGetIndexStatus\x12%.diana.index.v1.GetIndexStatusRequest\x1a&.diana.index.v1.GetIndexStatusResponse\x12q\n" +
 	"\x14GetIndexCapabilities\x12+.diana.index.v1.GetIndexCapabilitiesRequest\x1a,.diana.index.v1.GetIndexCapabilitiesResponse\x12Y\n" +
 	"\fRebuildIndex\x12#.diana.index.v1.RebuildIndexRequest\x1a$.diana.index.v1.RebuildIndexResponseB\xa7\x01\n" +
@@ -1129,53 +2782,107 @@ func file_diana_index_v1_index_service_proto_rawDescGZIP() []byte {
 	return file_diana_index_v1_index_service_proto_rawDescData
 }
 
-var file_diana_index_v1_index_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_diana_index_v1_index_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_diana_index_v1_index_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_diana_index_v1_index_service_proto_goTypes = []any{
-	(*AttributeMatch)(nil),               // 0: diana.index.v1.AttributeMatch
-	(*Order)(nil),                        // 1: diana.index.v1.Order
-	(*FindRequest)(nil),                  // 2: diana.index.v1.FindRequest
-	(*FindResponse)(nil),                 // 3: diana.index.v1.FindResponse
-	(*Record)(nil),                       // 4: diana.index.v1.Record
-	(*CountRequest)(nil),                 // 5: diana.index.v1.CountRequest
-	(*CountResponse)(nil),                // 6: diana.index.v1.CountResponse
-	(*GetIndexStatusRequest)(nil),        // 7: diana.index.v1.GetIndexStatusRequest
-	(*GetIndexStatusResponse)(nil),       // 8: diana.index.v1.GetIndexStatusResponse
-	(*GetIndexCapabilitiesRequest)(nil),  // 9: diana.index.v1.GetIndexCapabilitiesRequest
-	(*GetIndexCapabilitiesResponse)(nil), // 10: diana.index.v1.GetIndexCapabilitiesResponse
-	(*IndexedAttribute)(nil),             // 11: diana.index.v1.IndexedAttribute
-	(*RebuildIndexRequest)(nil),          // 12: diana.index.v1.RebuildIndexRequest
-	(*RebuildIndexResponse)(nil),         // 13: diana.index.v1.RebuildIndexResponse
-	(*RebuildIndexResult)(nil),           // 14: diana.index.v1.RebuildIndexResult
-	(v1.QueryLevel)(0),                   // 15: diana.type.v1.QueryLevel
-	(*timestamppb.Timestamp)(nil),        // 16: google.protobuf.Timestamp
-	(*v11.Operation)(nil),                // 17: diana.operation.v1.Operation
+	(DatePart)(0),                        // 0: diana.index.v1.DatePart
+	(MeasureKind)(0),                     // 1: diana.index.v1.MeasureKind
+	(ExportFormat)(0),                    // 2: diana.index.v1.ExportFormat
+	(*AttributeMatch)(nil),               // 3: diana.index.v1.AttributeMatch
+	(*Question)(nil),                     // 4: diana.index.v1.Question
+	(*Order)(nil),                        // 5: diana.index.v1.Order
+	(*FindRequest)(nil),                  // 6: diana.index.v1.FindRequest
+	(*FindResponse)(nil),                 // 7: diana.index.v1.FindResponse
+	(*Record)(nil),                       // 8: diana.index.v1.Record
+	(*CountRequest)(nil),                 // 9: diana.index.v1.CountRequest
+	(*CountResponse)(nil),                // 10: diana.index.v1.CountResponse
+	(*AggregateRequest)(nil),             // 11: diana.index.v1.AggregateRequest
+	(*Grouping)(nil),                     // 12: diana.index.v1.Grouping
+	(*Bins)(nil),                         // 13: diana.index.v1.Bins
+	(*Measure)(nil),                      // 14: diana.index.v1.Measure
+	(*AggregateResponse)(nil),            // 15: diana.index.v1.AggregateResponse
+	(*Group)(nil),                        // 16: diana.index.v1.Group
+	(*GroupKey)(nil),                     // 17: diana.index.v1.GroupKey
+	(*Measurement)(nil),                  // 18: diana.index.v1.Measurement
+	(*ExportRecordsRequest)(nil),         // 19: diana.index.v1.ExportRecordsRequest
+	(*ExportRecordsResponse)(nil),        // 20: diana.index.v1.ExportRecordsResponse
+	(*SearchKey)(nil),                    // 21: diana.index.v1.SearchKey
+	(*CreateSearchKeyRequest)(nil),       // 22: diana.index.v1.CreateSearchKeyRequest
+	(*CreateSearchKeyResponse)(nil),      // 23: diana.index.v1.CreateSearchKeyResponse
+	(*BackfillResult)(nil),               // 24: diana.index.v1.BackfillResult
+	(*ListSearchKeysRequest)(nil),        // 25: diana.index.v1.ListSearchKeysRequest
+	(*ListSearchKeysResponse)(nil),       // 26: diana.index.v1.ListSearchKeysResponse
+	(*DeleteSearchKeyRequest)(nil),       // 27: diana.index.v1.DeleteSearchKeyRequest
+	(*DeleteSearchKeyResponse)(nil),      // 28: diana.index.v1.DeleteSearchKeyResponse
+	(*GetIndexStatusRequest)(nil),        // 29: diana.index.v1.GetIndexStatusRequest
+	(*GetIndexStatusResponse)(nil),       // 30: diana.index.v1.GetIndexStatusResponse
+	(*GetIndexCapabilitiesRequest)(nil),  // 31: diana.index.v1.GetIndexCapabilitiesRequest
+	(*GetIndexCapabilitiesResponse)(nil), // 32: diana.index.v1.GetIndexCapabilitiesResponse
+	(*IndexedAttribute)(nil),             // 33: diana.index.v1.IndexedAttribute
+	(*RebuildIndexRequest)(nil),          // 34: diana.index.v1.RebuildIndexRequest
+	(*RebuildIndexResponse)(nil),         // 35: diana.index.v1.RebuildIndexResponse
+	(*RebuildIndexResult)(nil),           // 36: diana.index.v1.RebuildIndexResult
+	(v1.QueryLevel)(0),                   // 37: diana.type.v1.QueryLevel
+	(*timestamppb.Timestamp)(nil),        // 38: google.protobuf.Timestamp
+	(*v11.Operation)(nil),                // 39: diana.operation.v1.Operation
 }
 var file_diana_index_v1_index_service_proto_depIdxs = []int32{
-	15, // 0: diana.index.v1.FindRequest.level:type_name -> diana.type.v1.QueryLevel
-	0,  // 1: diana.index.v1.FindRequest.matches:type_name -> diana.index.v1.AttributeMatch
-	1,  // 2: diana.index.v1.FindRequest.order_by:type_name -> diana.index.v1.Order
-	4,  // 3: diana.index.v1.FindResponse.records:type_name -> diana.index.v1.Record
-	15, // 4: diana.index.v1.CountRequest.level:type_name -> diana.type.v1.QueryLevel
-	0,  // 5: diana.index.v1.CountRequest.matches:type_name -> diana.index.v1.AttributeMatch
-	16, // 6: diana.index.v1.GetIndexStatusResponse.applied_commit_time:type_name -> google.protobuf.Timestamp
-	11, // 7: diana.index.v1.GetIndexCapabilitiesResponse.attributes:type_name -> diana.index.v1.IndexedAttribute
-	15, // 8: diana.index.v1.IndexedAttribute.level:type_name -> diana.type.v1.QueryLevel
-	17, // 9: diana.index.v1.RebuildIndexResponse.operation:type_name -> diana.operation.v1.Operation
-	2,  // 10: diana.index.v1.IndexService.Find:input_type -> diana.index.v1.FindRequest
-	5,  // 11: diana.index.v1.IndexService.Count:input_type -> diana.index.v1.CountRequest
-	7,  // 12: diana.index.v1.IndexService.GetIndexStatus:input_type -> diana.index.v1.GetIndexStatusRequest
-	9,  // 13: diana.index.v1.IndexService.GetIndexCapabilities:input_type -> diana.index.v1.GetIndexCapabilitiesRequest
-	12, // 14: diana.index.v1.IndexService.RebuildIndex:input_type -> diana.index.v1.RebuildIndexRequest
-	3,  // 15: diana.index.v1.IndexService.Find:output_type -> diana.index.v1.FindResponse
-	6,  // 16: diana.index.v1.IndexService.Count:output_type -> diana.index.v1.CountResponse
-	8,  // 17: diana.index.v1.IndexService.GetIndexStatus:output_type -> diana.index.v1.GetIndexStatusResponse
-	10, // 18: diana.index.v1.IndexService.GetIndexCapabilities:output_type -> diana.index.v1.GetIndexCapabilitiesResponse
-	13, // 19: diana.index.v1.IndexService.RebuildIndex:output_type -> diana.index.v1.RebuildIndexResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 0: diana.index.v1.AttributeMatch.item:type_name -> diana.index.v1.AttributeMatch
+	37, // 1: diana.index.v1.Question.level:type_name -> diana.type.v1.QueryLevel
+	3,  // 2: diana.index.v1.Question.matches:type_name -> diana.index.v1.AttributeMatch
+	37, // 3: diana.index.v1.FindRequest.level:type_name -> diana.type.v1.QueryLevel
+	3,  // 4: diana.index.v1.FindRequest.matches:type_name -> diana.index.v1.AttributeMatch
+	5,  // 5: diana.index.v1.FindRequest.order_by:type_name -> diana.index.v1.Order
+	8,  // 6: diana.index.v1.FindResponse.records:type_name -> diana.index.v1.Record
+	37, // 7: diana.index.v1.CountRequest.level:type_name -> diana.type.v1.QueryLevel
+	3,  // 8: diana.index.v1.CountRequest.matches:type_name -> diana.index.v1.AttributeMatch
+	4,  // 9: diana.index.v1.AggregateRequest.question:type_name -> diana.index.v1.Question
+	12, // 10: diana.index.v1.AggregateRequest.group_by:type_name -> diana.index.v1.Grouping
+	14, // 11: diana.index.v1.AggregateRequest.measures:type_name -> diana.index.v1.Measure
+	0,  // 12: diana.index.v1.Grouping.date_part:type_name -> diana.index.v1.DatePart
+	13, // 13: diana.index.v1.Grouping.bins:type_name -> diana.index.v1.Bins
+	1,  // 14: diana.index.v1.Measure.kind:type_name -> diana.index.v1.MeasureKind
+	16, // 15: diana.index.v1.AggregateResponse.groups:type_name -> diana.index.v1.Group
+	17, // 16: diana.index.v1.Group.keys:type_name -> diana.index.v1.GroupKey
+	18, // 17: diana.index.v1.Group.measurements:type_name -> diana.index.v1.Measurement
+	4,  // 18: diana.index.v1.ExportRecordsRequest.question:type_name -> diana.index.v1.Question
+	5,  // 19: diana.index.v1.ExportRecordsRequest.order_by:type_name -> diana.index.v1.Order
+	2,  // 20: diana.index.v1.ExportRecordsRequest.format:type_name -> diana.index.v1.ExportFormat
+	37, // 21: diana.index.v1.SearchKey.level:type_name -> diana.type.v1.QueryLevel
+	38, // 22: diana.index.v1.SearchKey.create_time:type_name -> google.protobuf.Timestamp
+	21, // 23: diana.index.v1.CreateSearchKeyRequest.search_key:type_name -> diana.index.v1.SearchKey
+	21, // 24: diana.index.v1.CreateSearchKeyResponse.search_key:type_name -> diana.index.v1.SearchKey
+	39, // 25: diana.index.v1.CreateSearchKeyResponse.operation:type_name -> diana.operation.v1.Operation
+	21, // 26: diana.index.v1.ListSearchKeysResponse.search_keys:type_name -> diana.index.v1.SearchKey
+	38, // 27: diana.index.v1.GetIndexStatusResponse.applied_commit_time:type_name -> google.protobuf.Timestamp
+	33, // 28: diana.index.v1.GetIndexCapabilitiesResponse.attributes:type_name -> diana.index.v1.IndexedAttribute
+	37, // 29: diana.index.v1.IndexedAttribute.level:type_name -> diana.type.v1.QueryLevel
+	39, // 30: diana.index.v1.RebuildIndexResponse.operation:type_name -> diana.operation.v1.Operation
+	6,  // 31: diana.index.v1.IndexService.Find:input_type -> diana.index.v1.FindRequest
+	9,  // 32: diana.index.v1.IndexService.Count:input_type -> diana.index.v1.CountRequest
+	11, // 33: diana.index.v1.IndexService.Aggregate:input_type -> diana.index.v1.AggregateRequest
+	19, // 34: diana.index.v1.IndexService.ExportRecords:input_type -> diana.index.v1.ExportRecordsRequest
+	22, // 35: diana.index.v1.IndexService.CreateSearchKey:input_type -> diana.index.v1.CreateSearchKeyRequest
+	25, // 36: diana.index.v1.IndexService.ListSearchKeys:input_type -> diana.index.v1.ListSearchKeysRequest
+	27, // 37: diana.index.v1.IndexService.DeleteSearchKey:input_type -> diana.index.v1.DeleteSearchKeyRequest
+	29, // 38: diana.index.v1.IndexService.GetIndexStatus:input_type -> diana.index.v1.GetIndexStatusRequest
+	31, // 39: diana.index.v1.IndexService.GetIndexCapabilities:input_type -> diana.index.v1.GetIndexCapabilitiesRequest
+	34, // 40: diana.index.v1.IndexService.RebuildIndex:input_type -> diana.index.v1.RebuildIndexRequest
+	7,  // 41: diana.index.v1.IndexService.Find:output_type -> diana.index.v1.FindResponse
+	10, // 42: diana.index.v1.IndexService.Count:output_type -> diana.index.v1.CountResponse
+	15, // 43: diana.index.v1.IndexService.Aggregate:output_type -> diana.index.v1.AggregateResponse
+	20, // 44: diana.index.v1.IndexService.ExportRecords:output_type -> diana.index.v1.ExportRecordsResponse
+	23, // 45: diana.index.v1.IndexService.CreateSearchKey:output_type -> diana.index.v1.CreateSearchKeyResponse
+	26, // 46: diana.index.v1.IndexService.ListSearchKeys:output_type -> diana.index.v1.ListSearchKeysResponse
+	28, // 47: diana.index.v1.IndexService.DeleteSearchKey:output_type -> diana.index.v1.DeleteSearchKeyResponse
+	30, // 48: diana.index.v1.IndexService.GetIndexStatus:output_type -> diana.index.v1.GetIndexStatusResponse
+	32, // 49: diana.index.v1.IndexService.GetIndexCapabilities:output_type -> diana.index.v1.GetIndexCapabilitiesResponse
+	35, // 50: diana.index.v1.IndexService.RebuildIndex:output_type -> diana.index.v1.RebuildIndexResponse
+	41, // [41:51] is the sub-list for method output_type
+	31, // [31:41] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_diana_index_v1_index_service_proto_init() }
@@ -1183,18 +2890,28 @@ func file_diana_index_v1_index_service_proto_init() {
 	if File_diana_index_v1_index_service_proto != nil {
 		return
 	}
+	file_diana_index_v1_index_service_proto_msgTypes[9].OneofWrappers = []any{
+		(*Grouping_DatePart)(nil),
+		(*Grouping_Bins)(nil),
+	}
+	file_diana_index_v1_index_service_proto_msgTypes[14].OneofWrappers = []any{
+		(*GroupKey_Text)(nil),
+		(*GroupKey_Number)(nil),
+	}
+	file_diana_index_v1_index_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_index_v1_index_service_proto_rawDesc), len(file_diana_index_v1_index_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   15,
+			NumEnums:      3,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_diana_index_v1_index_service_proto_goTypes,
 		DependencyIndexes: file_diana_index_v1_index_service_proto_depIdxs,
+		EnumInfos:         file_diana_index_v1_index_service_proto_enumTypes,
 		MessageInfos:      file_diana_index_v1_index_service_proto_msgTypes,
 	}.Build()
 	File_diana_index_v1_index_service_proto = out.File

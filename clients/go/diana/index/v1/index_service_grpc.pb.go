@@ -23,6 +23,11 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	IndexService_Find_FullMethodName                 = "/diana.index.v1.IndexService/Find"
 	IndexService_Count_FullMethodName                = "/diana.index.v1.IndexService/Count"
+	IndexService_Aggregate_FullMethodName            = "/diana.index.v1.IndexService/Aggregate"
+	IndexService_ExportRecords_FullMethodName        = "/diana.index.v1.IndexService/ExportRecords"
+	IndexService_CreateSearchKey_FullMethodName      = "/diana.index.v1.IndexService/CreateSearchKey"
+	IndexService_ListSearchKeys_FullMethodName       = "/diana.index.v1.IndexService/ListSearchKeys"
+	IndexService_DeleteSearchKey_FullMethodName      = "/diana.index.v1.IndexService/DeleteSearchKey"
 	IndexService_GetIndexStatus_FullMethodName       = "/diana.index.v1.IndexService/GetIndexStatus"
 	IndexService_GetIndexCapabilities_FullMethodName = "/diana.index.v1.IndexService/GetIndexCapabilities"
 	IndexService_RebuildIndex_FullMethodName         = "/diana.index.v1.IndexService/RebuildIndex"
@@ -49,6 +54,10 @@ type IndexServiceClient interface {
 	//
 	//	INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
 	//	  ordered by at the level.
+	//	INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+	//	  says at which character, and why.
+	//	FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+	//	  being filled.
 	//	INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
 	//	  request.
 	//	INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -63,6 +72,45 @@ type IndexServiceClient interface {
 	//
 	// Errors: as for Find.
 	Count(ctx context.Context, in *CountRequest, opts ...grpc.CallOption) (*CountResponse, error)
+	// Aggregate groups the records that a question finds, and counts and
+	// measures each group: studies by modality and month, a distribution of
+	// ages, bins of dose. Read only.
+	//
+	// Errors: as for Find, and
+	//
+	//	INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+	//	  `limit`; group more coarsely, or ask for fewer records.
+	Aggregate(ctx context.Context, in *AggregateRequest, opts ...grpc.CallOption) (*AggregateResponse, error)
+	// ExportRecords writes all records that a question finds as one table, as
+	// they were when the call began, and streams its bytes. Concatenated, the
+	// `data` of all answers is the file. Read only.
+	//
+	// Errors: as for Find.
+	ExportRecords(ctx context.Context, in *ExportRecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportRecordsResponse], error)
+	// CreateSearchKey makes an attribute searchable that is not so yet: a
+	// private one, one within a sequence, or one that GetIndexCapabilities
+	// does not list. It starts an operation of kind "index.backfill", which
+	// reads the headers of the instances that are indexed already; its
+	// progress counts instances, it resumes after a restart, and its result
+	// is a BackfillResult. Instances that arrive meanwhile have the key at
+	// once; questions may use it when the operation has succeeded.
+	// Idempotent: the same key again returns the same operation. Who may call
+	// it: administrators.
+	//
+	// Errors:
+	//
+	//	ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+	//	  attribute or level.
+	CreateSearchKey(ctx context.Context, in *CreateSearchKeyRequest, opts ...grpc.CallOption) (*CreateSearchKeyResponse, error)
+	// ListSearchKeys lists the search keys by id. Read only.
+	ListSearchKeys(ctx context.Context, in *ListSearchKeysRequest, opts ...grpc.CallOption) (*ListSearchKeysResponse, error)
+	// DeleteSearchKey forgets a search key and what was kept for it. Who may
+	// call it: administrators.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
+	DeleteSearchKey(ctx context.Context, in *DeleteSearchKeyRequest, opts ...grpc.CallOption) (*DeleteSearchKeyResponse, error)
 	// GetIndexStatus says how far the index has followed, and how many
 	// records it holds. Read only.
 	GetIndexStatus(ctx context.Context, in *GetIndexStatusRequest, opts ...grpc.CallOption) (*GetIndexStatusResponse, error)
@@ -100,6 +148,65 @@ func (c *indexServiceClient) Count(ctx context.Context, in *CountRequest, opts .
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CountResponse)
 	err := c.cc.Invoke(ctx, IndexService_Count_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexServiceClient) Aggregate(ctx context.Context, in *AggregateRequest, opts ...grpc.CallOption) (*AggregateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AggregateResponse)
+	err := c.cc.Invoke(ctx, IndexService_Aggregate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexServiceClient) ExportRecords(ctx context.Context, in *ExportRecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportRecordsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &IndexService_ServiceDesc.Streams[0], IndexService_ExportRecords_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportRecordsRequest, ExportRecordsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IndexService_ExportRecordsClient = grpc.ServerStreamingClient[ExportRecordsResponse]
+
+func (c *indexServiceClient) CreateSearchKey(ctx context.Context, in *CreateSearchKeyRequest, opts ...grpc.CallOption) (*CreateSearchKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSearchKeyResponse)
+	err := c.cc.Invoke(ctx, IndexService_CreateSearchKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexServiceClient) ListSearchKeys(ctx context.Context, in *ListSearchKeysRequest, opts ...grpc.CallOption) (*ListSearchKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSearchKeysResponse)
+	err := c.cc.Invoke(ctx, IndexService_ListSearchKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *indexServiceClient) DeleteSearchKey(ctx context.Context, in *DeleteSearchKeyRequest, opts ...grpc.CallOption) (*DeleteSearchKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSearchKeyResponse)
+	err := c.cc.Invoke(ctx, IndexService_DeleteSearchKey_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +264,10 @@ type IndexServiceServer interface {
 	//
 	//	INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
 	//	  ordered by at the level.
+	//	INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+	//	  says at which character, and why.
+	//	FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+	//	  being filled.
 	//	INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
 	//	  request.
 	//	INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -171,6 +282,45 @@ type IndexServiceServer interface {
 	//
 	// Errors: as for Find.
 	Count(context.Context, *CountRequest) (*CountResponse, error)
+	// Aggregate groups the records that a question finds, and counts and
+	// measures each group: studies by modality and month, a distribution of
+	// ages, bins of dose. Read only.
+	//
+	// Errors: as for Find, and
+	//
+	//	INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+	//	  `limit`; group more coarsely, or ask for fewer records.
+	Aggregate(context.Context, *AggregateRequest) (*AggregateResponse, error)
+	// ExportRecords writes all records that a question finds as one table, as
+	// they were when the call began, and streams its bytes. Concatenated, the
+	// `data` of all answers is the file. Read only.
+	//
+	// Errors: as for Find.
+	ExportRecords(*ExportRecordsRequest, grpc.ServerStreamingServer[ExportRecordsResponse]) error
+	// CreateSearchKey makes an attribute searchable that is not so yet: a
+	// private one, one within a sequence, or one that GetIndexCapabilities
+	// does not list. It starts an operation of kind "index.backfill", which
+	// reads the headers of the instances that are indexed already; its
+	// progress counts instances, it resumes after a restart, and its result
+	// is a BackfillResult. Instances that arrive meanwhile have the key at
+	// once; questions may use it when the operation has succeeded.
+	// Idempotent: the same key again returns the same operation. Who may call
+	// it: administrators.
+	//
+	// Errors:
+	//
+	//	ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+	//	  attribute or level.
+	CreateSearchKey(context.Context, *CreateSearchKeyRequest) (*CreateSearchKeyResponse, error)
+	// ListSearchKeys lists the search keys by id. Read only.
+	ListSearchKeys(context.Context, *ListSearchKeysRequest) (*ListSearchKeysResponse, error)
+	// DeleteSearchKey forgets a search key and what was kept for it. Who may
+	// call it: administrators.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
+	DeleteSearchKey(context.Context, *DeleteSearchKeyRequest) (*DeleteSearchKeyResponse, error)
 	// GetIndexStatus says how far the index has followed, and how many
 	// records it holds. Read only.
 	GetIndexStatus(context.Context, *GetIndexStatusRequest) (*GetIndexStatusResponse, error)
@@ -199,6 +349,21 @@ func (UnimplementedIndexServiceServer) Find(context.Context, *FindRequest) (*Fin
 }
 func (UnimplementedIndexServiceServer) Count(context.Context, *CountRequest) (*CountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Count not implemented")
+}
+func (UnimplementedIndexServiceServer) Aggregate(context.Context, *AggregateRequest) (*AggregateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Aggregate not implemented")
+}
+func (UnimplementedIndexServiceServer) ExportRecords(*ExportRecordsRequest, grpc.ServerStreamingServer[ExportRecordsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportRecords not implemented")
+}
+func (UnimplementedIndexServiceServer) CreateSearchKey(context.Context, *CreateSearchKeyRequest) (*CreateSearchKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateSearchKey not implemented")
+}
+func (UnimplementedIndexServiceServer) ListSearchKeys(context.Context, *ListSearchKeysRequest) (*ListSearchKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSearchKeys not implemented")
+}
+func (UnimplementedIndexServiceServer) DeleteSearchKey(context.Context, *DeleteSearchKeyRequest) (*DeleteSearchKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSearchKey not implemented")
 }
 func (UnimplementedIndexServiceServer) GetIndexStatus(context.Context, *GetIndexStatusRequest) (*GetIndexStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetIndexStatus not implemented")
@@ -262,6 +427,89 @@ func _IndexService_Count_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(IndexServiceServer).Count(ctx, req.(*CountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IndexService_Aggregate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AggregateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServiceServer).Aggregate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IndexService_Aggregate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServiceServer).Aggregate(ctx, req.(*AggregateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IndexService_ExportRecords_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportRecordsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(IndexServiceServer).ExportRecords(m, &grpc.GenericServerStream[ExportRecordsRequest, ExportRecordsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IndexService_ExportRecordsServer = grpc.ServerStreamingServer[ExportRecordsResponse]
+
+func _IndexService_CreateSearchKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSearchKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServiceServer).CreateSearchKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IndexService_CreateSearchKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServiceServer).CreateSearchKey(ctx, req.(*CreateSearchKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IndexService_ListSearchKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSearchKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServiceServer).ListSearchKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IndexService_ListSearchKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServiceServer).ListSearchKeys(ctx, req.(*ListSearchKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IndexService_DeleteSearchKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSearchKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IndexServiceServer).DeleteSearchKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IndexService_DeleteSearchKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IndexServiceServer).DeleteSearchKey(ctx, req.(*DeleteSearchKeyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -336,6 +584,22 @@ var IndexService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _IndexService_Count_Handler,
 		},
 		{
+			MethodName: "Aggregate",
+			Handler:    _IndexService_Aggregate_Handler,
+		},
+		{
+			MethodName: "CreateSearchKey",
+			Handler:    _IndexService_CreateSearchKey_Handler,
+		},
+		{
+			MethodName: "ListSearchKeys",
+			Handler:    _IndexService_ListSearchKeys_Handler,
+		},
+		{
+			MethodName: "DeleteSearchKey",
+			Handler:    _IndexService_DeleteSearchKey_Handler,
+		},
+		{
 			MethodName: "GetIndexStatus",
 			Handler:    _IndexService_GetIndexStatus_Handler,
 		},
@@ -348,6 +612,12 @@ var IndexService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _IndexService_RebuildIndex_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ExportRecords",
+			Handler:       _IndexService_ExportRecords_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "diana/index/v1/index_service.proto",
 }

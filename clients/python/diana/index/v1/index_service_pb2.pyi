@@ -10,6 +10,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -21,6 +22,121 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _DatePart:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DatePartEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_DatePart.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    DATE_PART_UNSPECIFIED: _DatePart.ValueType  # 0
+    """Not a part. Refused."""
+    DATE_PART_YEAR: _DatePart.ValueType  # 1
+    """The year: "2026"."""
+    DATE_PART_MONTH: _DatePart.ValueType  # 2
+    """Year and month: "202611"."""
+    DATE_PART_DAY: _DatePart.ValueType  # 3
+    """The day: "20261122"."""
+    DATE_PART_HOUR: _DatePart.ValueType  # 4
+    """The hour of the day, of a time or a date and time: "00" to "23"."""
+
+class DatePart(_DatePart, metaclass=_DatePartEnumTypeWrapper):
+    """DatePart is how much of a date counts."""
+
+DATE_PART_UNSPECIFIED: DatePart.ValueType  # 0
+"""Not a part. Refused."""
+DATE_PART_YEAR: DatePart.ValueType  # 1
+"""The year: "2026"."""
+DATE_PART_MONTH: DatePart.ValueType  # 2
+"""Year and month: "202611"."""
+DATE_PART_DAY: DatePart.ValueType  # 3
+"""The day: "20261122"."""
+DATE_PART_HOUR: DatePart.ValueType  # 4
+"""The hour of the day, of a time or a date and time: "00" to "23"."""
+
+class _MeasureKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MeasureKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_MeasureKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    MEASURE_KIND_UNSPECIFIED: _MeasureKind.ValueType  # 0
+    """Not a measure. Refused."""
+    MEASURE_KIND_COUNT: _MeasureKind.ValueType  # 1
+    """How many there are."""
+    MEASURE_KIND_SUM: _MeasureKind.ValueType  # 2
+    """Their sum."""
+    MEASURE_KIND_MINIMUM: _MeasureKind.ValueType  # 3
+    """The least."""
+    MEASURE_KIND_MAXIMUM: _MeasureKind.ValueType  # 4
+    """The greatest."""
+    MEASURE_KIND_MEAN: _MeasureKind.ValueType  # 5
+    """The arithmetic mean."""
+    MEASURE_KIND_QUANTILE: _MeasureKind.ValueType  # 6
+    """The least value that at least the fraction `quantile` of them do not
+    exceed (nearest rank).
+    """
+
+class MeasureKind(_MeasureKind, metaclass=_MeasureKindEnumTypeWrapper):
+    """MeasureKind is a way to sum up numbers."""
+
+MEASURE_KIND_UNSPECIFIED: MeasureKind.ValueType  # 0
+"""Not a measure. Refused."""
+MEASURE_KIND_COUNT: MeasureKind.ValueType  # 1
+"""How many there are."""
+MEASURE_KIND_SUM: MeasureKind.ValueType  # 2
+"""Their sum."""
+MEASURE_KIND_MINIMUM: MeasureKind.ValueType  # 3
+"""The least."""
+MEASURE_KIND_MAXIMUM: MeasureKind.ValueType  # 4
+"""The greatest."""
+MEASURE_KIND_MEAN: MeasureKind.ValueType  # 5
+"""The arithmetic mean."""
+MEASURE_KIND_QUANTILE: MeasureKind.ValueType  # 6
+"""The least value that at least the fraction `quantile` of them do not
+exceed (nearest rank).
+"""
+
+class _ExportFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportFormatEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ExportFormat.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    EXPORT_FORMAT_UNSPECIFIED: _ExportFormat.ValueType  # 0
+    """Not a format. Refused."""
+    EXPORT_FORMAT_CSV: _ExportFormat.ValueType  # 1
+    """Comma-separated values (RFC 4180), UTF-8, with a line of column names.
+    Several values are parted by "\\"; a value that a spreadsheet would take
+    for a formula is led by "'".
+    """
+    EXPORT_FORMAT_JSON_LINES: _ExportFormat.ValueType  # 2
+    """One JSON object a line, keys being the columns' keywords: numbers as
+    numbers, several values as an array, sequences as DICOM JSON.
+    """
+    EXPORT_FORMAT_PARQUET: _ExportFormat.ValueType  # 3
+    """Apache Parquet: numbers as DOUBLE or BIGINT, dates as DATE, everything
+    else as text as in CSV.
+    """
+
+class ExportFormat(_ExportFormat, metaclass=_ExportFormatEnumTypeWrapper):
+    """ExportFormat is a format of tables."""
+
+EXPORT_FORMAT_UNSPECIFIED: ExportFormat.ValueType  # 0
+"""Not a format. Refused."""
+EXPORT_FORMAT_CSV: ExportFormat.ValueType  # 1
+"""Comma-separated values (RFC 4180), UTF-8, with a line of column names.
+Several values are parted by "\\"; a value that a spreadsheet would take
+for a formula is led by "'".
+"""
+EXPORT_FORMAT_JSON_LINES: ExportFormat.ValueType  # 2
+"""One JSON object a line, keys being the columns' keywords: numbers as
+numbers, several values as an array, sequences as DICOM JSON.
+"""
+EXPORT_FORMAT_PARQUET: ExportFormat.ValueType  # 3
+"""Apache Parquet: numbers as DOUBLE or BIGINT, dates as DATE, everything
+else as text as in CSV.
+"""
+
 @typing.final
 class AttributeMatch(message.Message):
     """AttributeMatch is one matching key."""
@@ -29,9 +145,10 @@ class AttributeMatch(message.Message):
 
     ATTRIBUTE_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    ITEM_FIELD_NUMBER: builtins.int
     attribute: builtins.str
-    """The attribute: its keyword ("PatientID") or tag ("00100020",
-    "(0010,0020)"). Required.
+    """The attribute: its keyword ("PatientID"), its tag ("00100020",
+    "(0010,0020)") or the id of a search key. Required.
     """
     @builtins.property
     def values(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -43,12 +160,25 @@ class AttributeMatch(message.Message):
             times, both ends included.
           Empty, or "*" alone: universal, matches everything, records without a
             value too.
-          Person names: any case; "^" parts the components; accents are
-            significant. A value without any "^" also matches as the family
-            name and given name with a space between them.
+          Two quotation marks (""): records without a value (empty value
+            matching).
+          Person names: any case, with or without accents; "^" parts the
+            components. The value is compared with each of the three component
+            groups (alphabetic, ideographic, phonetic); groups parted by "="
+            must match each its own. A value without any "^" also matches as
+            the family name and given name with a space between them.
         Leading and trailing spaces do not count. At most 1,024 bytes. Several
-        values: any of them may match (PS3.4's list of UID matching, allowed
-        for every VR).
+        values: any of them may match, with any of a record's values (PS3.4's
+        list of UID matching and multiple value matching, allowed for every
+        VR).
+        """
+
+    @builtins.property
+    def item(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
+        """For a sequence (PS3.4 section C.2.2.2.6): the keys that one of its
+        items must meet, all of them. `values` must be empty then; neither
+        values nor an item is universal. At most 16 in all, at most 4 deep. Names
+        within items never match by sound.
         """
 
     def __init__(
@@ -56,10 +186,53 @@ class AttributeMatch(message.Message):
         *,
         attribute: builtins.str = ...,
         values: abc.Iterable[builtins.str] | None = ...,
+        item: abc.Iterable[AttributeMatch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attribute", b"attribute", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attribute", b"attribute", "item", b"item", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Question(message.Message):
+    """Question says which records are meant."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    MATCHES_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    FUZZY_NAMES_FIELD_NUMBER: builtins.int
+    COMBINED_DATE_TIMES_FIELD_NUMBER: builtins.int
+    store: builtins.str
+    """The store; absent means "default"."""
+    level: query_level_pb2.QueryLevel.ValueType
+    """The level of the records. Required."""
+    filter: builtins.str
+    """A filter, as in FindRequest."""
+    fuzzy_names: builtins.bool
+    """As in FindRequest."""
+    combined_date_times: builtins.bool
+    """As in FindRequest."""
+    @builtins.property
+    def matches(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
+        """The matching keys, as in FindRequest."""
+
+    def __init__(
+        self,
+        *,
+        store: builtins.str = ...,
+        level: query_level_pb2.QueryLevel.ValueType = ...,
+        matches: abc.Iterable[AttributeMatch] | None = ...,
+        filter: builtins.str = ...,
+        fuzzy_names: builtins.bool = ...,
+        combined_date_times: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["combined_date_times", b"combined_date_times", "filter", b"filter", "fuzzy_names", b"fuzzy_names", "level", b"level", "matches", b"matches", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,7 +245,9 @@ class Order(message.Message):
     ATTRIBUTE_FIELD_NUMBER: builtins.int
     DESCENDING_FIELD_NUMBER: builtins.int
     attribute: builtins.str
-    """The attribute, as in AttributeMatch. Required."""
+    """The attribute, as in AttributeMatch; one of the records' level or above.
+    Of several values the first counts. Required.
+    """
     descending: builtins.bool
     """From the greatest to the least. Records without a value come first when
     ascending.
@@ -103,6 +278,9 @@ class FindRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     AT_LEAST_POSITION_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    FUZZY_NAMES_FIELD_NUMBER: builtins.int
+    COMBINED_DATE_TIMES_FIELD_NUMBER: builtins.int
     store: builtins.str
     """The store; absent means "default"."""
     level: query_level_pb2.QueryLevel.ValueType
@@ -119,6 +297,36 @@ class FindRequest(message.Message):
     """A feed position, as the archive's answers give it. The index waits
     until it has applied it, as long as the call's deadline allows (30
     seconds where the call has none). Empty: do not wait.
+    """
+    filter: builtins.str
+    """A filter (AIP-160) that records must meet beside `matches`; docs/queries.md
+    teaches it. At most 16,384 bytes. In short:
+      Modality = CT AND StudyDate >= 20260101
+      (BodyPartExamined = CHEST OR StudyDescription:thorax) AND NOT PatientSex = O
+    "=" compares as a matching key's value does, wildcards included; "!="
+    is met by a record that has a value and none that "=" meets; "<", "<=",
+    ">" and ">=" compare numbers, dates, times and text; ":" finds a word of
+    a text, and ":*" any value at all. Words and quoted phrases by
+    themselves search the descriptions and reports of a study. Attributes
+    are named as in AttributeMatch, those in sequences joined by ".";
+    "age" is the patient's in years at the study, and "report.NAME" a
+    finding of one of the study's reports (ReportService). Attributes of
+    lower levels that an AND joins speak of one child together; a NOT is
+    met by a record that has no such child. AND binds less tightly than OR,
+    as AIP-160 has it: use brackets, at most 20 deep. At most 256
+    comparisons and words.
+    """
+    fuzzy_names: builtins.bool
+    """Person names in `matches` and `filter` match by sound and spelling, in
+    any order of their words, instead of exactly (fuzzy semantic matching,
+    PS3.4 section C.2.2.2.1.1). Wildcards count for nothing then. At most 100
+    names in a question.
+    """
+    combined_date_times: builtins.bool
+    """A range of dates and a range of times of one pair (StudyDate and
+    StudyTime, and their like) in `matches` mean one range from the first
+    date's first time to the last date's last (PS3.4 section C.2.2.2.5),
+    instead of those times on each of the dates.
     """
     @builtins.property
     def matches(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
@@ -152,10 +360,13 @@ class FindRequest(message.Message):
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         at_least_position: builtins.str = ...,
+        filter: builtins.str = ...,
+        fuzzy_names: builtins.bool = ...,
+        combined_date_times: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "level", b"level", "matches", b"matches", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "return_keys", b"return_keys", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "combined_date_times", b"combined_date_times", "filter", b"filter", "fuzzy_names", b"fuzzy_names", "level", b"level", "matches", b"matches", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "return_keys", b"return_keys", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,11 +457,20 @@ class CountRequest(message.Message):
     LEVEL_FIELD_NUMBER: builtins.int
     MATCHES_FIELD_NUMBER: builtins.int
     AT_LEAST_POSITION_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    FUZZY_NAMES_FIELD_NUMBER: builtins.int
+    COMBINED_DATE_TIMES_FIELD_NUMBER: builtins.int
     store: builtins.str
     """The store; absent means "default"."""
     level: query_level_pb2.QueryLevel.ValueType
     """The level of the records to count. Required."""
     at_least_position: builtins.str
+    """As in FindRequest."""
+    filter: builtins.str
+    """A filter, as in FindRequest."""
+    fuzzy_names: builtins.bool
+    """As in FindRequest."""
+    combined_date_times: builtins.bool
     """As in FindRequest."""
     @builtins.property
     def matches(self) -> containers.RepeatedCompositeFieldContainer[AttributeMatch]:
@@ -263,10 +483,13 @@ class CountRequest(message.Message):
         level: query_level_pb2.QueryLevel.ValueType = ...,
         matches: abc.Iterable[AttributeMatch] | None = ...,
         at_least_position: builtins.str = ...,
+        filter: builtins.str = ...,
+        fuzzy_names: builtins.bool = ...,
+        combined_date_times: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "level", b"level", "matches", b"matches", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "combined_date_times", b"combined_date_times", "filter", b"filter", "fuzzy_names", b"fuzzy_names", "level", b"level", "matches", b"matches", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -291,6 +514,548 @@ class CountResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["count", b"count", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AggregateRequest(message.Message):
+    """AggregateRequest is a question whose answer is groups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: builtins.int
+    GROUP_BY_FIELD_NUMBER: builtins.int
+    MEASURES_FIELD_NUMBER: builtins.int
+    BY_COUNT_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    AT_LEAST_POSITION_FIELD_NUMBER: builtins.int
+    by_count: builtins.bool
+    """Groups in order of their counts, the greatest first, instead of by
+    their keys.
+    """
+    limit: builtins.int
+    """How many groups to return at most, 0 to 100,000: the first in the
+    order. Zero means all.
+    """
+    at_least_position: builtins.str
+    """As in FindRequest."""
+    @builtins.property
+    def question(self) -> Question:
+        """Which records. Required."""
+
+    @builtins.property
+    def group_by(self) -> containers.RepeatedCompositeFieldContainer[Grouping]:
+        """What to group by; none means one group of all. A record without a value
+        is in the group without one, a record with several values in the group
+        of each; of person names the first counts. At most 4.
+        """
+
+    @builtins.property
+    def measures(self) -> containers.RepeatedCompositeFieldContainer[Measure]:
+        """What to measure in each group beside its count. At most 16."""
+
+    def __init__(
+        self,
+        *,
+        question: Question | None = ...,
+        group_by: abc.Iterable[Grouping] | None = ...,
+        measures: abc.Iterable[Measure] | None = ...,
+        by_count: builtins.bool = ...,
+        limit: builtins.int = ...,
+        at_least_position: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "by_count", b"by_count", "group_by", b"group_by", "limit", b"limit", "measures", b"measures", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Grouping(message.Message):
+    """Grouping says what makes two records fall into one group."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: builtins.int
+    DATE_PART_FIELD_NUMBER: builtins.int
+    BINS_FIELD_NUMBER: builtins.int
+    attribute: builtins.str
+    """The attribute, as in AttributeMatch, or "age"; one of the records' level
+    or above. Required.
+    """
+    date_part: DatePart.ValueType
+    """Of a date or a date and time: this much of it."""
+    @builtins.property
+    def bins(self) -> Bins:
+        """Of a number: bins."""
+
+    def __init__(
+        self,
+        *,
+        attribute: builtins.str = ...,
+        date_part: DatePart.ValueType = ...,
+        bins: Bins | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["bins", b"bins", "date_part", b"date_part", "how", b"how"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attribute", b"attribute", "bins", b"bins", "date_part", b"date_part", "how", b"how"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_how: _TypeAlias = typing.Literal["date_part", "bins"]  # noqa: Y015
+    _WhichOneofArgType_how: _TypeAlias = typing.Literal["how", b"how"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_how) -> _WhichOneofReturnType_how | None: ...
+
+@typing.final
+class Bins(message.Message):
+    """Bins are half-open ranges of one width: from origin + n * width, included,
+    to origin + (n + 1) * width. A value more than 9e15 bins from the origin
+    counts as none.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    WIDTH_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    width: builtins.float
+    """The width, in the attribute's unit. Greater than zero."""
+    origin: builtins.float
+    """Where one of the bins begins."""
+    def __init__(
+        self,
+        *,
+        width: builtins.float = ...,
+        origin: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Measure(message.Message):
+    """Measure is a number that sums up an attribute over a group. Values that
+    are no numbers or beyond 1e300, and records without a value, do not take
+    part.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    QUANTILE_FIELD_NUMBER: builtins.int
+    attribute: builtins.str
+    """The attribute, as in AttributeMatch, or "age"; one of the records' level
+    or above. Its first value counts. Required.
+    """
+    kind: MeasureKind.ValueType
+    """What is measured. Required."""
+    quantile: builtins.float
+    """For MEASURE_KIND_QUANTILE: which, from 0 to 1; 0.75 is the third
+    quartile.
+    """
+    def __init__(
+        self,
+        *,
+        attribute: builtins.str = ...,
+        kind: MeasureKind.ValueType = ...,
+        quantile: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attribute", b"attribute", "kind", b"kind", "quantile", b"quantile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AggregateResponse(message.Message):
+    """AggregateResponse is the groups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: builtins.int
+    GROUP_COUNT_FIELD_NUMBER: builtins.int
+    RECORD_COUNT_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    group_count: builtins.int
+    """How many groups there are in all; more than were returned if `limit`
+    cut them off.
+    """
+    record_count: builtins.int
+    """How many records the question finds."""
+    position: builtins.str
+    """The feed position that the answer reflects."""
+    @builtins.property
+    def groups(self) -> containers.RepeatedCompositeFieldContainer[Group]:
+        """The groups, in the order asked for."""
+
+    def __init__(
+        self,
+        *,
+        groups: abc.Iterable[Group] | None = ...,
+        group_count: builtins.int = ...,
+        record_count: builtins.int = ...,
+        position: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group_count", b"group_count", "groups", b"groups", "position", b"position", "record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Group(message.Message):
+    """Group is a group of records."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    MEASUREMENTS_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    """How many records it has."""
+    @builtins.property
+    def keys(self) -> containers.RepeatedCompositeFieldContainer[GroupKey]:
+        """What they have in common: one key for each Grouping, in order."""
+
+    @builtins.property
+    def measurements(self) -> containers.RepeatedCompositeFieldContainer[Measurement]:
+        """One for each Measure, in order."""
+
+    def __init__(
+        self,
+        *,
+        keys: abc.Iterable[GroupKey] | None = ...,
+        count: builtins.int = ...,
+        measurements: abc.Iterable[Measurement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["count", b"count", "keys", b"keys", "measurements", b"measurements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GroupKey(message.Message):
+    """GroupKey is what a group's records share; neither field is set for records
+    without a value.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """Text, a UID, a date as YYYYMMDD, a time as HHMMSS.FFFFFF, or the part
+    of it that was asked for. Person names as they are compared: lower case,
+    without accents.
+    """
+    number: builtins.float
+    """A number; of a bin its lower end."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        number: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = typing.Literal["text", "number"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+@typing.final
+class Measurement(message.Message):
+    """Measurement is what was measured."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: builtins.int
+    value: builtins.float
+    """The number. Absent where no value took part; of MEASURE_KIND_COUNT it is
+    0 then.
+    """
+    def __init__(
+        self,
+        *,
+        value: builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+@typing.final
+class ExportRecordsRequest(message.Message):
+    """ExportRecordsRequest asks for a table."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: builtins.int
+    COLUMNS_FIELD_NUMBER: builtins.int
+    ORDER_BY_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    AT_LEAST_POSITION_FIELD_NUMBER: builtins.int
+    format: ExportFormat.ValueType
+    """The file's format. Required."""
+    at_least_position: builtins.str
+    """As in FindRequest."""
+    @builtins.property
+    def question(self) -> Question:
+        """Which records. Required."""
+
+    @builtins.property
+    def columns(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The columns: attributes, as return_keys of FindRequest; "age", and search
+        keys, whose values are written as they are compared. None means the
+        level's usual ones. At most 256, none of them twice.
+        """
+
+    @builtins.property
+    def order_by(self) -> containers.RepeatedCompositeFieldContainer[Order]:
+        """How to sort, as in FindRequest."""
+
+    def __init__(
+        self,
+        *,
+        question: Question | None = ...,
+        columns: abc.Iterable[builtins.str] | None = ...,
+        order_by: abc.Iterable[Order] | None = ...,
+        format: ExportFormat.ValueType = ...,
+        at_least_position: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at_least_position", b"at_least_position", "columns", b"columns", "format", b"format", "order_by", b"order_by", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExportRecordsResponse(message.Message):
+    """ExportRecordsResponse is a piece of the file."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    data: builtins.bytes
+    """The next bytes, about 256 KiB of them."""
+    position: builtins.str
+    """The feed position that the table reflects. In the first answer only."""
+    def __init__(
+        self,
+        *,
+        data: builtins.bytes = ...,
+        position: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["data", b"data", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SearchKey(message.Message):
+    """SearchKey is an attribute that was made searchable."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SEARCH_KEY_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    VR_FIELD_NUMBER: builtins.int
+    READY_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    search_key_id: builtins.str
+    """Its name in matching keys, filters and orders: lower-case letters,
+    digits and "_", at most 63. Neither "age" nor "report".
+    """
+    path: builtins.str
+    """Which attribute: keywords or tags, joined by "." from the outermost
+    sequence inwards. A private one is named by group, creator and the last
+    two digits of its element: `(0019,"SIEMENS MR HEADER",0C)`. Examples:
+    "SliceThickness", "RequestAttributesSequence.ScheduledProcedureStepID".
+    Required.
+    """
+    level: query_level_pb2.QueryLevel.ValueType
+    """The level whose records carry it. INSTANCE where unset. At a higher
+    level a record has the value of its newest instance.
+    """
+    vr: builtins.str
+    """The value representation values are compared as. Where empty, that of
+    PS3.6; a private attribute must name it.
+    """
+    ready: builtins.bool
+    """Whether questions may use it. Output only."""
+    @builtins.property
+    def create_time(self) -> timestamp_pb2.Timestamp:
+        """When it was made. Output only."""
+
+    def __init__(
+        self,
+        *,
+        search_key_id: builtins.str = ...,
+        path: builtins.str = ...,
+        level: query_level_pb2.QueryLevel.ValueType = ...,
+        vr: builtins.str = ...,
+        ready: builtins.bool = ...,
+        create_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "level", b"level", "path", b"path", "ready", b"ready", "search_key_id", b"search_key_id", "vr", b"vr"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateSearchKeyRequest(message.Message):
+    """CreateSearchKeyRequest makes a search key."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SEARCH_KEY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def search_key(self) -> SearchKey:
+        """The key. Required."""
+
+    def __init__(
+        self,
+        *,
+        search_key: SearchKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["search_key", b"search_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["search_key", b"search_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateSearchKeyResponse(message.Message):
+    """CreateSearchKeyResponse carries the operation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SEARCH_KEY_FIELD_NUMBER: builtins.int
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def search_key(self) -> SearchKey:
+        """The key as it is kept."""
+
+    @builtins.property
+    def operation(self) -> operation_service_pb2.Operation:
+        """The operation that fills it."""
+
+    def __init__(
+        self,
+        *,
+        search_key: SearchKey | None = ...,
+        operation: operation_service_pb2.Operation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation", "search_key", b"search_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation", "search_key", b"search_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackfillResult(message.Message):
+    """BackfillResult is the result of an operation of kind "index.backfill"."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    INSTANCE_COUNT_FIELD_NUMBER: builtins.int
+    VALUE_COUNT_FIELD_NUMBER: builtins.int
+    instance_count: builtins.int
+    """How many instances were looked at; of a key above instances, the newest
+    of each record.
+    """
+    value_count: builtins.int
+    """How many of them have a value."""
+    def __init__(
+        self,
+        *,
+        instance_count: builtins.int = ...,
+        value_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["instance_count", b"instance_count", "value_count", b"value_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSearchKeysRequest(message.Message):
+    """ListSearchKeysRequest asks for the search keys."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSearchKeysResponse(message.Message):
+    """ListSearchKeysResponse is all of them."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SEARCH_KEYS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def search_keys(self) -> containers.RepeatedCompositeFieldContainer[SearchKey]:
+        """The keys, by id; at most 256 can be made."""
+
+    def __init__(
+        self,
+        *,
+        search_keys: abc.Iterable[SearchKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["search_keys", b"search_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSearchKeyRequest(message.Message):
+    """DeleteSearchKeyRequest names a search key."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SEARCH_KEY_ID_FIELD_NUMBER: builtins.int
+    search_key_id: builtins.str
+    """Its id. Required."""
+    def __init__(
+        self,
+        *,
+        search_key_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["search_key_id", b"search_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSearchKeyResponse(message.Message):
+    """DeleteSearchKeyResponse is empty."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,7 +1159,9 @@ class GetIndexCapabilitiesResponse(message.Message):
     ATTRIBUTES_FIELD_NUMBER: builtins.int
     @builtins.property
     def attributes(self) -> containers.RepeatedCompositeFieldContainer[IndexedAttribute]:
-        """The attributes, by level and tag."""
+        """The attributes, by level and tag; search keys behind those of their
+        level.
+        """
 
     def __init__(
         self,
@@ -420,9 +1187,11 @@ class IndexedAttribute(message.Message):
     VR_FIELD_NUMBER: builtins.int
     LEVEL_FIELD_NUMBER: builtins.int
     keyword: builtins.str
-    """Its keyword, as PS3.6 has it."""
+    """Its keyword, as PS3.6 has it; of a search key its id."""
     tag: builtins.str
-    """Its tag as eight hexadecimal digits: "00100020"."""
+    """Its tag as eight hexadecimal digits: "00100020". Of a search key its
+    path.
+    """
     vr: builtins.str
     """Its value representation."""
     level: query_level_pb2.QueryLevel.ValueType

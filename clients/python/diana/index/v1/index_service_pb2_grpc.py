@@ -53,6 +53,31 @@ class IndexServiceStub(object):
                 request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.CountRequest.SerializeToString,
                 response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.CountResponse.FromString,
                 _registered_method=True)
+        self.Aggregate = channel.unary_unary(
+                '/diana.index.v1.IndexService/Aggregate',
+                request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.AggregateRequest.SerializeToString,
+                response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.AggregateResponse.FromString,
+                _registered_method=True)
+        self.ExportRecords = channel.unary_stream(
+                '/diana.index.v1.IndexService/ExportRecords',
+                request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsRequest.SerializeToString,
+                response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsResponse.FromString,
+                _registered_method=True)
+        self.CreateSearchKey = channel.unary_unary(
+                '/diana.index.v1.IndexService/CreateSearchKey',
+                request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyRequest.SerializeToString,
+                response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyResponse.FromString,
+                _registered_method=True)
+        self.ListSearchKeys = channel.unary_unary(
+                '/diana.index.v1.IndexService/ListSearchKeys',
+                request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysRequest.SerializeToString,
+                response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysResponse.FromString,
+                _registered_method=True)
+        self.DeleteSearchKey = channel.unary_unary(
+                '/diana.index.v1.IndexService/DeleteSearchKey',
+                request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyRequest.SerializeToString,
+                response_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyResponse.FromString,
+                _registered_method=True)
         self.GetIndexStatus = channel.unary_unary(
                 '/diana.index.v1.IndexService/GetIndexStatus',
                 request_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.GetIndexStatusRequest.SerializeToString,
@@ -89,6 +114,10 @@ class IndexServiceServicer(object):
         Errors:
         INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
         ordered by at the level.
+        INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+        says at which character, and why.
+        FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+        being filled.
         INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
         INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -107,6 +136,67 @@ class IndexServiceServicer(object):
         only.
 
         Errors: as for Find.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Aggregate(self, request, context):
+        """Aggregate groups the records that a question finds, and counts and
+        measures each group: studies by modality and month, a distribution of
+        ages, bins of dose. Read only.
+
+        Errors: as for Find, and
+        INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+        `limit`; group more coarsely, or ask for fewer records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRecords(self, request, context):
+        """ExportRecords writes all records that a question finds as one table, as
+        they were when the call began, and streams its bytes. Concatenated, the
+        `data` of all answers is the file. Read only.
+
+        Errors: as for Find.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSearchKey(self, request, context):
+        """CreateSearchKey makes an attribute searchable that is not so yet: a
+        private one, one within a sequence, or one that GetIndexCapabilities
+        does not list. It starts an operation of kind "index.backfill", which
+        reads the headers of the instances that are indexed already; its
+        progress counts instances, it resumes after a restart, and its result
+        is a BackfillResult. Instances that arrive meanwhile have the key at
+        once; questions may use it when the operation has succeeded.
+        Idempotent: the same key again returns the same operation. Who may call
+        it: administrators.
+
+        Errors:
+        ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+        attribute or level.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSearchKeys(self, request, context):
+        """ListSearchKeys lists the search keys by id. Read only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSearchKey(self, request, context):
+        """DeleteSearchKey forgets a search key and what was kept for it. Who may
+        call it: administrators.
+
+        Errors:
+        NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,6 +242,31 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.Count,
                     request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.CountRequest.FromString,
                     response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.CountResponse.SerializeToString,
+            ),
+            'Aggregate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Aggregate,
+                    request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.AggregateRequest.FromString,
+                    response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.AggregateResponse.SerializeToString,
+            ),
+            'ExportRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRecords,
+                    request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsRequest.FromString,
+                    response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsResponse.SerializeToString,
+            ),
+            'CreateSearchKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSearchKey,
+                    request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyRequest.FromString,
+                    response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyResponse.SerializeToString,
+            ),
+            'ListSearchKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSearchKeys,
+                    request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysRequest.FromString,
+                    response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysResponse.SerializeToString,
+            ),
+            'DeleteSearchKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSearchKey,
+                    request_deserializer=diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyRequest.FromString,
+                    response_serializer=diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyResponse.SerializeToString,
             ),
             'GetIndexStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIndexStatus,
@@ -232,6 +347,141 @@ class IndexService(object):
             '/diana.index.v1.IndexService/Count',
             diana_dot_index_dot_v1_dot_index__service__pb2.CountRequest.SerializeToString,
             diana_dot_index_dot_v1_dot_index__service__pb2.CountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Aggregate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.index.v1.IndexService/Aggregate',
+            diana_dot_index_dot_v1_dot_index__service__pb2.AggregateRequest.SerializeToString,
+            diana_dot_index_dot_v1_dot_index__service__pb2.AggregateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/diana.index.v1.IndexService/ExportRecords',
+            diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsRequest.SerializeToString,
+            diana_dot_index_dot_v1_dot_index__service__pb2.ExportRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSearchKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.index.v1.IndexService/CreateSearchKey',
+            diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyRequest.SerializeToString,
+            diana_dot_index_dot_v1_dot_index__service__pb2.CreateSearchKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSearchKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.index.v1.IndexService/ListSearchKeys',
+            diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysRequest.SerializeToString,
+            diana_dot_index_dot_v1_dot_index__service__pb2.ListSearchKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSearchKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.index.v1.IndexService/DeleteSearchKey',
+            diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyRequest.SerializeToString,
+            diana_dot_index_dot_v1_dot_index__service__pb2.DeleteSearchKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class IndexServiceStub:
     Errors:
       INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
         ordered by at the level.
+      INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+        says at which character, and why.
+      FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+        being filled.
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
       INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -63,6 +67,46 @@ class IndexServiceStub:
     only.
 
     Errors: as for Find.
+    """
+    Aggregate: grpc.UnaryUnaryMultiCallable[index_service_pb2.AggregateRequest, index_service_pb2.AggregateResponse]
+    """Aggregate groups the records that a question finds, and counts and
+    measures each group: studies by modality and month, a distribution of
+    ages, bins of dose. Read only.
+
+    Errors: as for Find, and
+      INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+        `limit`; group more coarsely, or ask for fewer records.
+    """
+    ExportRecords: grpc.UnaryStreamMultiCallable[index_service_pb2.ExportRecordsRequest, index_service_pb2.ExportRecordsResponse]
+    """ExportRecords writes all records that a question finds as one table, as
+    they were when the call began, and streams its bytes. Concatenated, the
+    `data` of all answers is the file. Read only.
+
+    Errors: as for Find.
+    """
+    CreateSearchKey: grpc.UnaryUnaryMultiCallable[index_service_pb2.CreateSearchKeyRequest, index_service_pb2.CreateSearchKeyResponse]
+    """CreateSearchKey makes an attribute searchable that is not so yet: a
+    private one, one within a sequence, or one that GetIndexCapabilities
+    does not list. It starts an operation of kind "index.backfill", which
+    reads the headers of the instances that are indexed already; its
+    progress counts instances, it resumes after a restart, and its result
+    is a BackfillResult. Instances that arrive meanwhile have the key at
+    once; questions may use it when the operation has succeeded.
+    Idempotent: the same key again returns the same operation. Who may call
+    it: administrators.
+
+    Errors:
+      ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+        attribute or level.
+    """
+    ListSearchKeys: grpc.UnaryUnaryMultiCallable[index_service_pb2.ListSearchKeysRequest, index_service_pb2.ListSearchKeysResponse]
+    """ListSearchKeys lists the search keys by id. Read only."""
+    DeleteSearchKey: grpc.UnaryUnaryMultiCallable[index_service_pb2.DeleteSearchKeyRequest, index_service_pb2.DeleteSearchKeyResponse]
+    """DeleteSearchKey forgets a search key and what was kept for it. Who may
+    call it: administrators.
+
+    Errors:
+      NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
     """
     GetIndexStatus: grpc.UnaryUnaryMultiCallable[index_service_pb2.GetIndexStatusRequest, index_service_pb2.GetIndexStatusResponse]
     """GetIndexStatus says how far the index has followed, and how many
@@ -102,6 +146,10 @@ class IndexServiceAsyncStub(IndexServiceStub):
     Errors:
       INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
         ordered by at the level.
+      INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+        says at which character, and why.
+      FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+        being filled.
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
       INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -116,6 +164,46 @@ class IndexServiceAsyncStub(IndexServiceStub):
     only.
 
     Errors: as for Find.
+    """
+    Aggregate: aio.UnaryUnaryMultiCallable[index_service_pb2.AggregateRequest, index_service_pb2.AggregateResponse]  # type: ignore[assignment]
+    """Aggregate groups the records that a question finds, and counts and
+    measures each group: studies by modality and month, a distribution of
+    ages, bins of dose. Read only.
+
+    Errors: as for Find, and
+      INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+        `limit`; group more coarsely, or ask for fewer records.
+    """
+    ExportRecords: aio.UnaryStreamMultiCallable[index_service_pb2.ExportRecordsRequest, index_service_pb2.ExportRecordsResponse]  # type: ignore[assignment]
+    """ExportRecords writes all records that a question finds as one table, as
+    they were when the call began, and streams its bytes. Concatenated, the
+    `data` of all answers is the file. Read only.
+
+    Errors: as for Find.
+    """
+    CreateSearchKey: aio.UnaryUnaryMultiCallable[index_service_pb2.CreateSearchKeyRequest, index_service_pb2.CreateSearchKeyResponse]  # type: ignore[assignment]
+    """CreateSearchKey makes an attribute searchable that is not so yet: a
+    private one, one within a sequence, or one that GetIndexCapabilities
+    does not list. It starts an operation of kind "index.backfill", which
+    reads the headers of the instances that are indexed already; its
+    progress counts instances, it resumes after a restart, and its result
+    is a BackfillResult. Instances that arrive meanwhile have the key at
+    once; questions may use it when the operation has succeeded.
+    Idempotent: the same key again returns the same operation. Who may call
+    it: administrators.
+
+    Errors:
+      ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+        attribute or level.
+    """
+    ListSearchKeys: aio.UnaryUnaryMultiCallable[index_service_pb2.ListSearchKeysRequest, index_service_pb2.ListSearchKeysResponse]  # type: ignore[assignment]
+    """ListSearchKeys lists the search keys by id. Read only."""
+    DeleteSearchKey: aio.UnaryUnaryMultiCallable[index_service_pb2.DeleteSearchKeyRequest, index_service_pb2.DeleteSearchKeyResponse]  # type: ignore[assignment]
+    """DeleteSearchKey forgets a search key and what was kept for it. Who may
+    call it: administrators.
+
+    Errors:
+      NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
     """
     GetIndexStatus: aio.UnaryUnaryMultiCallable[index_service_pb2.GetIndexStatusRequest, index_service_pb2.GetIndexStatusResponse]  # type: ignore[assignment]
     """GetIndexStatus says how far the index has followed, and how many
@@ -158,6 +246,10 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         Errors:
           INVALID_ARGUMENT (KEY_UNSUPPORTED): an attribute cannot be matched or
             ordered by at the level.
+          INVALID_ARGUMENT (FILTER_INVALID): `filter` is no filter; the error
+            says at which character, and why.
+          FAILED_PRECONDITION (SEARCH_KEY_NOT_READY): a search key is still
+            being filled.
           INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
             request.
           INVALID_ARGUMENT (POSITION_INVALID): `at_least_position` is not a
@@ -178,6 +270,76 @@ class IndexServiceServicer(metaclass=abc_1.ABCMeta):
         only.
 
         Errors: as for Find.
+        """
+
+    @abc_1.abstractmethod
+    def Aggregate(
+        self,
+        request: index_service_pb2.AggregateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[index_service_pb2.AggregateResponse, abc.Awaitable[index_service_pb2.AggregateResponse]]:
+        """Aggregate groups the records that a question finds, and counts and
+        measures each group: studies by modality and month, a distribution of
+        ages, bins of dose. Read only.
+
+        Errors: as for Find, and
+          INVALID_ARGUMENT (RESULT_TOO_LARGE): more than 100,000 groups, and no
+            `limit`; group more coarsely, or ask for fewer records.
+        """
+
+    @abc_1.abstractmethod
+    def ExportRecords(
+        self,
+        request: index_service_pb2.ExportRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[index_service_pb2.ExportRecordsResponse], abc.AsyncIterator[index_service_pb2.ExportRecordsResponse]]:
+        """ExportRecords writes all records that a question finds as one table, as
+        they were when the call began, and streams its bytes. Concatenated, the
+        `data` of all answers is the file. Read only.
+
+        Errors: as for Find.
+        """
+
+    @abc_1.abstractmethod
+    def CreateSearchKey(
+        self,
+        request: index_service_pb2.CreateSearchKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[index_service_pb2.CreateSearchKeyResponse, abc.Awaitable[index_service_pb2.CreateSearchKeyResponse]]:
+        """CreateSearchKey makes an attribute searchable that is not so yet: a
+        private one, one within a sequence, or one that GetIndexCapabilities
+        does not list. It starts an operation of kind "index.backfill", which
+        reads the headers of the instances that are indexed already; its
+        progress counts instances, it resumes after a restart, and its result
+        is a BackfillResult. Instances that arrive meanwhile have the key at
+        once; questions may use it when the operation has succeeded.
+        Idempotent: the same key again returns the same operation. Who may call
+        it: administrators.
+
+        Errors:
+          ALREADY_EXISTS (SEARCH_KEY_EXISTS): the id stands for another
+            attribute or level.
+        """
+
+    @abc_1.abstractmethod
+    def ListSearchKeys(
+        self,
+        request: index_service_pb2.ListSearchKeysRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[index_service_pb2.ListSearchKeysResponse, abc.Awaitable[index_service_pb2.ListSearchKeysResponse]]:
+        """ListSearchKeys lists the search keys by id. Read only."""
+
+    @abc_1.abstractmethod
+    def DeleteSearchKey(
+        self,
+        request: index_service_pb2.DeleteSearchKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[index_service_pb2.DeleteSearchKeyResponse, abc.Awaitable[index_service_pb2.DeleteSearchKeyResponse]]:
+        """DeleteSearchKey forgets a search key and what was kept for it. Who may
+        call it: administrators.
+
+        Errors:
+          NOT_FOUND (SEARCH_KEY_NOT_FOUND): there is none of this id.
         """
 
     @abc_1.abstractmethod
