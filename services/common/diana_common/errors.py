@@ -160,7 +160,10 @@ class Reason(Enum):
         Code.INVALID_ARGUMENT,
         "Import it in parts; it unpacks to more than the limits in docs/archive.md.",
     )
-    FILTER_INVALID = (Code.INVALID_ARGUMENT, "Correct the filter at the character the message names; see docs/queries.md.")
+    FILTER_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Correct the filter at the character the message names; see docs/queries.md.",
+    )
     SEARCH_KEY_NOT_FOUND = (Code.NOT_FOUND, "Name a search key that ListSearchKeys lists.")
     SEARCH_KEY_EXISTS = (Code.ALREADY_EXISTS, "Choose another id, or delete the search key of that id first.")
     SEARCH_KEY_NOT_READY = (Code.FAILED_PRECONDITION, "Wait for the operation that fills the search key to succeed.")
@@ -168,7 +171,10 @@ class Reason(Enum):
     COHORT_EXISTS = (Code.ALREADY_EXISTS, "Choose another id, or delete the cohort of that id first.")
     COHORT_LEVELS_DIFFER = (Code.FAILED_PRECONDITION, "Compare cohorts whose questions have the same level.")
     REPORT_NOT_FOUND = (Code.NOT_FOUND, "Check the report's id and the store.")
-    COLLECTION_NOT_FOUND = (Code.NOT_FOUND, "Check the collection's value; index the folder again if its files are new.")
+    COLLECTION_NOT_FOUND = (
+        Code.NOT_FOUND,
+        "Check the collection's value; index the folder again if its files are new.",
+    )
     RESULT_TOO_LARGE = (Code.INVALID_ARGUMENT, "Ask for fewer records, or group more coarsely.")
 
     @property

@@ -31,6 +31,7 @@ _DEFAULTS = {
     "tcp_user_timeout": "30000",
     "application_name": "diana",
 }
+_CANCEL_SECONDS = 5.0
 _OPEN = (TransactionStatus.ACTIVE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 _FORBIDDEN = ("42501",)
 _MARK = re.compile(r"\?(\d*)")
@@ -44,9 +45,9 @@ _AWAY = ("08", "57P", "25P03", "25006", "53300", "55P03", "40")
 class Link:
     """A connection of one thread at a time, in autocommit mode: transactions are statements."""
 
-    def __init__(self, url: str) -> None:
-        """Connect. Raises psycopg.Error; DianaError CONFIG_INVALID if the URL is none."""
-        self._db = psycopg.connect(_conninfo(url), autocommit=True, cursor_factory=psycopg.RawCursor)
+    def __init__(self, url: str, setting: str = "catalogue_url") -> None:
+        """Connect. Raises psycopg.Error; DianaError CONFIG_INVALID for `setting` if the URL is none."""
+        self._db = psycopg.connect(_conninfo(url, setting), autocommit=True, cursor_factory=psycopg.RawCursor)
         # Of one type whatever the number: or else a statement is prepared for each mix of sizes.
         self._db.adapters.register_dumper(int, Int8Dumper)
         self._db.adapters.register_dumper(str, _TextDumper)
@@ -95,6 +96,11 @@ class Link:
         """What the channels that were LISTENed to brought: waits for the first one. Raises psycopg.Error."""
         return [one.payload for one in self._db.notifies(timeout=seconds, stop_after=1)]
 
+    def cancel(self) -> None:
+        """Have the statement that runs fail, if one does: for another thread; never raises."""
+        with suppress(psycopg.Error):
+            self._db.cancel_safe(timeout=_CANCEL_SECONDS)
+
     def close(self) -> None:
         """Let go of it; never raises."""
         with suppress(psycopg.Error):
@@ -116,16 +122,16 @@ def translated(sql: str) -> bytes:
 
 
 @contextmanager
-def typed() -> Iterator[None]:
+def typed(setting: str = "catalogue_url") -> Iterator[None]:
     """Around statements: what fails is raised as a caller may see it. Raises DianaError DISK_FULL, PEER_UNAVAILABLE,
-    CONFIG_INVALID; psycopg.Error where the fault is ours."""
+    CONFIG_INVALID for `setting`; psycopg.Error where the fault is ours."""
     try:
         yield
     except psycopg.Error as error:
-        raise _told(error) from error
+        raise _told(error, setting) from error
 
 
-def _told(error: psycopg.Error) -> Exception:
+def _told(error: psycopg.Error, setting: str) -> Exception:
     """Its text stays out: it may name hosts and values."""
     state = error.sqlstate or ""
     if state.startswith(_FULL):
@@ -134,7 +140,7 @@ def _told(error: psycopg.Error) -> Exception:
         # A connection that is refused has no code that tells why.
         return DianaError(Reason.PEER_UNAVAILABLE, "The server's database does not answer, or does not let it in.")
     if state.startswith(_FORBIDDEN):
-        return config_invalid("catalogue_url", "the database does not let this user make and use its tables")
+        return config_invalid(setting, "the database does not let this user make and use its tables")
     return error
 
 
@@ -143,11 +149,11 @@ def is_url(url: str) -> bool:
     return url.startswith(("postgresql://", "postgres://"))
 
 
-def _conninfo(url: str) -> str:
+def _conninfo(url: str, setting: str) -> str:
     try:
         return make_conninfo("", **{**_DEFAULTS, **conninfo_to_dict(url)})
     except psycopg.Error:
-        raise config_invalid("catalogue_url", "is no PostgreSQL URL") from None
+        raise config_invalid(setting, "is no PostgreSQL URL") from None
 
 
 class _TextDumper(StrDumperUnknown):

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from diana_index.__main__ import main, make_server
 from diana_index.config import IndexConfig
 from diana_server.config import PeerConfig, ServerConfig, load_config
 from tests.contract.index.archive_server import serving
+from tests.support.shared_postgres import database
 from tests.unit.index.fake_archive import FakeArchive
 
 
@@ -58,11 +60,11 @@ class Running:
         return result
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     archive = FakeArchive()
-    with serving(archive) as address:
-        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address))
+    with serving(archive) as address, database() if request.param == "postgres" else nullcontext("") as url:
+        config = IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state", PeerConfig(address), database_url=url)
         server = make_server(config)
         with connect(server.start()) as channel:
             yield Running(archive, channel)
@@ -218,6 +220,7 @@ def test_a_second_process_on_the_same_folder_is_refused_and_leaves_the_first_one
 ) -> None:
     running.client.count("study", at_least_position=running.archive.store("1.1.1"))
     left = tmp_path / "state" / "records" / "records-rebuild.sqlite"
+    left.parent.mkdir(exist_ok=True)
     left.touch()
     with pytest.raises(DianaError) as refused:
         make_server(IndexConfig(ServerConfig("127.0.0.1:0"), tmp_path / "state"))

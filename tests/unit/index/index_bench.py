@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,33 @@ from diana_index.core.feeding import Feeder
 from diana_index.core.index import Index, Page, Wait
 from diana_index.core.paging import PageTokens
 from diana_index.core.progress import Progress
-from diana_index.core.question import Key, OrderKey
+from diana_index.core.question import Asked, Key, OrderKey
 from diana_index.core.store import Generation, Generations
 from diana_index.stores.generations import SqliteGenerations
-from diana_index.stores.memory import MemoryGenerations
+from diana_index.stores.postgres_generations import PostgresGenerations
+from tests.support.shared_postgres import database
 from tests.unit.index.fake_archive import FakeArchive
 
 NO_WAIT = Wait("", 0.0, lambda: True)
 
-STORES: dict[str, Callable[[Path], Generations]] = {
-    "memory": lambda folder: MemoryGenerations(),
+
+class _Borrowed(PostgresGenerations):
+    """In a database that it has for itself until it is closed."""
+
+    def __init__(self) -> None:
+        self._database = ExitStack()
+        super().__init__(self._database.enter_context(database()))
+
+    def close(self) -> None:
+        super().close()
+        self._database.close()
+
+
+STORES: dict[str, Callable[[Path], SqliteGenerations | PostgresGenerations]] = {
     "sqlite": SqliteGenerations,
+    "postgres": lambda folder: _Borrowed(),
 }
+"""What opens a new store by its kind, in a folder if it needs one. Close it."""
 
 
 class Listener:
@@ -69,18 +85,22 @@ class IndexBench:
         token: str = "",
         store: str = "default",
         request: bytes = b"",
+        **more: Any,
     ) -> Page:
         """A page; "-" before an order key is descending."""
         orders = [OrderKey(one.removeprefix("-"), one.startswith("-")) for one in order]
-        return self.index.find(store, level, as_keys(keys), orders, returned, size, token, request, NO_WAIT)
+        asked = Asked(store, level, as_keys(keys), **more)
+        return self.index.find(asked, orders, returned, size, token, request, NO_WAIT)
 
     def uids(self, level: Level, keys: Mapping[str, str | Sequence[str]] | None = None, **more: Any) -> list[str]:
         """What names the records found: patient ID or UID."""
         return [unique(level, record) for record in self.find(level, keys, **more).records]
 
-    def count(self, level: Level, keys: Mapping[str, str | Sequence[str]] | None = None, store: str = "default") -> int:
+    def count(
+        self, level: Level, keys: Mapping[str, str | Sequence[str]] | None = None, store: str = "default", **more: Any
+    ) -> int:
         """How many match."""
-        return self.index.count(store, level, as_keys(keys), NO_WAIT)[0]
+        return self.index.count(Asked(store, level, as_keys(keys), **more), NO_WAIT)[0]
 
     def one(self, level: Level, returned: Sequence[str] = ()) -> dict[str, Any]:
         """The only record's elements."""

@@ -15,7 +15,11 @@ from diana_common.errors import DianaError, Reason
 from diana_index.core import feeding
 from diana_index.core.attributes import Level
 from diana_index.core.follow import Follower
+from diana_index.core.vocabulary import SearchKey
+from diana_index.core.written import Written
+from diana_index.stores.databases import open_database
 from diana_index.stores.generations import SqliteGenerations
+from diana_index.stores.written import WRITTEN, SqlWritten
 from tests.unit.index.fake_archive import FakeArchive
 from tests.unit.index.index_bench import IndexBench
 
@@ -46,7 +50,12 @@ class Followed(IndexBench):
     def __init__(self, folder: Path, archive: FakeArchive | None = None) -> None:
         self.records = SqliteGenerations(folder)
         super().__init__(self.records, archive)
-        self.follower = Follower(self.archive, self.generations, self.index.progress, self.listener, self._ask_rebuild)
+        self.database = open_database("", folder.parent / "written.sqlite", WRITTEN)
+        self.fills: list[SearchKey] = []
+        self.written = Written(SqlWritten(self.database), self.generations, self.listener, self.fills.append)
+        self.follower = Follower(
+            self.archive, self.generations, self.index.progress, self.listener, self.written, self._ask_rebuild
+        )
         self._rebuilding: threading.Thread | None = None
         self.rebuilds = 0
 
@@ -59,6 +68,7 @@ class Followed(IndexBench):
         if self._rebuilding:
             self._rebuilding.join()
         self.records.close()
+        self.database.close()
 
     def _ask_rebuild(self) -> None:
         if self._rebuilding is None or not self._rebuilding.is_alive():

@@ -19,8 +19,8 @@ from diana_common.errors import DianaError
 from diana_common.filters.tokens import Kind, Token, tokens
 from diana_common.filters.tree import And, Comparator, Filter, Member, Not, Or, Restriction, Value, Words, filter_error
 
-MAX_DEPTH = 64
-"""How deep brackets may nest."""
+MAX_DEPTH = 20
+"""How deep brackets may nest: as deep as SQLite parses what they come to."""
 
 MAX_RESTRICTIONS = 256
 """How many comparisons and words a filter may have."""
@@ -35,7 +35,7 @@ def parse_filter(text: str, field: str = "filter") -> Filter | None:
     """The tree of a filter; None if it is empty, which every record meets.
 
     Raises FILTER_INVALID, naming the request's `field` and the character: for what the grammar does not
-    allow, more than 16 KiB, brackets deeper than 64, or more than 256 comparisons and words.
+    allow, more than 16 KiB, brackets deeper than 20, or more than 256 comparisons and words.
     """
     return _Parser(list(tokens(text, field)), text, field).parse()
 

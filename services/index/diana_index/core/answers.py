@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from diana_index.core.attributes import ATTRIBUTES, BY_TAG, UNIQUE_KEYS, Level
-from diana_index.core.records import Elements, first_text, parse_header
+from diana_index.core.attributes import ATTRIBUTES, BY_TAG, UNIQUE_KEYS, Attribute, Level
+from diana_index.core.records import Elements, first_text, json_bytes, parse_header
 from diana_index.core.store import Row, Wanted
 
 
@@ -35,36 +35,42 @@ _KEPT = {
 }
 
 
-def wanted_of(level: Level, tags: frozenset[str]) -> Wanted:
-    """What must be read of each row to answer with these tags."""
+def wanted_of(level: Level, tags: frozenset[str], keyed: tuple[Attribute, ...] = ()) -> Wanted:
+    """What must be read of each row to answer with these tags, and with the forms of what has no column."""
     missing = tags - _KEPT[level]
     if level < Level.INSTANCE:
-        return Wanted(above=bool(missing))
+        return Wanted(above=bool(missing), keyed=keyed)
     derived = {tag for tag in missing if _is_derived(tag)}
-    return Wanted(above=bool(derived), header=bool(missing - derived))
+    return Wanted(above=bool(derived), header=bool(missing - derived), keyed=keyed)
 
 
 def make_record(row: Row, level: Level, tags: frozenset[str]) -> Record:
     """The record for a row read with `wanted_of(level, tags)`."""
-    own, *above = row.elements
-    header = None if row.dicom_json is None else parse_header(row.dicom_json)
-    found: Elements = {}
-    for tag in sorted(tags):
-        # An instance answers with its own header's values; the records above it may be another's.
-        further = above if level < Level.INSTANCE or _is_derived(tag) else [header or {}]
-        source = next((elements for elements in (own, *further) if tag in elements), None)
-        if source is not None:
-            found[tag] = source[tag]
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    found = chosen_elements(row, level, sorted(tags))
+    own = row.elements[0]
     unique = {each: first_text(own, UNIQUE_KEYS[each].tag) if level >= each else "" for each in Level}
     return Record(
         patient_id=unique[Level.PATIENT],
         study_uid=unique[Level.STUDY],
         series_uid=unique[Level.SERIES],
         sop_uid=unique[Level.INSTANCE],
-        dicom_json=text.encode("utf-8", "replace"),
+        dicom_json=json_bytes(found),
         instance_count=row.instance_count,
     )
+
+
+def chosen_elements(row: Row, level: Level, tags: Iterable[str]) -> Elements:
+    """The elements of these tags, as far as there are such, of a row read with `wanted_of(level, tags)`."""
+    own, *above = row.elements
+    header = None if row.dicom_json is None else parse_header(row.dicom_json)
+    found: Elements = {}
+    for tag in tags:
+        # An instance answers with its own header's values; the records above it may be another's.
+        further = above if level < Level.INSTANCE or _is_derived(tag) else [header or {}]
+        source = next((elements for elements in (own, *further) if tag in elements), None)
+        if source is not None:
+            found[tag] = source[tag]
+    return found
 
 
 def _is_derived(tag: str) -> bool:

@@ -11,6 +11,7 @@ from diana_common.position import Position
 from diana_index.core.attributes import Level
 from diana_index.core.feed import Archive, Deleted, Entry, FeedBatch, HeldHeader, Omitted, Restored, Stored
 from diana_index.core.records import Names, build_record, parse_header
+from diana_index.core.reports import structured_report
 from diana_index.core.store import Change, Generation, Mark, Put, Remove, Unstorable
 
 _PIECE_BYTES = 4 * 1024 * 1024
@@ -145,8 +146,10 @@ class Feeder:
     def _put(self, store: str, names: Names, version: str, dicom_json: bytes) -> Put | None:
         try:
             header = parse_header(dicom_json)
-            record = build_record(header, Level.INSTANCE, names, {})
+            keyed = self._generation.vocabulary().keyed[Level.INSTANCE]
+            record = build_record(header, Level.INSTANCE, names, {}, keyed)
+            report = structured_report(header, names.sop_uid, names.study_uid)
         except (ValueError, RecursionError) as error:
             self._listener.skipped(store, names.sop_uid, type(error).__name__)
             return None
-        return Put(store, names, version, dicom_json, header, record)
+        return Put(store, names, version, dicom_json, record, keyed=keyed, report=report)

@@ -2,7 +2,8 @@
 
 Text keeps its case and loses outer spaces; person names are folded; dates are YYYYMMDD, times
 HHMMSS.FFFFFF, date-times those two in UTC (one without an offset counts as UTC); numbers are numbers. A
-value that is not what its VR says has no form: only a universal key finds its record.
+value that is not what its VR says, or far longer than that allows, has no form: only a universal key finds its
+record. What is no character stands as another: see `folding.comparable`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
-from diana_common.values import PersonName, normalised_name, parse_date, parse_date_time, parse_time
+from diana_common.values import PersonName, parse_date, parse_date_time, parse_time
+from diana_index.core.folding import comparable, folded_name
 
 Form = str | int | float
 """What is stored and compared. Text compares by code points."""
 
-_LARGEST_INTEGER = 2**63 - 1
+LARGEST_INTEGER = 2**53
+"""Whole numbers beyond are floats: what they are compared as in every database."""
+
+MOST_CHARACTERS = 250
+"""Of a form of a VR that allows 64: a value is not what it should be long before, and indexes take no more."""
+
+_LONG = frozenset({"LT", "ST", "UC", "UR", "UT"})
+"""VRs of text of any length."""
 
 NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
 """VRs whose forms are numbers."""
@@ -50,21 +59,29 @@ def text_form(value: object) -> str | None:
         value = str(value) if isinstance(value, int | float) else ""
     text = value.strip(" \0")
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).encode("utf-8", "replace").decode()
-    return text or None
+        text = unicodedata.normalize("NFC", text)
+    return comparable(text) or None
+
+
+def short_text_form(value: object) -> str | None:
+    """As `text_form`; None for what is too long."""
+    text = text_form(value)
+    return text if text is None or len(text) <= MOST_CHARACTERS else None
 
 
 def number_form(value: object) -> Form | None:
     """A finite number from one or from its text; None for anything else."""
-    if isinstance(value, int) and abs(value) <= _LARGEST_INTEGER:
+    if isinstance(value, int) and abs(value) <= LARGEST_INTEGER:
         return int(value)
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return None  # Python takes more for a number than DICOM
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         return None
     if not math.isfinite(number):
         return None
-    return int(number) if number.is_integer() and abs(number) <= _LARGEST_INTEGER else number
+    return int(number) if number.is_integer() and abs(number) <= LARGEST_INTEGER else number
 
 
 def name_forms(value: object) -> list[Form]:
@@ -75,20 +92,16 @@ def name_forms(value: object) -> list[Form]:
         name = PersonName.from_json(value)
     else:
         return []
-    groups = [_folded(group) for group in (name.alphabetic, name.ideographic, name.phonetic)]
+    groups = [folded_name(group) for group in (name.alphabetic, name.ideographic, name.phonetic)]
     together = "=".join(groups).rstrip("=")
     forms = [form for group in groups if group for form in (group, plain_name(group))]
-    return list(dict.fromkeys(forms + ([together] if "=" in together else [])))
+    found = dict.fromkeys(forms + ([together] if "=" in together else []))
+    return [one for one in found if len(one) <= MOST_CHARACTERS]
 
 
 def plain_name(group: str) -> str:
     """Family and given name with a space between."""
     return " ".join(part for part in group.split("^")[:2] if part)
-
-
-@lru_cache(maxsize=4096)
-def _folded(group: str) -> str:
-    return normalised_name(group).encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=4096)
@@ -124,4 +137,4 @@ def former(vr: str) -> Callable[[Any], Form | None]:
     """The function that gives a single value of a VR other than PN its form, or None."""
     if vr in NUMBERS:
         return number_form
-    return _DATES.get(vr, text_form)
+    return _DATES.get(vr, text_form if vr in _LONG else short_text_form)

@@ -7,9 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from diana_index.core.aggregating import Aggregation, Groups
+from diana_index.core.attributes import Attribute
 from diana_index.core.forms import Form
+from diana_index.core.members import Member
 from diana_index.core.question import Question
 from diana_index.core.records import Elements, LevelRecord, Names
+from diana_index.core.reports import Report
+from diana_index.core.vocabulary import SearchKey, Vocabulary
 
 Alive = Callable[[], bool]
 """Whether somebody still waits for the answer."""
@@ -29,10 +34,12 @@ class Put:
     names: Names
     version: str
     dicom_json: bytes
-    header: Elements
-    """`dicom_json`, parsed."""
     record: LevelRecord
     """The instance's own record."""
+    keyed: Sequence[Attribute] = ()
+    """The attributes without a column that the record was made with; those of the generation may be others by now."""
+    report: Report | None = None
+    """What it says, if it is a structured report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,28 @@ class Remove:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PutReport:
+    """A plain report is there, in place of one of the same id."""
+
+    number: int
+    """The change's, among all changes of what people wrote."""
+    store: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveReport:
+    """A plain report is gone."""
+
+    number: int
+    """As of PutReport."""
+    store: str
+    report_id: str
+
+
 Change = Put | Remove
+ReportChange = PutReport | RemoveReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +95,8 @@ class Row:
     """The record's kept elements, then those of the records above that were asked for."""
     dicom_json: bytes | None
     """The whole header, if it was asked for."""
+    forms: Sequence[list[Form]] = ()
+    """All forms of each attribute without a column that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +117,20 @@ class Wanted:
     """The kept elements of the records above it."""
     header: bool = False
     """The whole header; at instance level only."""
+    keyed: tuple[Attribute, ...] = ()
+    """Attributes without a column, of its level or above, whose forms are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How far the filling of a search key is."""
+
+    records: int
+    """How many were looked at since it began."""
+    values: int
+    """How many of them have a value."""
+    ready: bool
+    """Whether there is nothing left to fill."""
 
 
 class Unstorable(Exception):
@@ -108,12 +152,29 @@ class Reader(Protocol):
         """The records that meet a question, in its order, from behind `after`."""
         ...
 
+    def names(self, question: Question, after: SortKey | None, limit: int | None) -> Iterator[tuple[SortKey, Member]]:
+        """What names the records that meet a question, each with its place: by unique key from behind `after`, or,
+        without a limit, all in no order."""
+        ...
+
     def count(self, question: Question) -> int:
         """How many there are."""
         ...
 
+    def aggregate(self, question: Question, aggregation: Aggregation) -> Groups:
+        """The groups of the records that meet a question, in order, up to the aggregation's limit."""
+        ...
+
     def totals(self, store: str | None = None) -> Totals:
         """How many records a store has, at all levels; all stores together for None."""
+        ...
+
+    def report(self, store: str, report_id: str) -> Report | None:
+        """A report with its text; a plain one before a structured one."""
+        ...
+
+    def study_reports(self, store: str, study_uid: str, limit: int) -> list[Report]:
+        """A study's reports, by its UID or its accession number, the newest first, without their texts."""
         ...
 
 
@@ -126,6 +187,29 @@ class Generation(Protocol):
 
     def apply(self, changes: Sequence[Change], mark: Mark) -> None:
         """Make the changes, in order, and set the mark: all of it or nothing. Raises Unstorable, Damaged."""
+        ...
+
+    def written(self) -> int:
+        """Up to which number the changes of what people wrote are applied."""
+        ...
+
+    def write(self, changes: Sequence[ReportChange], written: int) -> None:
+        """Make changes of reports, in order, and set that number: all of it or nothing. Raises Damaged, Unstorable.
+
+        Those up to the number that is set already are there, whoever made them.
+        """
+        ...
+
+    def vocabulary(self) -> Vocabulary:
+        """What questions to this generation may speak of."""
+        ...
+
+    def set_search_keys(self, keys: Sequence[SearchKey]) -> None:
+        """Have just these search keys: forget what others kept; new ones are to be filled, unless it is empty."""
+        ...
+
+    def fill(self, key_id: str, limit: int) -> Filled | None:
+        """Fill a search key for the next records; None if there is none of this id."""
         ...
 
     def reading(self, alive: Alive) -> AbstractContextManager[Reader]:
@@ -150,8 +234,13 @@ class Generations(Protocol):
     def adopt(self, generation: Generation) -> None:
         """Have a created one answer from now on, durably, and throw the one before away.
 
-        Raises OSError, and nothing has changed, if that cannot be made durable.
+        Raises OSError, and nothing has changed, if that cannot be made durable; DianaError PEER_UNAVAILABLE if it
+        is not known whether it was: adopt it again then.
         """
+        ...
+
+    def standing_still(self) -> AbstractContextManager[None]:
+        """No process writes into the generation that answers, inside; what this one writes its caller keeps away."""
         ...
 
     def discard(self, generation: Generation) -> None:

@@ -6,10 +6,11 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from diana_common.state_files import make_directory, replace_file
+from diana_index.core.follow import AlwaysMine
 from diana_index.core.paging import KEY_BYTES
 from diana_index.core.store import Generation
 from diana_index.stores.sqlite import SqliteGeneration
@@ -18,7 +19,7 @@ _POINTER = "active"
 _PREFIX = "records-"
 
 
-class SqliteGenerations:
+class SqliteGenerations(AlwaysMine):
     """Opens the active generation, or makes an empty one, and clears away what a crash left of others."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,6 +62,10 @@ class SqliteGenerations:
             self._point(adopted)
             before, self._active = self._active, adopted
         self._release(before)
+
+    def standing_still(self) -> AbstractContextManager[None]:
+        """No other process writes here."""
+        return nullcontext()
 
     def discard(self, generation: Generation) -> None:
         """Throw a created one away."""

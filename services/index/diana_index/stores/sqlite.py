@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from diana_common.errors import DianaError, Reason
 from diana_common.state_files import make_private_file
-from diana_index.core.attributes import Level
-from diana_index.core.question import Question
-from diana_index.core.store import Alive, Change, Damaged, Mark, Row, SortKey, Totals, Unstorable, Wanted
-from diana_index.stores.schema import VERSION, fingerprint, statements
-from diana_index.stores.sql import Sql, count_sql, find_sql
-from diana_index.stores.writer import Application
+from diana_index.core.store import Alive, Change, Damaged, Filled, Mark, ReportChange, Unstorable
+from diana_index.core.vocabulary import SearchKey, Vocabulary
+from diana_index.stores import search_keys
+from diana_index.stores.dialect import SQLITE
+from diana_index.stores.reader import SqlReader, read_mark
+from diana_index.stores.schema import VERSION, fingerprint, statements, statistics
+from diana_index.stores.writer import Application, apply_reports
 
 _STEPS_BETWEEN_LOOKS = 100_000
 """SQLite instructions between two looks at whether somebody still waits: about a millisecond's worth."""
@@ -25,6 +24,8 @@ _BUSY_SECONDS = 10.0
 _READERS = 8
 """Questions read for at a time; one more waits, for as long as somebody waits for it."""
 _LOOK_SECONDS = 0.25
+_CACHE_KIB = 65_536
+"""Pages that the writer keeps: the indexes of a large generation are written all over."""
 
 
 class SqliteGeneration:
@@ -42,40 +43,61 @@ class SqliteGeneration:
         self._writer.execute("PRAGMA journal_mode = WAL")
         # A commit lost in a power cut is read from the feed again; the file stays whole.
         self._writer.execute("PRAGMA synchronous = NORMAL")
+        self._writer.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._prepare()
+        self._vocabulary = search_keys.read_vocabulary(self._writer)
 
     @property
     def is_current(self) -> bool:
         """Whether it was made with this program's table of attributes."""
-        return bool(self._writer.execute("SELECT fingerprint = ? FROM made", (fingerprint(),)).fetchone()[0])
+        return bool(self._writer.execute("SELECT fingerprint = ? FROM made", (fingerprint(SQLITE),)).fetchone()[0])
 
     def mark(self) -> Mark:
         """How far the feed is applied. Raises Damaged."""
         with self._writing, _telling_damage():
-            return _mark(self._writer)
+            return read_mark(self._writer)
+
+    def written(self) -> int:
+        """Up to which number the changes of what people wrote are applied. Raises Damaged."""
+        with self._writing, _telling_damage():
+            return int(self._writer.execute("SELECT written FROM state").fetchone()[0])
 
     def apply(self, changes: Sequence[Change], mark: Mark) -> None:
         """Make the changes and set the mark at once. Raises Unstorable, Damaged, sqlite3.OperationalError."""
-        with self._writing, _telling_damage():
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                Application(self._writer).apply(changes, mark)
-                self._writer.execute("COMMIT")
-            except BaseException as error:
-                self._writer.rollback()
-                if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception) or _is_damage(error):
-                    raise
-                raise Unstorable from error
+        with self._transaction():
+            Application(self._writer, self._vocabulary).apply(changes, mark)
+
+    def write(self, changes: Sequence[ReportChange], written: int) -> None:
+        """Make changes of reports and set the number at once. Raises as `apply`."""
+        with self._transaction():
+            apply_reports(self._writer, changes, written)
+
+    def vocabulary(self) -> Vocabulary:
+        """What questions may speak of."""
+        return self._vocabulary
+
+    def set_search_keys(self, keys: Sequence[SearchKey]) -> None:
+        """Have just these search keys. Raises as `apply`."""
+        with self._transaction():
+            search_keys.set_search_keys(self._writer, keys)
+            self._vocabulary = search_keys.read_vocabulary(self._writer)
+
+    def fill(self, key_id: str, limit: int) -> Filled | None:
+        """Fill a search key for the next records. Raises as `apply`."""
+        with self._transaction():
+            filled = search_keys.fill(self._writer, key_id, limit)
+            self._vocabulary = search_keys.read_vocabulary(self._writer)
+            return filled
 
     @contextmanager
-    def reading(self, alive: Alive) -> Iterator[SqliteReader]:
-        """A view of one moment, on a connection of its own."""
+    def reading(self, alive: Alive) -> Iterator[SqlReader]:
+        """A view for one question. Raises DianaError OVERLOADED once nobody waits any more."""
         with self._place(alive):
             connection = self._reader()
             connection.set_progress_handler(lambda: not alive(), _STEPS_BETWEEN_LOOKS)
             try:
                 connection.execute("BEGIN")
-                yield SqliteReader(connection)
+                yield SqlReader(connection, SQLITE)
             except sqlite3.OperationalError as error:
                 if "interrupted" not in str(error):
                     raise
@@ -92,6 +114,20 @@ class SqliteGeneration:
             while self._idle:
                 self._idle.pop().close()
         self._writer.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._writing, _telling_damage():
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException as error:
+                self._writer.rollback()
+                self._vocabulary = search_keys.read_vocabulary(self._writer)
+                if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception) or _is_damage(error):
+                    raise
+                raise Unstorable from error
 
     @contextmanager
     def _place(self, alive: Alive) -> Iterator[None]:
@@ -116,47 +152,12 @@ class SqliteGeneration:
         if version == VERSION:
             return
         self._writer.execute("BEGIN IMMEDIATE")
-        for statement in statements():
+        for statement in [*statements(SQLITE), *statistics()]:
             self._writer.execute(statement)
         self._writer.execute("CREATE TABLE made (fingerprint TEXT NOT NULL)")
-        self._writer.execute("INSERT INTO made VALUES (?)", (fingerprint(),))
+        self._writer.execute("INSERT INTO made VALUES (?)", (fingerprint(SQLITE),))
         self._writer.execute(f"PRAGMA user_version = {VERSION}")
         self._writer.execute("COMMIT")
-
-
-class SqliteReader:
-    """One view of the records."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def mark(self) -> Mark:
-        """How far the view reaches."""
-        return _mark(self._connection)
-
-    def find(self, question: Question, wanted: Wanted, after: SortKey | None, limit: int) -> Iterator[Row]:
-        """The records that meet a question, in its order, from behind `after`."""
-        above = question.level if wanted.above else Level.PATIENT
-        for row in self._rows(find_sql(question, wanted, after, limit)):
-            count, texts, body, sort_key = row[0], row[1 : 1 + above], row[1 + above], row[2 + above :]
-            header = zlib.decompress(body) if body is not None else None
-            yield Row(sort_key, count, [json.loads(text) for text in texts], header)
-
-    def count(self, question: Question) -> int:
-        """How many there are."""
-        return int(self._rows(count_sql(question)).fetchone()[0])
-
-    def totals(self, store: str | None = None) -> Totals:
-        """How many records a store has, or all stores together: summed up from the patients' records."""
-        row = self._connection.execute(
-            'SELECT count(*), sum("NumberOfPatientRelatedStudies"), sum("NumberOfPatientRelatedSeries"),'
-            ' sum("NumberOfPatientRelatedInstances") FROM patient WHERE ?1 IS NULL OR store = ?1',
-            (store,),
-        ).fetchone()
-        return Totals(*(number or 0 for number in row))
-
-    def _rows(self, sql: Sql) -> sqlite3.Cursor:
-        return self._connection.execute(sql.text, sql.values)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -186,7 +187,3 @@ def _is_damage(error: Exception) -> bool:
 
 def _given_up() -> DianaError:
     return DianaError(Reason.OVERLOADED, "The question was given up: nobody waited any more.")
-
-
-def _mark(connection: sqlite3.Connection) -> Mark:
-    return Mark(*connection.execute("SELECT position, commit_time FROM state").fetchone())

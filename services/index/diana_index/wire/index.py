@@ -10,7 +10,10 @@ from diana.type.v1.query_level_pb2 import QueryLevel
 from diana_index.core.answers import Record
 from diana_index.core.attributes import Attribute, Level
 from diana_index.core.feed import Deleted, Entry, FeedBatch, HeldHeader, InstanceName, Omitted, Restored, Stored
-from diana_index.core.question import Key, OrderKey
+from diana_index.core.paths import path_text
+from diana_index.core.question import Asked, Key, OrderKey
+
+DEFAULT_STORE = "default"
 
 _OMITTED = {
     feed_pb2.HEADER_OMITTED_TOO_LARGE: Omitted.TOO_LARGE,
@@ -30,12 +33,20 @@ def held_from_proto(message: archive_service_pb2.GetInstanceHeaderResponse) -> H
     return HeldHeader(one.study_uid, one.series_uid, one.current, message.dicom_json)
 
 
-def keys_from_proto(request: pb.FindRequest | pb.CountRequest) -> list[Key]:
-    """A request's matching keys."""
-    return [Key(one.attribute, tuple(one.values)) for one in request.matches]
+def asked_from_proto(request: pb.FindRequest | pb.CountRequest | pb.Question, path: str = "") -> Asked:
+    """A request's question; `path`: where in a request it is, for errors."""
+    return Asked(
+        store=request.store or DEFAULT_STORE,
+        level=Level(request.level),
+        keys=[_key(one) for one in request.matches],
+        filter=request.filter,
+        fuzzy_names=request.fuzzy_names,
+        combined_date_times=request.combined_date_times,
+        path=path,
+    )
 
 
-def orders_from_proto(request: pb.FindRequest) -> list[OrderKey]:
+def orders_from_proto(request: pb.FindRequest | pb.ExportRecordsRequest) -> list[OrderKey]:
     """A request's sorting keys."""
     return [OrderKey(one.attribute, one.descending) for one in request.order_by]
 
@@ -55,7 +66,10 @@ def record_to_proto(record: Record) -> pb.Record:
 def attribute_to_proto(attribute: Attribute) -> pb.IndexedAttribute:
     """An attribute of the capabilities."""
     return pb.IndexedAttribute(
-        keyword=attribute.keyword, tag=attribute.tag, vr=attribute.vr, level=level_to_proto(attribute.level)
+        keyword=attribute.keyword,
+        tag=path_text(attribute.steps) if attribute.steps else attribute.tag,
+        vr=attribute.vr,
+        level=level_to_proto(attribute.level),
     )
 
 
@@ -69,6 +83,10 @@ def timestamp(seconds: float) -> Timestamp:
     message = Timestamp()
     message.FromMicroseconds(round(seconds * 1e6))
     return message
+
+
+def _key(match: pb.AttributeMatch) -> Key:
+    return Key(match.attribute, tuple(match.values), tuple(_key(one) for one in match.item))
 
 
 def _entry(entry: feed_pb2.FeedEntry) -> Entry:

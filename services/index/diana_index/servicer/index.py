@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import grpc
 
 from diana.index.v1 import index_service_pb2 as pb
 from diana.index.v1.index_service_pb2_grpc import IndexServiceServicer
-from diana_index.core.attributes import ATTRIBUTES, Level
+from diana_index.core.exporting import Format, Writer
 from diana_index.core.follow import Follower
 from diana_index.core.index import Index, Wait
-from diana_index.wire import attribute_to_proto, keys_from_proto, orders_from_proto, record_to_proto, timestamp
+from diana_index.core.written import Written
+from diana_index.servicer.search_keys import SearchKeyMethods
+from diana_index.wire import (
+    DEFAULT_STORE,
+    asked_from_proto,
+    attribute_to_proto,
+    orders_from_proto,
+    record_to_proto,
+    timestamp,
+)
+from diana_index.wire.aggregates import aggregation_from_proto, groups_to_proto
 from diana_server.operations import Operation, OperationQueue, Work
 from diana_server.operations.wire import operation_to_proto
 
 REBUILD = "index.rebuild"
 
-_DEFAULT_STORE = "default"
 _DEFAULT_WAIT_SECONDS = 30.0
 # What is left of a call's deadline for the answer to travel.
 _MARGIN_SECONDS = 0.2
 
 
-class IndexServicer(IndexServiceServicer):
+class IndexServicer(SearchKeyMethods, IndexServiceServicer):
     """Answers for the index. A rebuild is an operation of `queue`."""
 
-    def __init__(self, index: Index, queue: OperationQueue) -> None:
+    def __init__(self, index: Index, queue: OperationQueue, writers: Mapping[Format, Writer], written: Written) -> None:
+        """`writers`: of the files of tables, all formats."""
+        super().__init__(written, queue)
         self._index = index
         self._queue = queue
+        self._writers = writers
 
     def Find(self, request: pb.FindRequest, context: grpc.ServicerContext) -> pb.FindResponse:
         page = self._index.find(
-            store=request.store or _DEFAULT_STORE,
-            level=Level(request.level),
-            keys=keys_from_proto(request),
+            asked_from_proto(request),
             orders=orders_from_proto(request),
             return_keys=request.return_keys,
             page_size=request.page_size,
@@ -47,14 +57,28 @@ class IndexServicer(IndexServiceServicer):
 
     def Count(self, request: pb.CountRequest, context: grpc.ServicerContext) -> pb.CountResponse:
         wait = _wait(request.at_least_position, context)
-        store = request.store or _DEFAULT_STORE
-        count, position = self._index.count(store, Level(request.level), keys_from_proto(request), wait)
+        count, position = self._index.count(asked_from_proto(request), wait)
         return pb.CountResponse(count=count, position=position)
+
+    def Aggregate(self, request: pb.AggregateRequest, context: grpc.ServicerContext) -> pb.AggregateResponse:
+        asked = asked_from_proto(request.question, "question.")
+        wait = _wait(request.at_least_position, context)
+        return groups_to_proto(*self._index.aggregate(asked, aggregation_from_proto(request), wait))
+
+    def ExportRecords(
+        self, request: pb.ExportRecordsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportRecordsResponse]:
+        asked = asked_from_proto(request.question, "question.")
+        wait = _wait(request.at_least_position, context)
+        with self._index.exporting(asked, request.columns, orders_from_proto(request), wait) as (table, position):
+            yield pb.ExportRecordsResponse(position=position)
+            for piece in self._writers[Format(request.format)](table):
+                yield pb.ExportRecordsResponse(data=piece)
 
     def GetIndexStatus(
         self, request: pb.GetIndexStatusRequest, context: grpc.ServicerContext
     ) -> pb.GetIndexStatusResponse:
-        totals, mark = self._index.totals(request.store or _DEFAULT_STORE, context.is_active)
+        totals, mark = self._index.totals(request.store or DEFAULT_STORE, context.is_active)
         return pb.GetIndexStatusResponse(
             position=mark.position,
             entries_behind=self._index.progress.entries_behind,
@@ -69,7 +93,7 @@ class IndexServicer(IndexServiceServicer):
     def GetIndexCapabilities(
         self, request: pb.GetIndexCapabilitiesRequest, context: grpc.ServicerContext
     ) -> pb.GetIndexCapabilitiesResponse:
-        attributes = [attribute_to_proto(one) for level in Level for one in ATTRIBUTES[level]]
+        attributes = [attribute_to_proto(one) for one in self._index.vocabulary().listed()]
         return pb.GetIndexCapabilitiesResponse(attributes=attributes)
 
     def RebuildIndex(self, request: pb.RebuildIndexRequest, context: grpc.ServicerContext) -> pb.RebuildIndexResponse:

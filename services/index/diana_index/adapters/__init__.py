@@ -1,0 +1,1 @@
+"""Other people's systems: folders of files, the metrics and the log."""

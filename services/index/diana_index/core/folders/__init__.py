@@ -1,0 +1,1 @@
+"""The folder registry: DICOM files where they lie, by accession number, study and patient."""
