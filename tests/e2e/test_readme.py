@@ -43,11 +43,11 @@ _DIFFERING = (
 )
 
 
-def blocks() -> list[list[tuple[str, str]]]:
+def blocks(page: Path = README) -> list[list[tuple[str, str]]]:
     """Each console block's commands with what they print."""
     return [
         [(command.split("\n", 1)[0], command.partition("\n")[2]) for command in f"\n{text}".split("\n$ ")[1:]]
-        for text in _BLOCK.findall(README.read_text(encoding="utf-8"))
+        for text in _BLOCK.findall(page.read_text(encoding="utf-8"))
     ]
 
 

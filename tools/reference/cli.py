@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 
 import click
 
+from diana_cli.actions import Actions
 from diana_cli.app import cli
 from tools.reference.markdown import GENERATED, anchor, escape, prose, table
 
@@ -16,13 +18,22 @@ _EXAMPLE = "Example: "
 def make_page() -> str:
     """The page's text. Raises ValueError for a command without help or example."""
     names = sorted(cli.commands)
-    overview = table(["command", ""], [(f"[{name}]({anchor(f'{_NAME} {name}')})", _first_line(name)) for name in names])
-    sections = "".join(_section(cli.commands[name], f"{_NAME} {name}", "##") for name in names)
+    overview = _table("command", _NAME, {name: cli.commands[name] for name in names})
+    sections = "".join(_sections(cli.commands[name], f"{_NAME} {name}") for name in names)
     return GENERATED + _section(cli, _NAME, "#") + overview + sections
 
 
-def _first_line(name: str) -> str:
-    return escape(" ".join((cli.commands[name].help or "").split("\n\n")[0].split()))
+def _sections(command: click.Command, path: str) -> str:
+    """A command's section, and those of its actions."""
+    actions = command.actions if isinstance(command, Actions) else {}
+    own = _section(command, path, "##") + (_table("action", path, actions) if actions else "")
+    return own + "".join(_section(action, f"{path} {name}", "###") for name, action in actions.items())
+
+
+def _table(title: str, path: str, commands: Mapping[str, click.Command]) -> str:
+    """What there is, with the first paragraph of each one's help."""
+    about = {name: " ".join((command.help or "").split("\n\n")[0].split()) for name, command in commands.items()}
+    return table([title, ""], [(f"[{name}]({anchor(f'{path} {name}')})", escape(text)) for name, text in about.items()])
 
 
 def _section(command: click.Command, path: str, level: str) -> str:
@@ -38,7 +49,8 @@ def _section(command: click.Command, path: str, level: str) -> str:
 
 def _help(command: click.Command) -> tuple[str, list[str]]:
     """A command's help and its examples, which stand there or in its epilog, a paragraph each."""
-    paragraphs = f"{inspect.cleandoc(command.help or '')}\n\n{command.epilog or ''}".split("\n\n")
+    told = command.about if isinstance(command, Actions) else command.help
+    paragraphs = f"{inspect.cleandoc(told or '')}\n\n{command.epilog or ''}".split("\n\n")
     examples = [one.strip().removeprefix(_EXAMPLE) for one in paragraphs if one.strip().startswith(_EXAMPLE)]
     return "\n\n".join(one for one in paragraphs if not one.strip().startswith(_EXAMPLE)).strip(), examples
 

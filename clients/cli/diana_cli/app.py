@@ -11,15 +11,20 @@ from click.exceptions import Exit
 from diana_cli.chain import Stage, run_chain
 from diana_cli.commands import (
     anonymize,
+    cohort,
+    export,
     feed,
+    findex,
     health,
     identity,
     keeping,
+    key,
     mesh,
     notify,
     output,
     query,
     removal,
+    report,
     transfer,
 )
 from diana_cli.exits import MEANINGS, Guarded, Status
@@ -84,6 +89,7 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
         raise Exit(Status.ITEM_FAILED)
 
 
-for group in (mesh, health, transfer, query, removal, keeping, identity, anonymize, notify, feed, output):
+_ASKING = (query, export, cohort, findex, key, report)
+for group in (mesh, health, transfer, *_ASKING, removal, keeping, identity, anonymize, notify, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation
@@ -18,6 +14,7 @@ from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import BytesContent, Item
 from diana_endpoints.mesh import MeshSettings, examine, open_channel
 from diana_endpoints.protocol import Health, OnProgress, StudyOrder
+from diana_endpoints.temporary import TemporaryContent
 
 CONTRACT = "diana.anon.v1.AnonService"
 _SMALL = 4 * 1024 * 1024
@@ -94,23 +91,8 @@ class Anon:
             raise invalid_field("content", "is required: get the instance before it is de-identified")
         made = self._client.anonymize_instance(item.content.open, profile=profile)
         small = made.instance.size_bytes <= _SMALL
-        content = BytesContent(made.read()) if small else _TemporaryContent(made)
+        content = BytesContent(made.read()) if small else TemporaryContent(made)
         return Item(_meta(made.instance), content=content, number=item.number)
-
-
-class _TemporaryContent:
-    """Content in a file that goes when nobody holds the content any more, and at the latest with the process."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        descriptor, name = tempfile.mkstemp(prefix="diana-")
-        self._path = Path(name)
-        weakref.finalize(self, self._path.unlink, missing_ok=True)
-        with open(descriptor, "wb") as file:
-            file.writelines(pieces)
-        self.size = self._path.stat().st_size
-
-    def open(self) -> BinaryIO:
-        return self._path.open("rb")
 
 
 def _meta(instance: pb.AnonymizedInstance) -> dict[str, object]:

@@ -1,10 +1,12 @@
-"""An archive's long work, waited for: what failed of it, and what came of it."""
+"""Long work of an archive or an index, waited for: what failed of it, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from diana.archive.v1 import archive_service_pb2 as pb
+from diana.index.v1.folder_service_pb2 import IndexFolderResult
+from diana.index.v1.index_service_pb2 import BackfillResult
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana_client import OperationClient
 from diana_client.errors import from_status
@@ -17,8 +19,10 @@ _RESULTS = {
     pb.ImportInstancesResult: "imported",
     pb.VerifyStoreResult: "verified",
     pb.BackUpArchiveResult: "backed_up",
+    IndexFolderResult: "indexed",
+    BackfillResult: "filled",
 }
-_FAILED_ITEM = {"archive.import": "path", "archive.verify": "sop_instance_uid"}
+_FAILED_ITEM = {"archive.import": "path", "archive.verify": "sop_instance_uid", "index.folder": "path"}
 """What the failures of an operation name, by its kind."""
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypedDict
 
-from diana.index.v1.index_service_pb2 import Record
+from diana.index.v1.index_service_pb2 import Group, GroupKey, Record
 from diana_client import Channel, IndexClient
+from diana_endpoints.cohorts import IndexedCohorts
+from diana_endpoints.folders import IndexedFolders
 from diana_endpoints.items import Item
 from diana_endpoints.mesh import MeshSettings, examine, open_channel
 from diana_endpoints.protocol import Health, Query
+from diana_endpoints.written import IndexedWritings
 
 CONTRACT = "diana.index.v1.IndexService"
 
@@ -23,13 +28,26 @@ class IndexSettings(MeshSettings):
     """The store; "default" when empty."""
 
 
-class Index:
+class _Asked(TypedDict):
+    """What every question has beside its level and matching keys."""
+
+    where: str
+    fuzzy_names: bool
+    combined_date_times: bool
+    store: str
+    at_least_position: str
+
+
+class Index(IndexedFolders, IndexedCohorts, IndexedWritings):
     """Endpoint `index`. Questions raise MeshError when the index refuses them or cannot go on."""
 
     def __init__(self, settings: IndexSettings) -> None:
         self._settings = settings
         self._channel = open_channel(settings)
         self._client = IndexClient(self._channel)
+        IndexedFolders.__init__(self, self._channel)
+        IndexedCohorts.__init__(self, self._channel, settings.store)
+        IndexedWritings.__init__(self, self._channel, settings.store)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -46,17 +64,51 @@ class Index:
             query.matches,
             return_keys=query.return_keys,
             order_by=query.order_by,
-            store=self._settings.store,
-            at_least_position=query.at_least_position,
+            **self._asked(query),
         )
         for number, record in enumerate(records, 1):
-            yield _item(record, number, self._settings.store)
+            yield _item(record, number, query.store or self._settings.store)
 
     def count(self, query: Query) -> int:
         """How many records match."""
-        return self._client.count(
-            query.level, query.matches, store=self._settings.store, at_least_position=query.at_least_position
+        return self._client.count(query.level, query.matches, **self._asked(query))
+
+    def aggregate(
+        self, query: Query, by: Sequence[str], measures: Sequence[str], by_count: bool = False, limit: int = 0
+    ) -> Iterator[Item]:
+        """The groups of the records that match."""
+        found = self._client.aggregate(
+            query.level,
+            query.matches,
+            group_by=by,
+            measures=measures,
+            by_count=by_count,
+            limit=limit,
+            **self._asked(query),
         )
+        for number, group in enumerate(found.groups, 1):
+            yield _group_item(group, number, by, measures)
+
+    def export(self, query: Query, file_format: str, to: BinaryIO | Path) -> None:
+        """Write all records that match."""
+        self._client.export(
+            to,
+            query.level,
+            query.matches,
+            file_format=file_format,
+            columns=query.return_keys,
+            order_by=query.order_by,
+            **self._asked(query),
+        )
+
+    def _asked(self, query: Query) -> _Asked:
+        return {
+            "where": query.where,
+            "fuzzy_names": query.fuzzy_names,
+            "combined_date_times": query.combined_date_times,
+            "store": query.store or self._settings.store,
+            "at_least_position": query.at_least_position,
+        }
 
     def _describe(self, channel: Channel) -> str:
         held = IndexClient(channel).status(store=self._settings.store)
@@ -65,6 +117,23 @@ class Index:
             f"{held.study_count} studies, {held.instance_count} instances, "
             f"{following}, {held.entries_behind} entries behind"
         )
+
+
+def _group_item(group: Group, number: int, by: Sequence[str], measures: Sequence[str]) -> Item:
+    meta: dict[str, Any] = {name: _key(key) for name, key in zip(by, group.keys, strict=True)}
+    meta["count"] = group.count
+    for name, measured in zip(measures, group.measurements, strict=True):
+        meta[name] = _whole(measured.value) if measured.HasField("value") else None
+    return Item(meta, number=number)
+
+
+def _key(key: GroupKey) -> Any:
+    """None of a group without a value."""
+    return _whole(key.number) if key.HasField("number") else key.text if key.HasField("text") else None
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if number.is_integer() else number
 
 
 def _item(record: Record, number: int, store: str) -> Item:

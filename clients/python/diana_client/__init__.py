@@ -16,6 +16,7 @@ from diana_client.anon import AnonClient, AnonymizedFile, AsyncAnonClient, Async
 from diana_client.archive import ArchiveClient
 from diana_client.archive_async import AsyncArchiveClient
 from diana_client.channel import AsyncChannel, Channel, TlsOptions, connect, connect_async
+from diana_client.cohorts import AsyncCohortClient, CohortClient, frozen_cohort
 from diana_client.download import AsyncDownloadedInstance, DownloadedInstance, SavedInstance
 from diana_client.errors import (
     BadAnswer,
@@ -35,12 +36,14 @@ from diana_client.errors import (
     Unavailable,
 )
 from diana_client.feed import FeedWatch
+from diana_client.folders import AsyncFolderClient, AsyncFolderFile, FileUnreadable, FolderClient, FolderFile
 from diana_client.guid import AsyncGuidClient, GuidClient, Minted, subject
 from diana_client.health import AsyncHealthClient, HealthClient, Serving
 from diana_client.index import AsyncIndexClient, IndexClient, record_attributes
 from diana_client.items import UploadItem, UploadResult
 from diana_client.notify import AsyncNotifyClient, NotifyClient
 from diana_client.operation import AsyncOperationClient, OperationClient, has_ended, raise_if_failed
+from diana_client.reports import AsyncReportClient, ReportClient
 
 __all__ = [
     "AnonClient",
@@ -50,21 +53,29 @@ __all__ = [
     "AsyncAnonymizedFile",
     "AsyncArchiveClient",
     "AsyncChannel",
+    "AsyncCohortClient",
     "AsyncDownloadedInstance",
+    "AsyncFolderClient",
+    "AsyncFolderFile",
     "AsyncGuidClient",
     "AsyncHealthClient",
     "AsyncIndexClient",
     "AsyncNotifyClient",
     "AsyncOperationClient",
+    "AsyncReportClient",
     "BadAnswer",
     "Cancelled",
     "Channel",
+    "CohortClient",
     "Conflict",
     "DataLoss",
     "DeadlineExceeded",
     "DownloadedInstance",
     "FailedPrecondition",
     "FeedWatch",
+    "FileUnreadable",
+    "FolderClient",
+    "FolderFile",
     "GuidClient",
     "HealthClient",
     "IndexClient",
@@ -77,6 +88,7 @@ __all__ = [
     "OperationClient",
     "OutOfRange",
     "PermissionDenied",
+    "ReportClient",
     "ResourceExhausted",
     "SavedInstance",
     "Serving",
@@ -87,6 +99,7 @@ __all__ = [
     "UploadResult",
     "connect",
     "connect_async",
+    "frozen_cohort",
     "has_ended",
     "raise_if_failed",
     "record_attributes",

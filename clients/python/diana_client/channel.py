@@ -21,6 +21,7 @@ _ARCHIVE = "diana.archive.v1.ArchiveService"
 _SERVICES = (
     _ARCHIVE,
     "diana.index.v1.IndexService",
+    "diana.index.v1.FolderService",
     "diana.guid.v1.GuidService",
     "diana.anon.v1.AnonService",
     "diana.notify.v1.NotifyService",
@@ -37,6 +38,7 @@ _STREAMS = (
     (_ARCHIVE, "DownloadInstances"),
     (_ARCHIVE, "ReadInstance"),
     ("diana.anon.v1.AnonService", "AnonymizeInstance"),
+    ("diana.index.v1.FolderService", "ReadFiles"),
 )
 
 # Every other RPC of the mesh is idempotent by contract, some with the request_id that our clients make up. The entry

@@ -16,8 +16,9 @@ from diana_client.errors import BadAnswer, InvalidRequest
 Level = str | int
 """A query level: "patient", "study", "series", "instance", or a value of `diana.type.v1.QueryLevel`."""
 
-Matches = Mapping[str, str | Sequence[str]]
-"""Matching keys: keyword or tag to a value, or to several of which any may match."""
+Matches = Mapping[str, "str | Sequence[str] | Matches"]
+"""Matching keys: keyword or tag to a value, or to several of which any may match; of a sequence to the keys that
+one of its items must meet: `{"RequestAttributesSequence": {"ScheduledProcedureStepID": "X"}}`."""
 
 
 def find_request(
@@ -28,6 +29,9 @@ def find_request(
     store: str,
     at_least_position: str,
     limit: int | None,
+    where: str = "",
+    fuzzy_names: bool = False,
+    combined_date_times: bool = False,
 ) -> pb.FindRequest:
     """The request for the first page."""
     return pb.FindRequest(
@@ -35,18 +39,23 @@ def find_request(
         level=query_level(level),
         matches=attribute_matches(matches),
         return_keys=return_keys,
-        order_by=[pb.Order(attribute=key.removeprefix("-"), descending=key.startswith("-")) for key in order_by],
+        order_by=orders(order_by),
         page_size=LARGEST_PAGE if limit is None else max(1, min(limit, LARGEST_PAGE)),
         at_least_position=at_least_position,
+        filter=where,
+        fuzzy_names=fuzzy_names,
+        combined_date_times=combined_date_times,
     )
+
+
+def orders(order_by: Iterable[str]) -> list[pb.Order]:
+    """Attributes to sort by, "-" before one for descending, as messages."""
+    return [pb.Order(attribute=key.removeprefix("-"), descending=key.startswith("-")) for key in order_by]
 
 
 def attribute_matches(matches: Matches | None) -> list[pb.AttributeMatch]:
     """The matching keys as messages."""
-    return [
-        pb.AttributeMatch(attribute=attribute, values=[values] if isinstance(values, str) else values)
-        for attribute, values in (matches or {}).items()
-    ]
+    return [_attribute_match(attribute, wanted) for attribute, wanted in (matches or {}).items()]
 
 
 def query_level(level: Level) -> QueryLevel.ValueType:
@@ -63,6 +72,18 @@ def query_level(level: Level) -> QueryLevel.ValueType:
             reason="INVALID_FIELD",
             fields=[("level", description)],
         ) from None
+
+
+def _attribute_match(attribute: str, wanted: str | Sequence[str] | Matches) -> pb.AttributeMatch:
+    if isinstance(wanted, Mapping):
+        return pb.AttributeMatch(attribute=attribute, item=attribute_matches(wanted))
+    return pb.AttributeMatch(attribute=attribute, values=[wanted] if isinstance(wanted, str) else wanted)
+
+
+def search_key_request(search_key_id: str, path: str, level: Level, vr: str) -> pb.CreateSearchKeyRequest:
+    """The request for a search key."""
+    key = pb.SearchKey(search_key_id=search_key_id, path=path, level=query_level(level), vr=vr)
+    return pb.CreateSearchKeyRequest(search_key=key)
 
 
 def record_attributes(record: pb.Record) -> dict[str, str]:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from diana_cli.app import cli
 from diana_cli.commands import notify
 from diana_cli.session import Session
+from diana_endpoints.items import Item
 from diana_endpoints.protocol import Message
 from diana_endpoints.services import Services
 from tests.unit.cli.doubles import Source, Telling, delivery
@@ -41,6 +42,19 @@ def test_a_channel_is_told_by_a_template_with_values(told: Telling) -> None:
     result = _run("--json", "dispatch", "mammo-a", "--template", "news", "--value", "count=12", "--value", "a=b=c")
     assert [json.loads(line)["channel"] for line in result.stdout.splitlines()] == ["mammo-a"] * 2
     assert told.sent == [("mammo-a", Message(template="news", values={"count": "12", "a": "b=c"}))]
+
+
+def test_after_another_command_one_is_sent_for_each_item_and_says_nothing_of_patients_or_paths(
+    told: Telling,
+) -> None:
+    items = [Item({"study_uid": f"1.{n}", "instances": n, "path": "doe/1.dcm", "patient_id": "P1"}) for n in (1, 2)]
+    Session.services._made |= {"source": Source(items)}  # type: ignore[attr-defined]
+    result = _run("dgetall", "source", "dispatch", "mammo-a", "--template", "news", "--value", "instances=many")
+    assert result.exit_code == 0, result.output
+    values = [{"study_uid": f"1.{n}", "instances": "many"} for n in (1, 2)]
+    assert told.sent == [("mammo-a", Message(template="news", values=one)) for one in values]
+    _run("dgetall", "source", "send", "screen:", "--subject", "News")
+    assert [message.values["instances"] for _, message in told.sent[2:]] == ["1", "2"]
 
 
 def test_a_text_comes_from_a_file_or_from_the_input(told: Telling, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TextIO, cast
 
@@ -29,6 +30,8 @@ _COLUMNS = [
 ]
 _LATEST = 1000
 """How many of the newest deliveries --watch looks at."""
+_UNSAID = ("path", "patient_id", "issuer_of_patient_id", "question")
+"""Metadata that may hold patient values, and stays out of messages."""
 _PAUSE = 0.5
 """Seconds between two looks."""
 
@@ -59,14 +62,16 @@ def _content(command: Callable[..., Any]) -> Callable[..., Any]:
 def send(recipient: str, endpoint: str, **content: Any) -> Stage:
     """Send a message to one RECIPIENT: email:ADDRESS, webhook:URL, file:NAME or screen:.
 
-    It is queued for good once this command ends well; `deliveries` says what became of it.
+    It is queued for good once this command ends well; `deliveries` says what became of it. After another command
+    one is sent for each item, and templates may name what is known of it.
     """
     message = _message(**content)
 
-    def run(session: Session, _: Flow | None) -> Flow:
-        yield _messenger(session, endpoint).send(recipient, message)
+    def run(session: Session, flow: Flow | None) -> Flow:
+        for one in _each(message, flow):
+            yield _messenger(session, endpoint).send(recipient, one)
 
-    return Stage("send", Takes.ALONE, run, show_table(_COLUMNS))
+    return Stage("send", Takes.EITHER, run, show_table(_COLUMNS))
 
 
 @click.command(
@@ -75,13 +80,17 @@ def send(recipient: str, endpoint: str, **content: Any) -> Stage:
 @click.argument("channel")
 @_content
 def dispatch(channel: str, endpoint: str, **content: Any) -> Stage:
-    """Send a message to all subscribers of a CHANNEL, which notify's configuration names."""
+    """Send a message to all subscribers of a CHANNEL, which notify's configuration names.
+
+    After another command one is sent for each item, and templates may name what is known of it.
+    """
     message = _message(**content)
 
-    def run(session: Session, _: Flow | None) -> Flow:
-        yield from _messenger(session, endpoint).dispatch(channel, message)
+    def run(session: Session, flow: Flow | None) -> Flow:
+        for one in _each(message, flow):
+            yield from _messenger(session, endpoint).dispatch(channel, one)
 
-    return Stage("dispatch", Takes.ALONE, run, show_table(_COLUMNS))
+    return Stage("dispatch", Takes.EITHER, run, show_table(_COLUMNS))
 
 
 @click.command("deliveries", epilog="Example: diana-cli deliveries --state dead")
@@ -113,6 +122,16 @@ def _message(template: str, subject: str, body: str, body_file: TextIO | None, v
     if bool(template) == bool(subject or text):
         raise click.UsageError("A message is either --template NAME, or --subject and --body.")
     return Message(template, subject, text, parse_pairs(values, "--value"))
+
+
+def _each(message: Message, flow: Flow | None) -> Iterator[Message]:
+    """The message; after another command one for each item, with its metadata as values."""
+    if flow is None:
+        yield message
+        return
+    for item in flow:
+        said = {key: str(value) for key, value in item.meta.items() if key not in _UNSAID}
+        yield replace(message, values=said | dict(message.values))
 
 
 def _changes(listed: Callable[[], Iterator[Item]], latest: int) -> Iterator[Item]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes
+from diana_cli.questions import make_query, question_options
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import attribute
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Finder, Query
+from diana_endpoints.protocol import Aggregator, Finder
 
-LEVELS = ("patient", "study", "series", "instance")
 _UID_KEYS = {
     "study": ("Study Instance UID", "study_uid"),
     "series": ("Series Instance UID", "series_uid"),
@@ -46,51 +45,23 @@ _SHOWN = {
 """What a table shows of each level, and the titles of its columns."""
 
 
-def _question(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that find and count share."""
-    for option in (
-        click.option("--in", "endpoint", default="index:", show_default=True, metavar="ENDPOINT", help="Where to ask."),
-        click.option("--at-least", default="", metavar="POSITION", help="Wait until the index knows this position."),
-        click.option(
-            "-m",
-            "--match",
-            "matches",
-            multiple=True,
-            metavar="ATTRIBUTE=VALUE",
-            help="Must match, as C-FIND matches; may be repeated.",
-        ),
-        click.option(
-            "--level", type=click.Choice(LEVELS), default="study", show_default=True, help="What to look for."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command(
     "find", epilog="Example: diana-cli find --level study -m PatientID=1CT1 -m StudyDate=20040101- -r StudyTime"
 )
-@_question
+@question_options
 @click.option(
     "-r", "--return", "names", multiple=True, metavar="ATTRIBUTE", help="Return this as well; may be repeated."
 )
 @click.option(
     "--order", "order_by", multiple=True, metavar="ATTRIBUTE", help="Sort by it; from the greatest with a - before it."
 )
-def find(
-    endpoint: str,
-    level: str,
-    matches: tuple[str, ...],
-    names: tuple[str, ...],
-    order_by: tuple[str, ...],
-    at_least: str,
-) -> Stage:
+def find(endpoint: str, level: str, names: tuple[str, ...], order_by: tuple[str, ...], **asked: Any) -> Stage:
     """Find patients, studies, series or instances in the index.
 
     Values match as C-FIND's do: exact, wildcards * and ?, ranges 20200101-20201231, empty for any. An
     attribute that is given twice matches either value.
     """
-    query = Query(level, _parse(matches), names, order_by, at_least)
+    query = make_query(level, **asked, names=names, order_by=order_by)
 
     def run(session: Session, _: Flow | None) -> Flow:
         yield from cast(Finder, session.endpoint(endpoint, Finder, "be asked")).find(query)
@@ -98,29 +69,49 @@ def find(
     return Stage("find", Takes.NOTHING, run, show_table(_columns(level, names)))
 
 
-@click.command("count", epilog="Example: diana-cli count --level series -m Modality=CT")
-@_question
-def count(endpoint: str, level: str, matches: tuple[str, ...], at_least: str) -> Stage:
+@click.command("count", epilog="Example: diana-cli count --level series --by Modality --by StudyDate:month")
+@question_options
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="ATTRIBUTE[:HOW]",
+    help="Count in groups. HOW: year, month, day or hour; of numbers a width. May be repeated.",
+)
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="KIND:ATTRIBUTE",
+    help="Measure numbers too: count, sum, min, max, mean, median, p0 to p100. May be repeated.",
+)
+@click.option("--by-count", is_flag=True, help="The greatest groups first.")
+@click.option("--limit", type=click.IntRange(min=0), default=0, metavar="N", help="So many groups at most.")
+def count(
+    endpoint: str, by: tuple[str, ...], measures: tuple[str, ...], by_count: bool, limit: int, **asked: Any
+) -> Stage:
     """Count what find would find; after another command, count its items."""
-    query = Query(level, _parse(matches), at_least_position=at_least)
+    query = make_query(**asked)
 
     def run(session: Session, flow: Flow | None) -> Flow:
-        if flow is None:
-            yield Item({"count": cast(Finder, session.endpoint(endpoint, Finder, "be asked")).count(query)})
-        else:
+        if flow is not None:
             yield Item({"count": sum(1 for _ in flow)})
+        elif by or measures:
+            source = cast(Aggregator, session.endpoint(endpoint, Aggregator, "count in groups"))
+            yield from source.aggregate(query, by, measures, by_count, limit)
+        else:
+            yield Item({"count": cast(Finder, session.endpoint(endpoint, Finder, "be asked")).count(query)})
 
-    return Stage("count", Takes.EITHER, run, _show_count)
+    columns: list[Column] = [(name, partial(_grouped, name=name)) for name in (*by, "count", *measures)]
+    grouped = bool(by or measures)
+    return Stage(
+        "count", Takes.NOTHING if grouped else Takes.EITHER, run, show_table(columns) if grouped else _show_count
+    )
 
 
-def _parse(matches: tuple[str, ...]) -> dict[str, list[str]]:
-    parsed: dict[str, list[str]] = {}
-    for match in matches:
-        attribute_name, equals, value = match.partition("=")
-        if not equals or not attribute_name:
-            raise click.BadParameter("must be ATTRIBUTE=VALUE", param_hint="--match")
-        parsed.setdefault(attribute_name, []).append(value)
-    return parsed
+def _grouped(item: Item, name: str) -> object:
+    """A group's key or figure; nothing for the group without a value."""
+    value = item.meta[name]
+    return "" if value is None else value
 
 
 def _columns(level: str, names: tuple[str, ...]) -> list[Column]:
