@@ -25,6 +25,7 @@ class Archive:
 
     client: ArchiveClient
     channel: grpc.Channel
+    address: str
     state: Path
     pid: int
 
@@ -51,7 +52,7 @@ def running(folder: Path, state: Path | None = None) -> Iterator[Archive]:
             raise BenchError("the archive did not start")
         client = ArchiveClient(channel)
         client.stores()
-        yield Archive(client, channel.raw, state, process.pid)
+        yield Archive(client, channel.raw, mesh.archive, state, process.pid)
 
 
 def upload(archive: Archive, paths: Sequence[Path], streams: int) -> float:
