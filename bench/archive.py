@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from bench.room import BenchError
+from bench.room import BenchError, peak_bytes
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceStub
 from diana_client import ArchiveClient, connect
@@ -31,10 +31,7 @@ class Archive:
 
     def peak_bytes(self) -> int:
         """The most memory that was resident at a time so far."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        raise BenchError("the kernel does not tell a process's peak memory")
+        return peak_bytes(self.pid)
 
 
 @contextlib.contextmanager

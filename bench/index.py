@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.index_rows import load_rows
-from bench.room import BenchError, Place
+from bench.room import BenchError, Place, peak_bytes
 from diana_client import IndexClient, connect
 from diana_index.stores.dialect import SQLITE
 from diana_index.stores.schema import fingerprint
@@ -26,10 +26,7 @@ class Index:
 
     def peak_bytes(self) -> int:
         """The most memory that was resident at a time so far."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        raise BenchError("the kernel does not tell a process's peak memory")
+        return peak_bytes(self.pid)
 
 
 @contextlib.contextmanager

@@ -91,3 +91,11 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory of a process that was resident at a time so far. Raises BenchError where nobody tells."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise BenchError("the kernel does not tell a process's peak memory")
