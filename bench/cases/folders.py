@@ -65,4 +65,4 @@ def versions() -> Mapping[str, str]:
     return {name: metadata.version(name) for name in ("diana-mesh", "grpcio", "pydicom", "redis")}
 
 
-CASES = [Case("folder_indexing", "index", "files/s", indexing, indexing_as_before, 20.0, versions=versions)]
+CASES = [Case("folder_indexing", "header", "files/s", indexing, indexing_as_before, 20.0, versions=versions)]

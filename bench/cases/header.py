@@ -72,7 +72,9 @@ def versions() -> Mapping[str, str]:
 
 
 CASES = [
-    Case("header_scan", "index", "files/s", reading_all(tag_scan), reading(pydicom_tags), 10.0, versions=versions),
-    Case("header_scan_gdcm", "index", "files/s", reading_all(tag_scan), reading_all(gdcm_scan), 1.0, versions=versions),
-    Case("header_json", "index", "files/s", reading(read_header), reading(pydicom_json), 8.0, versions=versions),
+    Case("header_scan", "header", "files/s", reading_all(tag_scan), reading(pydicom_tags), 10.0, versions=versions),
+    Case(
+        "header_scan_gdcm", "header", "files/s", reading_all(tag_scan), reading_all(gdcm_scan), 1.0, versions=versions
+    ),
+    Case("header_json", "header", "files/s", reading(read_header), reading(pydicom_json), 8.0, versions=versions),
 ]
