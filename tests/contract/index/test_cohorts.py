@@ -369,6 +369,24 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str, tmp_path: Path) -
         open_database(url, tmp_path / "written.sqlite", WRITTEN)
 
 
+def test_a_damaged_database_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "written.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    with refused(Reason.STORE_DAMAGED) as caught:
+        open_database("", path, WRITTEN)
+    assert "written.sqlite" in caught.value.message
+
+
+def test_a_page_that_is_damaged_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "written.sqlite"
+    open_database("", path, WRITTEN).close()
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    database = open_database("", path, WRITTEN)
+    with closing(database), refused(Reason.STORE_DAMAGED), database.reading() as db:
+        db.execute("SELECT * FROM cohort").fetchall()
+
+
 def test_names_come_out_of_the_sorter_in_the_order_of_their_bytes(tmp_path: Path) -> None:
     dice = random.Random(5)
     alphabet = ["a", "b", "\t", "\x01", "\\", "ä", "\U0001f9a0", "\ue000"]

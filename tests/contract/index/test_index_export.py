@@ -17,6 +17,7 @@ import pytest
 from diana_common.errors import DianaError, Reason
 from diana_index.adapters import tables
 from diana_index.adapters.tables import table_writers
+from diana_index.core import exporting
 from diana_index.core.attributes import Level
 from diana_index.core.exporting import Format
 from diana_index.core.index import Wait
@@ -251,3 +252,14 @@ def test_what_a_crash_left_goes_at_the_next_start(tmp_path: Path) -> None:
     (folder / "tmpx" / "rows").write_bytes(b"x")
     table_writers(folder)
     assert not list(folder.iterdir())
+
+
+def test_a_table_waits_for_its_turn_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "_WAIT_SECONDS", 0.1)
+    turns = exporting.Turns(1)
+    with turns.taken(lambda: True):
+        with pytest.raises(DianaError) as caught, turns.taken(lambda: True):
+            pass
+        assert caught.value.reason is Reason.OVERLOADED
+    with turns.taken(lambda: True):
+        pass

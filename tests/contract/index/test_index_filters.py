@@ -32,7 +32,7 @@ CASES: list[tuple[str, Any, str, bool]] = [
     ("StudyDescription", "x", 'StudyDescription != ""', True),
     ("StudyDescription", "x", "StudyDescription = *", True),
     ("StudyDescription", None, "StudyDescription = *", False),
-    ("StudyDescription", None, "StudyDescription != *", True),
+    ("StudyDescription", None, "StudyDescription != *", False),
     ("StudyDescription", "b", "StudyDescription > a", True),
     ("StudyDescription", "b", "StudyDescription >= b", True),
     ("StudyDescription", "b", "StudyDescription < b", False),

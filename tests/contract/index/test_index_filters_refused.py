@@ -32,7 +32,7 @@ SECRET = "Q7secret"
         (f"SeriesNumber = {'9' * 400}", 16, "takes a number", Reason.FILTER_INVALID),
         (f"SOPClassUID = {SECRET}", 15, "takes a UID", Reason.FILTER_INVALID),
         ("SOPClassUID = 1.2.*", 15, "wildcards do not work in UIDs", Reason.FILTER_INVALID),
-        (f"PatientID = {'x' * 501}", 13, "none over 500", Reason.FILTER_INVALID),
+        (f"PatientID = {'x' * 251}", 13, "none over 250", Reason.FILTER_INVALID),
         ('PatientID = "\\"\\""', 13, "stands for none", Reason.FILTER_INVALID),
         ('PatientName > ""', 15, "takes no empty value", Reason.FILTER_INVALID),
         (f"report.radcat > {SECRET}", 17, "takes a number", Reason.FILTER_INVALID),

@@ -10,9 +10,10 @@ import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_index.core.attributes import Level
+from diana_index.core.filtering import bind_filter
 from diana_index.core.question import Asked, Key
 from diana_index.core.store import Change, Mark
-from diana_index.core.vocabulary import MOST_SEARCH_KEYS, SearchKey, make_search_key
+from diana_index.core.vocabulary import MOST_SEARCH_KEYS, SearchKey, Vocabulary, make_search_key
 from diana_index.core.written import KeptKey
 from tests.contract.index.written_bench import WrittenBench
 from tests.unit.index.fake_archive import header
@@ -104,6 +105,13 @@ def test_a_key_at_study_level_follows_the_newest_instance(desk: WrittenBench) ->
     desk.archive.delete("1.1.1")
     desk.catch_up()
     assert desk.uids(Level.STUDY, {"kvp": "*"}) == []
+
+
+def test_a_filter_says_where_it_names_a_key_that_is_being_filled() -> None:
+    vocabulary = Vocabulary([make_search_key("kvp", "KVP", Level.SERIES, "")])
+    with pytest.raises(DianaError, match=r"^filter: at character 5: the search key is still being filled$") as refused:
+        bind_filter("low kvp = 80", "filter", vocabulary)
+    assert refused.value.reason is Reason.SEARCH_KEY_NOT_READY
 
 
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE])

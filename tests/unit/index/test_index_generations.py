@@ -196,6 +196,14 @@ def test_the_page_token_key_is_made_once_for_its_owner(tmp_path: Path) -> None:
     assert (tmp_path / "page-token.key").stat().st_mode & 0o077 == 0
 
 
+def test_a_page_token_key_that_is_cut_short_is_made_anew(tmp_path: Path) -> None:
+    key = page_token_key(tmp_path)
+    (tmp_path / "page-token.key").write_bytes(key[:16])
+    anew = page_token_key(tmp_path)
+    assert len(anew) == 32
+    assert page_token_key(tmp_path) == anew
+
+
 def test_files_with_patient_values_are_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "records"
     archive = FakeArchive()

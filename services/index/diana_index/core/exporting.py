@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ others."""
 
 _ALL = 2**62
 _ROWS_BETWEEN_LOOKS = 1000
+_WAIT_SECONDS = 15.0
+"""How long a table waits for its turn."""
 _LOOK_SECONDS = 0.25
 _WHOLE = frozenset({"IS", "SL", "SS", "SV", "UL", "US"})
 _REAL = frozenset({"DS", "FD", "FL", "UV"})
@@ -107,17 +110,20 @@ def table_rows(
 
 
 class Turns:
-    """So many at a time; one more waits, for as long as somebody waits for it."""
+    """So many at a time; one more waits a while, for callers that do not read may hold theirs for long."""
 
     def __init__(self, places: int) -> None:
         self._places = threading.BoundedSemaphore(places)
 
     @contextmanager
     def taken(self, alive: Alive) -> Iterator[None]:
-        """Hold a place. Raises OVERLOADED once nobody waits any more."""
+        """Hold a place. Raises OVERLOADED if none is free in time, or nobody waits any more."""
+        end = time.monotonic() + _WAIT_SECONDS
         while not self._places.acquire(timeout=_LOOK_SECONDS):
             if not alive():
                 raise given_up()
+            if time.monotonic() > end:
+                raise DianaError(Reason.OVERLOADED, "Too many tables are being written; others read theirs slowly.")
         try:
             yield
         finally:

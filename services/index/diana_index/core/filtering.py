@@ -104,7 +104,8 @@ class _Binder:
         condition = self._equal(attribute, one.value)
         if one.comparator is Comparator.EQUALS:
             return condition or Present(attribute)
-        return Differs(condition) if condition else Absent(attribute)
+        # Every value is like "*": none differs from it.
+        return Differs(condition) if condition else Any(())
 
     def _attribute(self, member: Member) -> Attribute:
         name = ".".join(member.path)
@@ -112,6 +113,7 @@ class _Binder:
             return self._vocabulary.find(name, self._field)
         except DianaError as error:
             description = error.fields[0].description if error.fields else error.message
+            description = description.removeprefix(f"{self._field}: ")
             raise DianaError(
                 error.reason,
                 f"{self._field}: at character {member.position}: {description}",

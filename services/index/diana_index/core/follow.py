@@ -138,10 +138,10 @@ class Follower:
         while True:
             try:
                 feeder = Feeder(self._archive, generation, self._listener)
-                self._feed_to_head(feeder, work)
+                done = self._feed_to_head(feeder, work)
                 # The last of it is applied while the old generation stands still: no answer goes back in time.
                 with self._written.settled(generation), self._applying, self._generations.standing_still():
-                    self._feed_to_head(feeder, work)
+                    self._feed_to_head(feeder, work, done)
                     self._generations.adopt(generation)
                     self._followed = None
                     self._progress.reached(feeder.mark, 0)
@@ -154,8 +154,8 @@ class Follower:
             attempt += 1
         self._cancel_watches(rebuilding=False)
 
-    def _feed_to_head(self, feeder: Feeder, work: Work) -> None:
-        done = 0
+    def _feed_to_head(self, feeder: Feeder, work: Work, done: int = 0) -> int:
+        """Apply what there is, after so many entries; how many are done then."""
         with self._watching(feeder.mark.position, stop_at_head=True) as batches:
             for batch in batches:
                 work.raise_if_cancelled()
@@ -164,6 +164,7 @@ class Follower:
                 work.progress(done, done + batch.entries_behind, "entries")
         if self._stopping.is_set():
             raise DianaError(Reason.PEER_UNAVAILABLE, "The index is stopping.")
+        return done
 
     def _run(self) -> None:
         attempt = 0

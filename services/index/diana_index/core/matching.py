@@ -15,7 +15,16 @@ from diana_common.uid import is_uid
 from diana_common.values import date_time_span, parse_date, split_range, time_span
 from diana_index.core.attributes import Attribute
 from diana_index.core.folding import folded_name
-from diana_index.core.forms import NUMBERS, Form, date_form, date_time_form, former, text_form, time_form
+from diana_index.core.forms import (
+    MOST_CHARACTERS,
+    NUMBERS,
+    Form,
+    date_form,
+    date_time_form,
+    former,
+    text_form,
+    time_form,
+)
 from diana_index.core.names import query_sounds
 
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
@@ -133,7 +142,7 @@ def _form(attribute: Attribute, text: str, field: str) -> Form:
     form = folded_name(text) or None if vr == "PN" else former(vr)(text)
     if form is not None:
         return form
-    needed = "takes a number" if vr in NUMBERS else "takes no empty value, and none over 500 characters"
+    needed = "takes a number" if vr in NUMBERS else f"takes no empty value, and none over {MOST_CHARACTERS} characters"
     raise _invalid(attribute, field, needed)
 
 

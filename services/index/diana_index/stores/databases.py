@@ -21,6 +21,7 @@ from diana_index.stores.dialect import SQLITE, Dialect
 
 _BUSY_SECONDS = 30.0
 _CACHE_KIB = 32_768
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Database(Protocol):
 def open_database(url: str, path: Path, layout: Layout) -> Database:
     """The database at a PostgreSQL URL; in the SQLite file `path` without one. Its tables are made if need be.
 
-    Raises DianaError CONFIG_INVALID, STORE_SCHEMA_NEWER, PEER_UNAVAILABLE; OSError, sqlite3.Error.
+    Raises DianaError CONFIG_INVALID, STORE_SCHEMA_NEWER, STORE_DAMAGED, PEER_UNAVAILABLE; OSError, sqlite3.Error.
     """
     if not url:
         return SqliteDatabase(path, layout)
@@ -98,27 +99,29 @@ class SqliteDatabase:
         self._writing = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._writer = self._connect()
-        self._writer.execute("PRAGMA journal_mode = WAL")
-        self._writer.execute("PRAGMA synchronous = FULL")
-        self._writer.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._prepare(layout)
+        with self._naming_damage():
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._prepare(layout)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """See Database."""
+        """See Database. Raises DianaError STORE_DAMAGED."""
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         connection = connection or self._connect()
         try:
-            yield connection
+            with self._naming_damage():
+                yield connection
         finally:
             with self._lock:
                 self._idle.append(connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """See Database. Raises DianaError DISK_FULL."""
-        with self._writing:
+        """See Database. Raises DianaError DISK_FULL, STORE_DAMAGED."""
+        with self._writing, self._naming_damage():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -136,6 +139,16 @@ class SqliteDatabase:
                 self._idle.pop().close()
         with self._writing:
             self._writer.close()
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """SQLite does not say which file is damaged. Raises DianaError STORE_DAMAGED."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise
+            raise DianaError(Reason.STORE_DAMAGED, f"state_dir: {self._path.name} is damaged.") from error
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)

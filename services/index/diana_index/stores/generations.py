@@ -117,11 +117,13 @@ class SqliteGenerations(AlwaysMine):
 
 
 def page_token_key(folder: Path) -> bytes:
-    """The key that seals page tokens, made on first use; without its file, tokens given out are void."""
+    """The key that seals page tokens, made on first use; without it, whole, tokens given out are void."""
     path = folder / "page-token.key"
-    if not path.exists():
-        replace_file(path, secrets.token_bytes(KEY_BYTES))
-    return path.read_bytes()
+    key = path.read_bytes() if path.exists() else b""
+    if len(key) != KEY_BYTES:
+        key = secrets.token_bytes(KEY_BYTES)
+        replace_file(path, key)
+    return key
 
 
 def _remove_database(path: Path) -> None:

@@ -2335,8 +2335,9 @@ func (x *GetIndexCapabilitiesResponse) GetAttributes() []*IndexedAttribute {
 	return nil
 }
 
-// IndexedAttribute is an attribute that can be matched, ordered by and
-// returned.
+// IndexedAttribute is an attribute that can be matched and ordered by. Those
+// with a tag of eight digits can be returned too; "age", members of sequences
+// and search keys are columns of tables (ExportRecords).
 type IndexedAttribute struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its keyword, as PS3.6 has it; of a search key its id.

@@ -1176,8 +1176,9 @@ class GetIndexCapabilitiesResponse(message.Message):
 
 @typing.final
 class IndexedAttribute(message.Message):
-    """IndexedAttribute is an attribute that can be matched, ordered by and
-    returned.
+    """IndexedAttribute is an attribute that can be matched and ordered by. Those
+    with a tag of eight digits can be returned too; "age", members of sequences
+    and search keys are columns of tables (ExportRecords).
     """
 
     DESCRIPTOR: descriptor.Descriptor
