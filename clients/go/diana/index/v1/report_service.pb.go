@@ -38,11 +38,14 @@ type Report struct {
 	StudyUid string `protobuf:"bytes,2,opt,name=study_uid,json=studyUid,proto3" json:"study_uid,omitempty"`
 	// Accession Number (0008,0050) of the studies it is of.
 	AccessionNumber string `protobuf:"bytes,3,opt,name=accession_number,json=accessionNumber,proto3" json:"accession_number,omitempty"`
-	// The words, UTF-8. At most 1 MiB.
+	// The words, UTF-8. At most 1 MiB; the first 16,383 words of it are
+	// searched. Control characters count as spaces.
 	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
-	// When it was written, as far as is known.
+	// When it was written, as far as is known. Reports of a study are listed
+	// by it; nothing else depends on it.
 	ReportTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=report_time,json=reportTime,proto3" json:"report_time,omitempty"`
-	// What was extracted from the text. Output only.
+	// What was extracted from the text, in its order: each different value of
+	// a name once, where it is first stated. Output only.
 	Findings []*Finding `protobuf:"bytes,6,rep,name=findings,proto3" json:"findings,omitempty"`
 	// Whether it is a structured report of the archive. Output only.
 	Structured    bool `protobuf:"varint,7,opt,name=structured,proto3" json:"structured,omitempty"`
@@ -143,7 +146,8 @@ type Finding struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The value as text: "4A", "former".
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// The value as a number, where it is one: 4 of "4A".
+	// The value as a number, where it is one: 4 of "4A". A filter compares
+	// with it when it asks for a number.
 	Number *float64 `protobuf:"fixed64,3,opt,name=number,proto3,oneof" json:"number,omitempty"`
 	// Where the report says so: the first character, counted from 0 in Unicode
 	// code points.

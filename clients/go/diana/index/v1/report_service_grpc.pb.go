@@ -35,7 +35,12 @@ const (
 // reports (SR) that the archive holds are read from the feed by themselves.
 // The words of both are searched, and scores that radiologists write down are
 // extracted, by the filters of IndexService. Plain reports are not derived
-// from the archive: docs/queries.md says how to back them up.
+// from the archive: docs/operations.md says how to back them up.
+//
+// A filter finds studies by their reports: words and quoted phrases by
+// themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+// asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+// indexed yet waits for it.
 //
 // Unless an RPC says otherwise, any authenticated caller may call it. Besides
 // the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -43,7 +48,9 @@ const (
 // (INTERNAL).
 type ReportServiceClient interface {
 	// PutReports stores reports, each in place of one of the same id. They are
-	// durable and searchable when this returns. Idempotent.
+	// durable and searchable when this returns; after a call that failed,
+	// all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+	// extracts better.
 	PutReports(ctx context.Context, in *PutReportsRequest, opts ...grpc.CallOption) (*PutReportsResponse, error)
 	// GetReport returns a report with its text. Read only.
 	//
@@ -52,10 +59,13 @@ type ReportServiceClient interface {
 	//	NOT_FOUND (REPORT_NOT_FOUND): there is none of this id.
 	GetReport(ctx context.Context, in *GetReportRequest, opts ...grpc.CallOption) (*GetReportResponse, error)
 	// ListStudyReports lists a study's reports, structured ones too, the newest
-	// first. Read only. A study has few: there are no pages, and at most 1,000
-	// are returned.
+	// first; those whose time is unknown come last. Read only. A study has few:
+	// there are no pages, and at most 1,000 are returned. A study that the
+	// index does not know has the reports that name its UID.
 	ListStudyReports(ctx context.Context, in *ListStudyReportsRequest, opts ...grpc.CallOption) (*ListStudyReportsResponse, error)
-	// DeleteReport forgets a plain report. Idempotent.
+	// DeleteReport forgets a plain report. A structured one goes when its
+	// instance is deleted from the archive. Idempotent: a report that is not
+	// there is not an error.
 	DeleteReport(ctx context.Context, in *DeleteReportRequest, opts ...grpc.CallOption) (*DeleteReportResponse, error)
 }
 
@@ -115,7 +125,12 @@ func (c *reportServiceClient) DeleteReport(ctx context.Context, in *DeleteReport
 // reports (SR) that the archive holds are read from the feed by themselves.
 // The words of both are searched, and scores that radiologists write down are
 // extracted, by the filters of IndexService. Plain reports are not derived
-// from the archive: docs/queries.md says how to back them up.
+// from the archive: docs/operations.md says how to back them up.
+//
+// A filter finds studies by their reports: words and quoted phrases by
+// themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+// asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+// indexed yet waits for it.
 //
 // Unless an RPC says otherwise, any authenticated caller may call it. Besides
 // the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -123,7 +138,9 @@ func (c *reportServiceClient) DeleteReport(ctx context.Context, in *DeleteReport
 // (INTERNAL).
 type ReportServiceServer interface {
 	// PutReports stores reports, each in place of one of the same id. They are
-	// durable and searchable when this returns. Idempotent.
+	// durable and searchable when this returns; after a call that failed,
+	// all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+	// extracts better.
 	PutReports(context.Context, *PutReportsRequest) (*PutReportsResponse, error)
 	// GetReport returns a report with its text. Read only.
 	//
@@ -132,10 +149,13 @@ type ReportServiceServer interface {
 	//	NOT_FOUND (REPORT_NOT_FOUND): there is none of this id.
 	GetReport(context.Context, *GetReportRequest) (*GetReportResponse, error)
 	// ListStudyReports lists a study's reports, structured ones too, the newest
-	// first. Read only. A study has few: there are no pages, and at most 1,000
-	// are returned.
+	// first; those whose time is unknown come last. Read only. A study has few:
+	// there are no pages, and at most 1,000 are returned. A study that the
+	// index does not know has the reports that name its UID.
 	ListStudyReports(context.Context, *ListStudyReportsRequest) (*ListStudyReportsResponse, error)
-	// DeleteReport forgets a plain report. Idempotent.
+	// DeleteReport forgets a plain report. A structured one goes when its
+	// instance is deleted from the archive. Idempotent: a report that is not
+	// there is not an error.
 	DeleteReport(context.Context, *DeleteReportRequest) (*DeleteReportResponse, error)
 	mustEmbedUnimplementedReportServiceServer()
 }

@@ -45,16 +45,22 @@ class Report(message.Message):
     accession_number: builtins.str
     """Accession Number (0008,0050) of the studies it is of."""
     text: builtins.str
-    """The words, UTF-8. At most 1 MiB."""
+    """The words, UTF-8. At most 1 MiB; the first 16,383 words of it are
+    searched. Control characters count as spaces.
+    """
     structured: builtins.bool
     """Whether it is a structured report of the archive. Output only."""
     @builtins.property
     def report_time(self) -> timestamp_pb2.Timestamp:
-        """When it was written, as far as is known."""
+        """When it was written, as far as is known. Reports of a study are listed
+        by it; nothing else depends on it.
+        """
 
     @builtins.property
     def findings(self) -> containers.RepeatedCompositeFieldContainer[Finding]:
-        """What was extracted from the text. Output only."""
+        """What was extracted from the text, in its order: each different value of
+        a name once, where it is first stated. Output only.
+        """
 
     def __init__(
         self,
@@ -96,7 +102,9 @@ class Finding(message.Message):
     text: builtins.str
     """The value as text: "4A", "former"."""
     number: builtins.float
-    """The value as a number, where it is one: 4 of "4A"."""
+    """The value as a number, where it is one: 4 of "4A". A filter compares
+    with it when it asks for a number.
+    """
     start: builtins.int
     """Where the report says so: the first character, counted from 0 in Unicode
     code points.

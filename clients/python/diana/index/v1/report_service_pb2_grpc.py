@@ -30,7 +30,12 @@ class ReportServiceStub(object):
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -71,7 +76,12 @@ class ReportServiceServicer(object):
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -81,7 +91,9 @@ class ReportServiceServicer(object):
 
     def PutReports(self, request, context):
         """PutReports stores reports, each in place of one of the same id. They are
-        durable and searchable when this returns. Idempotent.
+        durable and searchable when this returns; after a call that failed,
+        all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+        extracts better.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,15 +111,18 @@ class ReportServiceServicer(object):
 
     def ListStudyReports(self, request, context):
         """ListStudyReports lists a study's reports, structured ones too, the newest
-        first. Read only. A study has few: there are no pages, and at most 1,000
-        are returned.
+        first; those whose time is unknown come last. Read only. A study has few:
+        there are no pages, and at most 1,000 are returned. A study that the
+        index does not know has the reports that name its UID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteReport(self, request, context):
-        """DeleteReport forgets a plain report. Idempotent.
+        """DeleteReport forgets a plain report. A structured one goes when its
+        instance is deleted from the archive. Idempotent: a report that is not
+        there is not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +164,12 @@ class ReportService(object):
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),

@@ -31,7 +31,12 @@ class ReportServiceStub:
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -45,7 +50,9 @@ class ReportServiceStub:
     def __new__(cls, channel: aio.Channel) -> ReportServiceAsyncStub: ...
     PutReports: grpc.UnaryUnaryMultiCallable[report_service_pb2.PutReportsRequest, report_service_pb2.PutReportsResponse]
     """PutReports stores reports, each in place of one of the same id. They are
-    durable and searchable when this returns. Idempotent.
+    durable and searchable when this returns; after a call that failed,
+    all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+    extracts better.
     """
     GetReport: grpc.UnaryUnaryMultiCallable[report_service_pb2.GetReportRequest, report_service_pb2.GetReportResponse]
     """GetReport returns a report with its text. Read only.
@@ -55,11 +62,15 @@ class ReportServiceStub:
     """
     ListStudyReports: grpc.UnaryUnaryMultiCallable[report_service_pb2.ListStudyReportsRequest, report_service_pb2.ListStudyReportsResponse]
     """ListStudyReports lists a study's reports, structured ones too, the newest
-    first. Read only. A study has few: there are no pages, and at most 1,000
-    are returned.
+    first; those whose time is unknown come last. Read only. A study has few:
+    there are no pages, and at most 1,000 are returned. A study that the
+    index does not know has the reports that name its UID.
     """
     DeleteReport: grpc.UnaryUnaryMultiCallable[report_service_pb2.DeleteReportRequest, report_service_pb2.DeleteReportResponse]
-    """DeleteReport forgets a plain report. Idempotent."""
+    """DeleteReport forgets a plain report. A structured one goes when its
+    instance is deleted from the archive. Idempotent: a report that is not
+    there is not an error.
+    """
 
 @typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -67,7 +78,12 @@ class ReportServiceAsyncStub(ReportServiceStub):
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -78,7 +94,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
     def __init__(self, channel: aio.Channel) -> None: ...
     PutReports: aio.UnaryUnaryMultiCallable[report_service_pb2.PutReportsRequest, report_service_pb2.PutReportsResponse]  # type: ignore[assignment]
     """PutReports stores reports, each in place of one of the same id. They are
-    durable and searchable when this returns. Idempotent.
+    durable and searchable when this returns; after a call that failed,
+    all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+    extracts better.
     """
     GetReport: aio.UnaryUnaryMultiCallable[report_service_pb2.GetReportRequest, report_service_pb2.GetReportResponse]  # type: ignore[assignment]
     """GetReport returns a report with its text. Read only.
@@ -88,18 +106,27 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
     ListStudyReports: aio.UnaryUnaryMultiCallable[report_service_pb2.ListStudyReportsRequest, report_service_pb2.ListStudyReportsResponse]  # type: ignore[assignment]
     """ListStudyReports lists a study's reports, structured ones too, the newest
-    first. Read only. A study has few: there are no pages, and at most 1,000
-    are returned.
+    first; those whose time is unknown come last. Read only. A study has few:
+    there are no pages, and at most 1,000 are returned. A study that the
+    index does not know has the reports that name its UID.
     """
     DeleteReport: aio.UnaryUnaryMultiCallable[report_service_pb2.DeleteReportRequest, report_service_pb2.DeleteReportResponse]  # type: ignore[assignment]
-    """DeleteReport forgets a plain report. Idempotent."""
+    """DeleteReport forgets a plain report. A structured one goes when its
+    instance is deleted from the archive. Idempotent: a report that is not
+    there is not an error.
+    """
 
 class ReportServiceServicer(metaclass=abc_1.ABCMeta):
     """ReportService takes the reports of studies as plain text; structured
     reports (SR) that the archive holds are read from the feed by themselves.
     The words of both are searched, and scores that radiologists write down are
     extracted, by the filters of IndexService. Plain reports are not derived
-    from the archive: docs/queries.md says how to back them up.
+    from the archive: docs/operations.md says how to back them up.
+
+    A filter finds studies by their reports: words and quoted phrases by
+    themselves (`fracture "left wrist"`) search the texts, and "report.NAME"
+    asks for a finding (`report.bi_rads >= 4`). A report of a study that is not
+    indexed yet waits for it.
 
     Unless an RPC says otherwise, any authenticated caller may call it. Besides
     the errors listed, every RPC may answer INVALID_ARGUMENT (INVALID_FIELD),
@@ -114,7 +141,9 @@ class ReportServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[report_service_pb2.PutReportsResponse, abc.Awaitable[report_service_pb2.PutReportsResponse]]:
         """PutReports stores reports, each in place of one of the same id. They are
-        durable and searchable when this returns. Idempotent.
+        durable and searchable when this returns; after a call that failed,
+        all of them or none may be kept. Idempotent: send them again. Findings are extracted anew when a later version
+        extracts better.
         """
 
     @abc_1.abstractmethod
@@ -136,8 +165,9 @@ class ReportServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[report_service_pb2.ListStudyReportsResponse, abc.Awaitable[report_service_pb2.ListStudyReportsResponse]]:
         """ListStudyReports lists a study's reports, structured ones too, the newest
-        first. Read only. A study has few: there are no pages, and at most 1,000
-        are returned.
+        first; those whose time is unknown come last. Read only. A study has few:
+        there are no pages, and at most 1,000 are returned. A study that the
+        index does not know has the reports that name its UID.
         """
 
     @abc_1.abstractmethod
@@ -146,6 +176,9 @@ class ReportServiceServicer(metaclass=abc_1.ABCMeta):
         request: report_service_pb2.DeleteReportRequest,
         context: _ServicerContext,
     ) -> typing.Union[report_service_pb2.DeleteReportResponse, abc.Awaitable[report_service_pb2.DeleteReportResponse]]:
-        """DeleteReport forgets a plain report. Idempotent."""
+        """DeleteReport forgets a plain report. A structured one goes when its
+        instance is deleted from the archive. Idempotent: a report that is not
+        there is not an error.
+        """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...
