@@ -16,7 +16,7 @@ from diana_index.core.progress import Progress
 from diana_index.core.store import Damaged, Generation, Generations
 
 _BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
-_COMMITS_APART_SECONDS = 0.02
+_COMMITS_APART_SECONDS = 0.05
 _STAND_BY_SECONDS = 0.25
 _NO_WAY_ON = (Reason.EPOCH_CHANGED, Reason.POSITION_INVALID)
 
