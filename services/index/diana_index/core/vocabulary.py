@@ -17,41 +17,16 @@ from diana_index.core.attributes import (
     nested_attribute,
     unsupported,
 )
+from diana_index.core.forms import NUMBERS
+from diana_index.core.matching import WILDCARD_VRS
 from diana_index.core.paths import parse_path, path_text
 
 MOST_SEARCH_KEYS = 256
 _RESERVED = (AGE.keyword, "report")
 """What filters and matching keys name already."""
 
-_SEARCHABLE_VRS = frozenset(
-    [
-        "AE",
-        "AS",
-        "CS",
-        "DA",
-        "DS",
-        "DT",
-        "FD",
-        "FL",
-        "IS",
-        "LO",
-        "LT",
-        "PN",
-        "SH",
-        "SL",
-        "SS",
-        "ST",
-        "SV",
-        "TM",
-        "UC",
-        "UI",
-        "UL",
-        "UR",
-        "US",
-        "UT",
-        "UV",
-    ]  # what has matching forms
-)
+_SEARCHABLE_VRS = NUMBERS | WILDCARD_VRS | {"AS", "DA", "DT", "TM", "UI"}
+"""VRs whose values have matching forms."""
 
 
 @dataclass(frozen=True, slots=True)
