@@ -144,11 +144,6 @@ def _told(error: psycopg.Error, setting: str) -> Exception:
     return error
 
 
-def is_url(url: str) -> bool:
-    """Whether it names a PostgreSQL database."""
-    return url.startswith(("postgresql://", "postgres://"))
-
-
 def _conninfo(url: str, setting: str) -> str:
     try:
         return make_conninfo("", **{**_DEFAULTS, **conninfo_to_dict(url)})
