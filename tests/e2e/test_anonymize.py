@@ -61,7 +61,7 @@ class Stack:
 def stack(tmp_path: Path) -> Iterator[Stack]:
     settings = {
         "DIANA_ARCHIVE_STORES": "{deid: {}, second: {}}",
-        "DIANA_ANON_PROFILES": "{longitudinal: {dates: shift}}",
+        "DIANA_ANON_PROFILES": "{longitudinal: {use: research-longitudinal}}",
         **{f"DIANA_{name}_SERVER__LOG_LEVEL": "debug" for name in ("ANON", "ARCHIVE", "GUID")},
     }
     with Mesh(tmp_path, "anon", settings=settings) as mesh, ExitStack() as channels:

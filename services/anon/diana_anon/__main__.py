@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from diana.anon.v1 import anon_service_pb2
@@ -11,7 +12,7 @@ from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceSe
 from diana_anon.adapters import DiskSpool, PrometheusMeter
 from diana_anon.config import AnonConfig, ProfileConfig
 from diana_anon.core.deidentifier import DEFAULT_PROFILE, Deidentifier, Procedure, make_procedure
-from diana_anon.core.profile import Dates, Profile
+from diana_anon.core.profiles import shipped_profile
 from diana_anon.core.study import StudyDeidentifier
 from diana_anon.peers import ArchivePeer, GuidPeer, tls_options
 from diana_anon.servicer import STUDY, AnonServicer, study_handler
@@ -63,7 +64,7 @@ def make_server(config: AnonConfig) -> Server:
 
 def _procedures(config: AnonConfig) -> list[Procedure]:
     profiles = {DEFAULT_PROFILE: ProfileConfig(), **config.profiles}
-    return [make_procedure(Profile(name, Dates(one.dates.value)), one.domain) for name, one in profiles.items()]
+    return [make_procedure(replace(shipped_profile(one.use), name=name), one.domain) for name, one in profiles.items()]
 
 
 def _connected(peer: type[Peer], config: PeerConfig) -> Peer:

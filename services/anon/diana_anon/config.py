@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 
 from diana_common.settings import config_invalid
@@ -17,19 +16,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _RULE = "is 1 to 63 of a-z, 0-9, '-' and '_', a letter or digit first"
 
 
-class Dates(Enum):
-    """What becomes of dates and times."""
-
-    REMOVE = "remove"
-    SHIFT = "shift"
-
-
 @dataclass(frozen=True)
 class ProfileConfig:
     """One way to de-identify. Changing it changes what the same instance becomes, which a store then refuses."""
 
-    dates: Dates = Dates.REMOVE
-    """Dates and times are removed, or shifted by the identity's offset, so that their distances remain."""
+    use: str = "basic"
+    """The name of a profile that comes with the service: basic, trial, research-longitudinal, public-release."""
+
+    file: Path | None = None
+    """A profile of your own, in YAML (docs/deidentification.md); `use` is not read then."""
 
     domain: str = "default"
     """The domain of the guid service whose identities the subjects get; its scheme must be keyed."""

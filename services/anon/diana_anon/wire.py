@@ -11,14 +11,12 @@ from diana.guid.v1 import guid_service_pb2 as guid_pb
 from diana_anon.core import tables
 from diana_anon.core.deidentifier import Procedure
 from diana_anon.core.engine import Deidentified, Identity
-from diana_anon.core.profile import Dates
 from diana_anon.core.study import StudyJob, StudyOutcome
 from diana_anon.core.subject import Subject
 from diana_common.errors import DianaError, FieldViolation, Reason
 
 _DEFAULT_STORE = "default"
 _OLDEST_YEARS = 150
-_DATES = {Dates.REMOVE: pb.DATES_REMOVED, Dates.SHIFT: pb.DATES_SHIFTED}
 
 
 def profile_to_proto(procedure: Procedure) -> pb.Profile:
@@ -26,7 +24,7 @@ def profile_to_proto(procedure: Procedure) -> pb.Profile:
     return pb.Profile(
         name=procedure.profile.name,
         domain=procedure.domain,
-        dates=_DATES[procedure.profile.dates],
+        dates=pb.DATES_SHIFTED if procedure.profile.shifts_dates else pb.DATES_REMOVED,
         standard_edition=tables.EDITION,
         method_codes=[method.value for method in procedure.plan.methods],
     )

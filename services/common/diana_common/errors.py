@@ -176,6 +176,37 @@ class Reason(Enum):
         "Check the collection's value; index the folder again if its files are new.",
     )
     RESULT_TOO_LARGE = (Code.INVALID_ARGUMENT, "Ask for fewer records, or group more coarsely.")
+    PROFILE_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Correct the profile at the lines the violations name; see docs/deidentification.md.",
+    )
+    INSTANCE_QUARANTINED = (
+        Code.FAILED_PRECONDITION,
+        "Look at the source instance, then release it, or change the profile.",
+    )
+    RECEIPT_NOT_FOUND = (Code.NOT_FOUND, "Check the receipt's name, or the digest of the file.")
+    QUARANTINE_ENTRY_NOT_FOUND = (Code.NOT_FOUND, "Name an entry that ListQuarantined lists.")
+    IDENTITY_COLLISION = (
+        Code.FAILED_PRECONDITION,
+        "Two subjects would become one: mint them in a keyed domain, or correct the subject key of their source.",
+    )
+    UID_COLLISION = (Code.FAILED_PRECONDITION, "Two UIDs would become one: have the domain map UIDs by key.")
+    PIXELS_UNREADABLE = (
+        Code.FAILED_PRECONDITION,
+        "Choose a profile that does not clean pixel data, or have the sender encode it as the standard asks.",
+    )
+    OCR_MISSING = (
+        Code.FAILED_PRECONDITION,
+        "Install the extra diana-mesh[pixels] where anon runs, or choose a profile that reads no pixels.",
+    )
+    CALLER_UNKNOWN = (Code.UNAUTHENTICATED, "Send a token that the service's configuration names.")
+    CALLER_NOT_PERMITTED = (Code.PERMISSION_DENIED, "Have the service's configuration grant this to the caller.")
+    KEY_VERSION_UNKNOWN = (Code.NOT_FOUND, "Name a key version that ListKeyVersions lists.")
+    SEALED_KEY_INVALID = (Code.INVALID_ARGUMENT, "Send a sealed key as ExportKey answered it, and what opens it.")
+    PSEUDONYM_UNKNOWN = (
+        Code.NOT_FOUND,
+        "Check the pseudonym and the domain; only what went through this service is known.",
+    )
 
     @property
     def code(self) -> Code:

@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from diana.anon.v1 import anon_service_pb2 as pb
-from diana_anon.config import Dates, ProfileConfig
+from diana_anon.config import ProfileConfig
 from diana_client import MeshError
 from diana_server.config import PeerConfig
 from tests.contract.anon.conftest import NOWHERE, Bench, Serve
@@ -115,7 +115,7 @@ def test_without_the_mint_nothing_is_answered(serve: Serve) -> None:
 
 
 def test_profiles_are_listed_with_what_they_do(serve: Serve) -> None:
-    bench = serve(profiles={"longitudinal": ProfileConfig(Dates.SHIFT, "trial")})
+    bench = serve(profiles={"longitudinal": ProfileConfig("research-longitudinal", domain="trial")})
     default, longitudinal = bench.anon.profiles()
     assert (default.name, default.domain, default.dates) == ("default", "default", pb.DATES_REMOVED)
     assert (longitudinal.name, longitudinal.domain, longitudinal.dates) == ("longitudinal", "trial", pb.DATES_SHIFTED)

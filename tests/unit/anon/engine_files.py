@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date, timedelta
+from enum import Enum
 
 from pydicom import Dataset, dcmread
 from pydicom.filewriter import dcmwrite
@@ -11,10 +12,23 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from diana_anon.core.engine import Contents, Deidentified, Identity, deidentify
 from diana_anon.core.plan import Plan, compile_plan
-from diana_anon.core.profile import Dates, Profile
+from diana_anon.core.profile import BirthDate, Profile
+from diana_anon.core.tables import Option
 from diana_common.uidmap import map_uid
 
-PLANS: dict[Dates, Plan] = {dates: compile_plan(Profile("test", dates)) for dates in Dates}
+
+class Dates(Enum):
+    """The two profiles that most tests run under."""
+
+    REMOVE = Profile("test")
+    SHIFT = Profile(
+        "test",
+        frozenset({Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED_DATES}),
+        birth_date=BirthDate.NEAR,
+    )
+
+
+PLANS: dict[Dates, Plan] = {dates: compile_plan(dates.value) for dates in Dates}
 OFFSET = timedelta(days=-81)
 SUBKEY = bytes(range(32))
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core.profile import Dates
 from tests.support.corpus import CORPUS, needs_corpus
-from tests.unit.anon.engine_files import new_file
+from tests.unit.anon.engine_files import Dates, new_file
 
 SAMPLE = CORPUS / "deid_sample"
 OPTIONS = {Dates.REMOVE: "", Dates.SHIFT: "rtn_long_modif_dates"}

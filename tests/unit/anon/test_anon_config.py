@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from diana_anon.__main__ import make_server
-from diana_anon.config import AnonConfig, Dates, ProfileConfig
+from diana_anon.config import AnonConfig, ProfileConfig
 from diana_common.errors import DianaError, Reason
 from diana_common.settings import build
 from diana_server.config import ServerConfig, load_config
@@ -23,11 +23,13 @@ def refusal(tree: Mapping[str, Any]) -> str:
 
 
 def test_profiles_are_read_and_what_they_leave_out_is_the_default() -> None:
-    tree = {"profiles": {"longitudinal": {"dates": "shift"}, "trial": {"domain": "atlas"}, "default": None}}
+    tree = {
+        "profiles": {"longitudinal": {"use": "research-longitudinal"}, "trial": {"domain": "atlas"}, "default": None}
+    }
     assert build(AnonConfig, tree).profiles == {
-        "longitudinal": ProfileConfig(Dates.SHIFT, "default"),
-        "trial": ProfileConfig(Dates.REMOVE, "atlas"),
-        "default": ProfileConfig(Dates.REMOVE, "default"),
+        "longitudinal": ProfileConfig("research-longitudinal"),
+        "trial": ProfileConfig(domain="atlas"),
+        "default": ProfileConfig(),
     }
 
 
@@ -43,8 +45,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     ("tree", "where"),
     [
         ({"profile": {}}, "profile: is not a setting; did you mean 'profiles'?"),
-        ({"profiles": {"a": {"date": "shift"}}}, "profiles.a.date: is not a setting; did you mean 'dates'?"),
-        ({"profiles": {"a": {"dates": "shifted"}}}, "profiles.a.dates: is not one of its values"),
+        ({"profiles": {"a": {"uses": "basic"}}}, "profiles.a.uses: is not a setting; did you mean 'use'?"),
         ({"profiles": {"a": {"domain": "No domain"}}}, "profiles.a: domain: "),
         ({"profiles": {"Big": {}}}, "profiles.Big: "),
         ({"profiles": {"a" * 64: {}}}, "a profile's name is 1 to 63"),

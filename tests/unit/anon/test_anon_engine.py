@@ -11,12 +11,11 @@ import pytest
 from diana_anon.core import tables
 from diana_anon.core.dummies import dummy
 from diana_anon.core.part10 import IMPLEMENTATION_CLASS_UID
-from diana_anon.core.profile import Dates
 from diana_common.dicom.vr import implicit_vr
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.dicom_files import make_ct, make_small
-from tests.unit.anon.engine_files import new_data_set, new_file, new_uid, read, run
+from tests.unit.anon.engine_files import Dates, new_data_set, new_file, new_uid, read, run
 from tests.unit.common.builder import UIDS, data_set, element, item, meta, part10
 
 PLANTED = b"ZQPLANTED"

@@ -11,12 +11,11 @@ import pydicom
 import pytest
 from pydicom import dcmread
 
-from diana_anon.core.profile import Dates
 from diana_anon.core.subject import read_subject
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.corpus import CORPUS, needs_corpus
-from tests.unit.anon.engine_files import new_data_set, new_file
+from tests.unit.anon.engine_files import Dates, new_data_set, new_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

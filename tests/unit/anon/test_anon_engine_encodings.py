@@ -14,11 +14,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from diana_anon.core.profile import Dates
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.dicom_files import make_small
-from tests.unit.anon.engine_files import new_data_set, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import Dates, new_data_set, new_file, new_uid, read, written
 from tests.unit.common.builder import (
     BIG,
     DEFLATED,

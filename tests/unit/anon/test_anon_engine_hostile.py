@@ -13,12 +13,11 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from diana_anon.core.engine import deidentify
-from diana_anon.core.profile import Dates
 from diana_common.dicom.limits import Limits
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.dicom_files import make_small
-from tests.unit.anon.engine_files import PLANS, identity, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import PLANS, Dates, identity, new_file, new_uid, read, written
 from tests.unit.common.builder import (
     DEFLATED,
     SEQUENCE_END,
@@ -155,7 +154,7 @@ def test_a_length_of_four_gigabytes_is_truncated() -> None:
 def test_another_process_locale_zone_and_hash_seed_give_the_same_bytes() -> None:
     program = (
         "import sys, hashlib;"
-        "from diana_anon.core.profile import Dates;"
+        "from tests.unit.anon.engine_files import Dates;"
         "from tests.support.dicom_files import make_small;"
         "from tests.unit.anon.engine_files import new_file;"
         "print([hashlib.sha256(new_file(make_small(), dates)).hexdigest() for dates in Dates])"

@@ -9,9 +9,8 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
-from diana_anon.core.profile import Dates
 from tests.support.dicom_files import ROOT, make_small
-from tests.unit.anon.engine_files import item, new_data_set, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import Dates, item, new_data_set, new_file, new_uid, read, written
 
 CT, SEG, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.33"
 PR, KO, RT = "1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.5.1.4.1.1.481.3"

@@ -7,9 +7,8 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 
-from diana_anon.core.profile import Dates
 from tests.support.dicom_files import make_small
-from tests.unit.anon.engine_files import item, new_data_set, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import Dates, item, new_data_set, new_file, new_uid, read, written
 
 SECRET = "PLANTED"
 

@@ -8,7 +8,6 @@ from diana_anon.core import encode
 from diana_anon.core.elements import Element
 from diana_anon.core.pieces import Part, size
 from diana_anon.core.plan import Method
-from diana_anon.core.profile import Dates
 from diana_anon.core.rewrite import Entry, Rewriter
 from diana_common.dicom.context import Context
 
@@ -20,7 +19,7 @@ _DCM = b"DCM"
 def method_entries(rewriter: Rewriter, elements: Sequence[Element], ctx: Context) -> list[Entry]:
     """The flags, the method and its codes. Codes of an earlier de-identification stay; its free text does not."""
     plan = rewriter.plan
-    dates = b"MODIFIED" if plan.profile.dates is Dates.SHIFT else b"REMOVED"
+    dates = b"MODIFIED" if plan.profile.shifts_dates else b"REMOVED"
     values = {IDENTITY_REMOVED: b"YES", METHOD: plan.description.encode(), DATES_MODIFIED: dates}
     entries: list[Entry] = [(tag, [encode.element(tag, value, ctx)]) for tag, value in values.items()]
     return [*entries, (CODES, _codes(rewriter, elements, ctx))]

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from diana_anon.core import content, tables
-from diana_anon.core.profile import Dates, Profile
+from diana_anon.core.profile import Profile
 from diana_anon.core.supplement import may_tell
 from diana_anon.core.uids import names_a_kind
 from diana_common.dicom.vr import implicit_vr
@@ -132,7 +132,7 @@ class Level(dict[int, Rule]):
         if vr == "UI" and not names_a_kind(tag):
             return Rule(Kind.MAP, vr)
         if vr in _TEMPORAL:
-            return Rule(Kind.SHIFT if self._plan.profile.dates is Dates.SHIFT else Kind.REMOVE, vr)
+            return Rule(Kind.SHIFT if self._plan.profile.shifts_dates else Kind.REMOVE, vr)
         return Rule(Kind.REMOVE if may_tell(tag, vr) else Kind.KEEP, vr)
 
 
@@ -140,7 +140,7 @@ def compile_plan(profile: Profile) -> Plan:
     """The rules of a profile; done once, then shared."""
     codes, methods = dict(_basic_codes()), [_BASIC]
     description = f"DIANA mesh: PS3.15 {tables.EDITION} Basic Profile"
-    if profile.dates is Dates.SHIFT:
+    if profile.shifts_dates:
         codes.update(_shifted_codes())
         methods.append(_MODIFIED_DATES)
         description += ", modified dates"

@@ -12,7 +12,7 @@ from diana_anon.core.dummies import dummy
 from diana_anon.core.elements import PIXEL_DATA, Element, Items, Reader
 from diana_anon.core.pieces import Part, size
 from diana_anon.core.plan import IDENTITY, Kind, Plan, Rule
-from diana_anon.core.profile import Dates
+from diana_anon.core.profile import BirthDate
 from diana_anon.core.uids import UidMapper, mapped_values
 from diana_anon.core.values import CHECKED, fits
 from diana_common.dicom.context import Context
@@ -49,7 +49,7 @@ class Rewriter:
         self._sop_class_uid = sop_class_uid
         self._map_uid = map_uid
         self._offset = timedelta(days=identity.offset.days, seconds=identity.offset.seconds)
-        born = identity.birth_date if plan.profile.dates is Dates.SHIFT else None
+        born = identity.birth_date if plan.profile.birth_date is BirthDate.NEAR else None
         self._identity: dict[Kind, bytes] = {
             Kind.PATIENT_ID: identity.patient_id.encode("ascii"),
             Kind.PATIENT_NAME: identity.patient_name.encode("ascii"),

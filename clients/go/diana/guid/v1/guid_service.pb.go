@@ -254,9 +254,9 @@ type Identity struct {
 	// The pseudonymous id: 32 characters of A to Z and 2 to 7. It fits
 	// Patient ID (LO).
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE", that begins with
-	// the id's letters. Names are for people's eyes; two subjects may share
-	// one.
+	// A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE". In scheme DIANA2
+	// it begins with the id's letters; in scheme KEYED it says nothing of the
+	// id. Names are for people's eyes; two subjects may share one.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// A birth date near the true one. Absent when the subject had neither
 	// birth date nor age.
@@ -265,7 +265,9 @@ type Identity struct {
 	// a subject's studies, so that order and distance in time remain. Whole
 	// days unless the domain asks for seconds too; scheme DIANA2 always has
 	// seconds.
-	TimeOffset    *durationpb.Duration `protobuf:"bytes,4,opt,name=time_offset,json=timeOffset,proto3" json:"time_offset,omitempty"`
+	TimeOffset *durationpb.Duration `protobuf:"bytes,4,opt,name=time_offset,json=timeOffset,proto3" json:"time_offset,omitempty"`
+	// The version of the domain's key that made it; 0 in scheme DIANA2.
+	KeyVersion    int32 `protobuf:"varint,5,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -328,13 +330,22 @@ func (x *Identity) GetTimeOffset() *durationpb.Duration {
 	return nil
 }
 
+func (x *Identity) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
 // MintIdentityRequest asks for one identity.
 type MintIdentityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The domain; absent means "default".
 	Domain string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
 	// The subject. Required.
-	Subject       *Subject `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The version of the domain's key to mint with; 0 means the newest.
+	KeyVersion    int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -381,6 +392,13 @@ func (x *MintIdentityRequest) GetSubject() *Subject {
 		return x.Subject
 	}
 	return nil
+}
+
+func (x *MintIdentityRequest) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
 }
 
 // MintIdentityResponse carries one identity.
@@ -531,6 +549,137 @@ func (x *BatchMintIdentitiesResponse) GetResults() []*MintResult {
 	return nil
 }
 
+// MintIdentitiesRequest asks for some more identities.
+type MintIdentitiesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A name for this message that the caller makes up, at most 128
+	// characters; the answer bears it too.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The domain; absent means "default". Read from the first message only.
+	Domain string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The version of the domain's key; 0 means the newest. Read from the first
+	// message only.
+	KeyVersion int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	// The subjects, 1 to 1,000. One that breaks a rule gets a status of its
+	// own.
+	Subjects      []*Subject `protobuf:"bytes,4,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MintIdentitiesRequest) Reset() {
+	*x = MintIdentitiesRequest{}
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MintIdentitiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MintIdentitiesRequest) ProtoMessage() {}
+
+func (x *MintIdentitiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MintIdentitiesRequest.ProtoReflect.Descriptor instead.
+func (*MintIdentitiesRequest) Descriptor() ([]byte, []int) {
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *MintIdentitiesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *MintIdentitiesRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *MintIdentitiesRequest) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
+func (x *MintIdentitiesRequest) GetSubjects() []*Subject {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+// MintIdentitiesResponse answers one message.
+type MintIdentitiesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message it answers.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// One result for each of its subjects, in order.
+	Results       []*MintResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MintIdentitiesResponse) Reset() {
+	*x = MintIdentitiesResponse{}
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MintIdentitiesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MintIdentitiesResponse) ProtoMessage() {}
+
+func (x *MintIdentitiesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MintIdentitiesResponse.ProtoReflect.Descriptor instead.
+func (*MintIdentitiesResponse) Descriptor() ([]byte, []int) {
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MintIdentitiesResponse) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *MintIdentitiesResponse) GetResults() []*MintResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 // MintResult is the answer for one subject of a batch.
 type MintResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -547,7 +696,7 @@ type MintResult struct {
 
 func (x *MintResult) Reset() {
 	*x = MintResult{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[6]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +708,7 @@ func (x *MintResult) String() string {
 func (*MintResult) ProtoMessage() {}
 
 func (x *MintResult) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[6]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +721,7 @@ func (x *MintResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MintResult.ProtoReflect.Descriptor instead.
 func (*MintResult) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{6}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MintResult) GetResult() isMintResult_Result {
@@ -634,7 +783,7 @@ type MapIdentifiersRequest struct {
 
 func (x *MapIdentifiersRequest) Reset() {
 	*x = MapIdentifiersRequest{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[7]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +795,7 @@ func (x *MapIdentifiersRequest) String() string {
 func (*MapIdentifiersRequest) ProtoMessage() {}
 
 func (x *MapIdentifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[7]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +808,7 @@ func (x *MapIdentifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MapIdentifiersRequest.ProtoReflect.Descriptor instead.
 func (*MapIdentifiersRequest) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{7}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MapIdentifiersRequest) GetDomain() string {
@@ -697,7 +846,7 @@ type MapIdentifiersResponse struct {
 
 func (x *MapIdentifiersResponse) Reset() {
 	*x = MapIdentifiersResponse{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[8]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +858,7 @@ func (x *MapIdentifiersResponse) String() string {
 func (*MapIdentifiersResponse) ProtoMessage() {}
 
 func (x *MapIdentifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[8]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +871,7 @@ func (x *MapIdentifiersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MapIdentifiersResponse.ProtoReflect.Descriptor instead.
 func (*MapIdentifiersResponse) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{8}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MapIdentifiersResponse) GetUids() []string {
@@ -753,7 +902,7 @@ type MintHierarchicalUidRequest struct {
 
 func (x *MintHierarchicalUidRequest) Reset() {
 	*x = MintHierarchicalUidRequest{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[9]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +914,7 @@ func (x *MintHierarchicalUidRequest) String() string {
 func (*MintHierarchicalUidRequest) ProtoMessage() {}
 
 func (x *MintHierarchicalUidRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[9]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +927,7 @@ func (x *MintHierarchicalUidRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MintHierarchicalUidRequest.ProtoReflect.Descriptor instead.
 func (*MintHierarchicalUidRequest) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{9}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MintHierarchicalUidRequest) GetAppId() string {
@@ -806,7 +955,7 @@ type MintHierarchicalUidResponse struct {
 
 func (x *MintHierarchicalUidResponse) Reset() {
 	*x = MintHierarchicalUidResponse{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[10]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +967,7 @@ func (x *MintHierarchicalUidResponse) String() string {
 func (*MintHierarchicalUidResponse) ProtoMessage() {}
 
 func (x *MintHierarchicalUidResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[10]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +980,7 @@ func (x *MintHierarchicalUidResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MintHierarchicalUidResponse.ProtoReflect.Descriptor instead.
 func (*MintHierarchicalUidResponse) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{10}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MintHierarchicalUidResponse) GetUid() string {
@@ -848,16 +997,17 @@ type Domain struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// How it mints.
 	Scheme Scheme `protobuf:"varint,2,opt,name=scheme,proto3,enum=diana.guid.v1.Scheme" json:"scheme,omitempty"`
-	// Whether its key is in place. Always true for scheme DIANA2, which has
-	// none.
-	KeyPresent    bool `protobuf:"varint,3,opt,name=key_present,json=keyPresent,proto3" json:"key_present,omitempty"`
+	// Whether its key is in place. Always true for a domain that needs none.
+	KeyPresent bool `protobuf:"varint,3,opt,name=key_present,json=keyPresent,proto3" json:"key_present,omitempty"`
+	// The newest version of its key, from 1; 0 where there is none.
+	KeyVersion    int32 `protobuf:"varint,4,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[11]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +1019,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[11]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +1032,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{11}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Domain) GetName() string {
@@ -906,6 +1056,13 @@ func (x *Domain) GetKeyPresent() bool {
 	return false
 }
 
+func (x *Domain) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
 // ListDomainsRequest asks for the domains.
 type ListDomainsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -915,7 +1072,7 @@ type ListDomainsRequest struct {
 
 func (x *ListDomainsRequest) Reset() {
 	*x = ListDomainsRequest{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[12]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1084,7 @@ func (x *ListDomainsRequest) String() string {
 func (*ListDomainsRequest) ProtoMessage() {}
 
 func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[12]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1097,7 @@ func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsRequest.ProtoReflect.Descriptor instead.
 func (*ListDomainsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{12}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{14}
 }
 
 // ListDomainsResponse lists the domains.
@@ -954,7 +1111,7 @@ type ListDomainsResponse struct {
 
 func (x *ListDomainsResponse) Reset() {
 	*x = ListDomainsResponse{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[13]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1123,7 @@ func (x *ListDomainsResponse) String() string {
 func (*ListDomainsResponse) ProtoMessage() {}
 
 func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[13]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1136,7 @@ func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsResponse.ProtoReflect.Descriptor instead.
 func (*ListDomainsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{13}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListDomainsResponse) GetDomains() []*Domain {
@@ -993,14 +1150,16 @@ func (x *ListDomainsResponse) GetDomains() []*Domain {
 type LeaseUidKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The domain; absent means "default".
-	Domain        string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Domain string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The version of the domain's key; 0 means the newest.
+	KeyVersion    int32 `protobuf:"varint,2,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeaseUidKeyRequest) Reset() {
 	*x = LeaseUidKeyRequest{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[14]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1171,7 @@ func (x *LeaseUidKeyRequest) String() string {
 func (*LeaseUidKeyRequest) ProtoMessage() {}
 
 func (x *LeaseUidKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[14]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1184,7 @@ func (x *LeaseUidKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseUidKeyRequest.ProtoReflect.Descriptor instead.
 func (*LeaseUidKeyRequest) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{14}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LeaseUidKeyRequest) GetDomain() string {
@@ -1035,18 +1194,27 @@ func (x *LeaseUidKeyRequest) GetDomain() string {
 	return ""
 }
 
+func (x *LeaseUidKeyRequest) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
 // LeaseUidKeyResponse carries it.
 type LeaseUidKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The subkey: 32 bytes. A secret.
-	UidKey        []byte `protobuf:"bytes,1,opt,name=uid_key,json=uidKey,proto3" json:"uid_key,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UidKey []byte `protobuf:"bytes,1,opt,name=uid_key,json=uidKey,proto3" json:"uid_key,omitempty"`
+	// The subkey that accession numbers are mapped with: 32 bytes. A secret.
+	AccessionNumberKey []byte `protobuf:"bytes,2,opt,name=accession_number_key,json=accessionNumberKey,proto3" json:"accession_number_key,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *LeaseUidKeyResponse) Reset() {
 	*x = LeaseUidKeyResponse{}
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[15]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1226,7 @@ func (x *LeaseUidKeyResponse) String() string {
 func (*LeaseUidKeyResponse) ProtoMessage() {}
 
 func (x *LeaseUidKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[15]
+	mi := &file_diana_guid_v1_guid_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,12 +1239,19 @@ func (x *LeaseUidKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseUidKeyResponse.ProtoReflect.Descriptor instead.
 func (*LeaseUidKeyResponse) Descriptor() ([]byte, []int) {
-	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{15}
+	return file_diana_guid_v1_guid_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LeaseUidKeyResponse) GetUidKey() []byte {
 	if x != nil {
 		return x.UidKey
+	}
+	return nil
+}
+
+func (x *LeaseUidKeyResponse) GetAccessionNumberKey() []byte {
+	if x != nil {
+		return x.AccessionNumberKey
 	}
 	return nil
 }
@@ -1098,17 +1273,21 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\x0ereference_date\x18\x06 \x01(\v2\x11.google.type.DateR\rreferenceDate\x12.\n" +
 	"\x03sex\x18\a \x01(\x0e2\x12.diana.guid.v1.SexB\b\xbaH\x05\x82\x01\x02\x10\x01R\x03sexB\f\n" +
 	"\n" +
-	"_age_years\"\x9c\x01\n" +
+	"_age_years\"\xbd\x01\n" +
 	"\bIdentity\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x120\n" +
 	"\n" +
 	"birth_date\x18\x03 \x01(\v2\x11.google.type.DateR\tbirthDate\x12:\n" +
 	"\vtime_offset\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"timeOffset\"\x8d\x01\n" +
+	"timeOffset\x12\x1f\n" +
+	"\vkey_version\x18\x05 \x01(\x05R\n" +
+	"keyVersion\"\xb7\x01\n" +
 	"\x13MintIdentityRequest\x12<\n" +
 	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x128\n" +
-	"\asubject\x18\x02 \x01(\v2\x16.diana.guid.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01R\asubject\"K\n" +
+	"\asubject\x18\x02 \x01(\v2\x16.diana.guid.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01R\asubject\x12(\n" +
+	"\vkey_version\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"keyVersion\"K\n" +
 	"\x14MintIdentityResponse\x123\n" +
 	"\bidentity\x18\x01 \x01(\v2\x17.diana.guid.v1.IdentityR\bidentity\"\xa0\x01\n" +
 	"\x1aBatchMintIdentitiesRequest\x12<\n" +
@@ -1116,7 +1295,19 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\bsubjects\x18\x02 \x03(\v2\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n" +
 	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\bsubjects\"R\n" +
 	"\x1bBatchMintIdentitiesResponse\x123\n" +
-	"\aresults\x18\x01 \x03(\v2\x19.diana.guid.v1.MintResultR\aresults\"{\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.diana.guid.v1.MintResultR\aresults\"\xee\x01\n" +
+	"\x15MintIdentitiesRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12<\n" +
+	"\x06domain\x18\x02 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x12(\n" +
+	"\vkey_version\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"keyVersion\x12D\n" +
+	"\bsubjects\x18\x04 \x03(\v2\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n" +
+	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\bsubjects\"l\n" +
+	"\x16MintIdentitiesResponse\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x123\n" +
+	"\aresults\x18\x02 \x03(\v2\x19.diana.guid.v1.MintResultR\aresults\"{\n" +
 	"\n" +
 	"MintResult\x125\n" +
 	"\bidentity\x18\x01 \x01(\v2\x17.diana.guid.v1.IdentityH\x00R\bidentity\x12,\n" +
@@ -1133,19 +1324,24 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\x06app_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x05appId\x12%\n" +
 	"\x04path\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\b\x01\x10\x04\"\x05r\x03(\x80\bR\x04path\"/\n" +
 	"\x1bMintHierarchicalUidResponse\x12\x10\n" +
-	"\x03uid\x18\x01 \x01(\tR\x03uid\"l\n" +
+	"\x03uid\x18\x01 \x01(\tR\x03uid\"\x8d\x01\n" +
 	"\x06Domain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
 	"\x06scheme\x18\x02 \x01(\x0e2\x15.diana.guid.v1.SchemeR\x06scheme\x12\x1f\n" +
 	"\vkey_present\x18\x03 \x01(\bR\n" +
-	"keyPresent\"\x14\n" +
+	"keyPresent\x12\x1f\n" +
+	"\vkey_version\x18\x04 \x01(\x05R\n" +
+	"keyVersion\"\x14\n" +
 	"\x12ListDomainsRequest\"F\n" +
 	"\x13ListDomainsResponse\x12/\n" +
-	"\adomains\x18\x01 \x03(\v2\x15.diana.guid.v1.DomainR\adomains\"R\n" +
+	"\adomains\x18\x01 \x03(\v2\x15.diana.guid.v1.DomainR\adomains\"|\n" +
 	"\x12LeaseUidKeyRequest\x12<\n" +
-	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\".\n" +
+	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x12(\n" +
+	"\vkey_version\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"keyVersion\"`\n" +
 	"\x13LeaseUidKeyResponse\x12\x17\n" +
-	"\auid_key\x18\x01 \x01(\fR\x06uidKey*E\n" +
+	"\auid_key\x18\x01 \x01(\fR\x06uidKey\x120\n" +
+	"\x14accession_number_key\x18\x02 \x01(\fR\x12accessionNumberKey*E\n" +
 	"\x06Scheme\x12\x16\n" +
 	"\x12SCHEME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSCHEME_KEYED\x10\x01\x12\x11\n" +
@@ -1155,10 +1351,11 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\n" +
 	"SEX_FEMALE\x10\x01\x12\f\n" +
 	"\bSEX_MALE\x10\x02\x12\r\n" +
-	"\tSEX_OTHER\x10\x032\xcd\x04\n" +
+	"\tSEX_OTHER\x10\x032\xb0\x05\n" +
 	"\vGuidService\x12W\n" +
 	"\fMintIdentity\x12\".diana.guid.v1.MintIdentityRequest\x1a#.diana.guid.v1.MintIdentityResponse\x12l\n" +
-	"\x13BatchMintIdentities\x12).diana.guid.v1.BatchMintIdentitiesRequest\x1a*.diana.guid.v1.BatchMintIdentitiesResponse\x12]\n" +
+	"\x13BatchMintIdentities\x12).diana.guid.v1.BatchMintIdentitiesRequest\x1a*.diana.guid.v1.BatchMintIdentitiesResponse\x12a\n" +
+	"\x0eMintIdentities\x12$.diana.guid.v1.MintIdentitiesRequest\x1a%.diana.guid.v1.MintIdentitiesResponse(\x010\x01\x12]\n" +
 	"\x0eMapIdentifiers\x12$.diana.guid.v1.MapIdentifiersRequest\x1a%.diana.guid.v1.MapIdentifiersResponse\x12T\n" +
 	"\vLeaseUidKey\x12!.diana.guid.v1.LeaseUidKeyRequest\x1a\".diana.guid.v1.LeaseUidKeyResponse\x12l\n" +
 	"\x13MintHierarchicalUid\x12).diana.guid.v1.MintHierarchicalUidRequest\x1a*.diana.guid.v1.MintHierarchicalUidResponse\x12T\n" +
@@ -1178,7 +1375,7 @@ func file_diana_guid_v1_guid_service_proto_rawDescGZIP() []byte {
 }
 
 var file_diana_guid_v1_guid_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_diana_guid_v1_guid_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_diana_guid_v1_guid_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_diana_guid_v1_guid_service_proto_goTypes = []any{
 	(Scheme)(0),                         // 0: diana.guid.v1.Scheme
 	(Sex)(0),                            // 1: diana.guid.v1.Sex
@@ -1188,51 +1385,57 @@ var file_diana_guid_v1_guid_service_proto_goTypes = []any{
 	(*MintIdentityResponse)(nil),        // 5: diana.guid.v1.MintIdentityResponse
 	(*BatchMintIdentitiesRequest)(nil),  // 6: diana.guid.v1.BatchMintIdentitiesRequest
 	(*BatchMintIdentitiesResponse)(nil), // 7: diana.guid.v1.BatchMintIdentitiesResponse
-	(*MintResult)(nil),                  // 8: diana.guid.v1.MintResult
-	(*MapIdentifiersRequest)(nil),       // 9: diana.guid.v1.MapIdentifiersRequest
-	(*MapIdentifiersResponse)(nil),      // 10: diana.guid.v1.MapIdentifiersResponse
-	(*MintHierarchicalUidRequest)(nil),  // 11: diana.guid.v1.MintHierarchicalUidRequest
-	(*MintHierarchicalUidResponse)(nil), // 12: diana.guid.v1.MintHierarchicalUidResponse
-	(*Domain)(nil),                      // 13: diana.guid.v1.Domain
-	(*ListDomainsRequest)(nil),          // 14: diana.guid.v1.ListDomainsRequest
-	(*ListDomainsResponse)(nil),         // 15: diana.guid.v1.ListDomainsResponse
-	(*LeaseUidKeyRequest)(nil),          // 16: diana.guid.v1.LeaseUidKeyRequest
-	(*LeaseUidKeyResponse)(nil),         // 17: diana.guid.v1.LeaseUidKeyResponse
-	(*date.Date)(nil),                   // 18: google.type.Date
-	(*durationpb.Duration)(nil),         // 19: google.protobuf.Duration
-	(*status.Status)(nil),               // 20: google.rpc.Status
+	(*MintIdentitiesRequest)(nil),       // 8: diana.guid.v1.MintIdentitiesRequest
+	(*MintIdentitiesResponse)(nil),      // 9: diana.guid.v1.MintIdentitiesResponse
+	(*MintResult)(nil),                  // 10: diana.guid.v1.MintResult
+	(*MapIdentifiersRequest)(nil),       // 11: diana.guid.v1.MapIdentifiersRequest
+	(*MapIdentifiersResponse)(nil),      // 12: diana.guid.v1.MapIdentifiersResponse
+	(*MintHierarchicalUidRequest)(nil),  // 13: diana.guid.v1.MintHierarchicalUidRequest
+	(*MintHierarchicalUidResponse)(nil), // 14: diana.guid.v1.MintHierarchicalUidResponse
+	(*Domain)(nil),                      // 15: diana.guid.v1.Domain
+	(*ListDomainsRequest)(nil),          // 16: diana.guid.v1.ListDomainsRequest
+	(*ListDomainsResponse)(nil),         // 17: diana.guid.v1.ListDomainsResponse
+	(*LeaseUidKeyRequest)(nil),          // 18: diana.guid.v1.LeaseUidKeyRequest
+	(*LeaseUidKeyResponse)(nil),         // 19: diana.guid.v1.LeaseUidKeyResponse
+	(*date.Date)(nil),                   // 20: google.type.Date
+	(*durationpb.Duration)(nil),         // 21: google.protobuf.Duration
+	(*status.Status)(nil),               // 22: google.rpc.Status
 }
 var file_diana_guid_v1_guid_service_proto_depIdxs = []int32{
-	18, // 0: diana.guid.v1.Subject.birth_date:type_name -> google.type.Date
-	18, // 1: diana.guid.v1.Subject.reference_date:type_name -> google.type.Date
+	20, // 0: diana.guid.v1.Subject.birth_date:type_name -> google.type.Date
+	20, // 1: diana.guid.v1.Subject.reference_date:type_name -> google.type.Date
 	1,  // 2: diana.guid.v1.Subject.sex:type_name -> diana.guid.v1.Sex
-	18, // 3: diana.guid.v1.Identity.birth_date:type_name -> google.type.Date
-	19, // 4: diana.guid.v1.Identity.time_offset:type_name -> google.protobuf.Duration
+	20, // 3: diana.guid.v1.Identity.birth_date:type_name -> google.type.Date
+	21, // 4: diana.guid.v1.Identity.time_offset:type_name -> google.protobuf.Duration
 	2,  // 5: diana.guid.v1.MintIdentityRequest.subject:type_name -> diana.guid.v1.Subject
 	3,  // 6: diana.guid.v1.MintIdentityResponse.identity:type_name -> diana.guid.v1.Identity
 	2,  // 7: diana.guid.v1.BatchMintIdentitiesRequest.subjects:type_name -> diana.guid.v1.Subject
-	8,  // 8: diana.guid.v1.BatchMintIdentitiesResponse.results:type_name -> diana.guid.v1.MintResult
-	3,  // 9: diana.guid.v1.MintResult.identity:type_name -> diana.guid.v1.Identity
-	20, // 10: diana.guid.v1.MintResult.status:type_name -> google.rpc.Status
-	0,  // 11: diana.guid.v1.Domain.scheme:type_name -> diana.guid.v1.Scheme
-	13, // 12: diana.guid.v1.ListDomainsResponse.domains:type_name -> diana.guid.v1.Domain
-	4,  // 13: diana.guid.v1.GuidService.MintIdentity:input_type -> diana.guid.v1.MintIdentityRequest
-	6,  // 14: diana.guid.v1.GuidService.BatchMintIdentities:input_type -> diana.guid.v1.BatchMintIdentitiesRequest
-	9,  // 15: diana.guid.v1.GuidService.MapIdentifiers:input_type -> diana.guid.v1.MapIdentifiersRequest
-	16, // 16: diana.guid.v1.GuidService.LeaseUidKey:input_type -> diana.guid.v1.LeaseUidKeyRequest
-	11, // 17: diana.guid.v1.GuidService.MintHierarchicalUid:input_type -> diana.guid.v1.MintHierarchicalUidRequest
-	14, // 18: diana.guid.v1.GuidService.ListDomains:input_type -> diana.guid.v1.ListDomainsRequest
-	5,  // 19: diana.guid.v1.GuidService.MintIdentity:output_type -> diana.guid.v1.MintIdentityResponse
-	7,  // 20: diana.guid.v1.GuidService.BatchMintIdentities:output_type -> diana.guid.v1.BatchMintIdentitiesResponse
-	10, // 21: diana.guid.v1.GuidService.MapIdentifiers:output_type -> diana.guid.v1.MapIdentifiersResponse
-	17, // 22: diana.guid.v1.GuidService.LeaseUidKey:output_type -> diana.guid.v1.LeaseUidKeyResponse
-	12, // 23: diana.guid.v1.GuidService.MintHierarchicalUid:output_type -> diana.guid.v1.MintHierarchicalUidResponse
-	15, // 24: diana.guid.v1.GuidService.ListDomains:output_type -> diana.guid.v1.ListDomainsResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 8: diana.guid.v1.BatchMintIdentitiesResponse.results:type_name -> diana.guid.v1.MintResult
+	2,  // 9: diana.guid.v1.MintIdentitiesRequest.subjects:type_name -> diana.guid.v1.Subject
+	10, // 10: diana.guid.v1.MintIdentitiesResponse.results:type_name -> diana.guid.v1.MintResult
+	3,  // 11: diana.guid.v1.MintResult.identity:type_name -> diana.guid.v1.Identity
+	22, // 12: diana.guid.v1.MintResult.status:type_name -> google.rpc.Status
+	0,  // 13: diana.guid.v1.Domain.scheme:type_name -> diana.guid.v1.Scheme
+	15, // 14: diana.guid.v1.ListDomainsResponse.domains:type_name -> diana.guid.v1.Domain
+	4,  // 15: diana.guid.v1.GuidService.MintIdentity:input_type -> diana.guid.v1.MintIdentityRequest
+	6,  // 16: diana.guid.v1.GuidService.BatchMintIdentities:input_type -> diana.guid.v1.BatchMintIdentitiesRequest
+	8,  // 17: diana.guid.v1.GuidService.MintIdentities:input_type -> diana.guid.v1.MintIdentitiesRequest
+	11, // 18: diana.guid.v1.GuidService.MapIdentifiers:input_type -> diana.guid.v1.MapIdentifiersRequest
+	18, // 19: diana.guid.v1.GuidService.LeaseUidKey:input_type -> diana.guid.v1.LeaseUidKeyRequest
+	13, // 20: diana.guid.v1.GuidService.MintHierarchicalUid:input_type -> diana.guid.v1.MintHierarchicalUidRequest
+	16, // 21: diana.guid.v1.GuidService.ListDomains:input_type -> diana.guid.v1.ListDomainsRequest
+	5,  // 22: diana.guid.v1.GuidService.MintIdentity:output_type -> diana.guid.v1.MintIdentityResponse
+	7,  // 23: diana.guid.v1.GuidService.BatchMintIdentities:output_type -> diana.guid.v1.BatchMintIdentitiesResponse
+	9,  // 24: diana.guid.v1.GuidService.MintIdentities:output_type -> diana.guid.v1.MintIdentitiesResponse
+	12, // 25: diana.guid.v1.GuidService.MapIdentifiers:output_type -> diana.guid.v1.MapIdentifiersResponse
+	19, // 26: diana.guid.v1.GuidService.LeaseUidKey:output_type -> diana.guid.v1.LeaseUidKeyResponse
+	14, // 27: diana.guid.v1.GuidService.MintHierarchicalUid:output_type -> diana.guid.v1.MintHierarchicalUidResponse
+	17, // 28: diana.guid.v1.GuidService.ListDomains:output_type -> diana.guid.v1.ListDomainsResponse
+	22, // [22:29] is the sub-list for method output_type
+	15, // [15:22] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_diana_guid_v1_guid_service_proto_init() }
@@ -1241,7 +1444,7 @@ func file_diana_guid_v1_guid_service_proto_init() {
 		return
 	}
 	file_diana_guid_v1_guid_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_diana_guid_v1_guid_service_proto_msgTypes[6].OneofWrappers = []any{
+	file_diana_guid_v1_guid_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*MintResult_Identity)(nil),
 		(*MintResult_Status)(nil),
 	}
@@ -1251,7 +1454,7 @@ func file_diana_guid_v1_guid_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_guid_v1_guid_service_proto_rawDesc), len(file_diana_guid_v1_guid_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

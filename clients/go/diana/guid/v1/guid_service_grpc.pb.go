@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	GuidService_MintIdentity_FullMethodName        = "/diana.guid.v1.GuidService/MintIdentity"
 	GuidService_BatchMintIdentities_FullMethodName = "/diana.guid.v1.GuidService/BatchMintIdentities"
+	GuidService_MintIdentities_FullMethodName      = "/diana.guid.v1.GuidService/MintIdentities"
 	GuidService_MapIdentifiers_FullMethodName      = "/diana.guid.v1.GuidService/MapIdentifiers"
 	GuidService_LeaseUidKey_FullMethodName         = "/diana.guid.v1.GuidService/LeaseUidKey"
 	GuidService_MintHierarchicalUid_FullMethodName = "/diana.guid.v1.GuidService/MintHierarchicalUid"
@@ -40,7 +41,8 @@ const (
 //
 // Every request names a `domain`; an absent one means "default". A domain
 // has a scheme and a key of its own: identities of two domains cannot be
-// matched with one another.
+// matched with one another. A key that was rotated keeps its old versions:
+// requests may name one, and get the newest otherwise.
 //
 // Requests carry patient values; they are never logged. Who may call it:
 // callers trusted with identities. Besides the errors listed, every RPC may
@@ -60,14 +62,22 @@ type GuidServiceClient interface {
 	// domain, in order, each with a status of its own: one bad subject does
 	// not spoil the rest. Idempotent.
 	BatchMintIdentities(ctx context.Context, in *BatchMintIdentitiesRequest, opts ...grpc.CallOption) (*BatchMintIdentitiesResponse, error)
+	// MintIdentities returns identities for as many subjects as the caller
+	// streams, in order, each with a status of its own; of one domain, that of
+	// the first message. Two different subjects of one stream that would get
+	// the same id are told from one another: the later one gets
+	// FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+	// whose ids are made from a few letters of the name. Send while you read:
+	// the server does not hold more than a few messages. Idempotent.
+	MintIdentities(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[MintIdentitiesRequest, MintIdentitiesResponse], error)
 	// MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
 	// mapped UID depends on the domain and the UID only, so references
 	// between objects stay whole. Idempotent.
 	//
 	// Errors:
 	//
-	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-	//	  which has no such mapping; use MintHierarchicalUid.
+	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+	//	  did; use MintHierarchicalUid.
 	MapIdentifiers(ctx context.Context, in *MapIdentifiersRequest, opts ...grpc.CallOption) (*MapIdentifiersResponse, error)
 	// LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
 	// so that a caller that maps many need not call for each. Keep it in
@@ -80,10 +90,15 @@ type GuidServiceClient interface {
 	// version 8 (RFC 9562), and write "2.25." and that UUID as an integer
 	// (PS3.5 section B.2). MapIdentifiers answers the same.
 	//
+	// Accession numbers likewise, under a key of their own: strip spaces at
+	// both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+	// big endian) and the text in UTF-8, and write the first 10 bytes in
+	// base32 (RFC 4648).
+	//
 	// Errors:
 	//
-	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-	//	  which has no such mapping.
+	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+	//	  did.
 	LeaseUidKey(ctx context.Context, in *LeaseUidKeyRequest, opts ...grpc.CallOption) (*LeaseUidKeyResponse, error)
 	// MintHierarchicalUid returns the UID that the older system (diana2)
 	// makes from names of patient, study, series and instance. It keeps four
@@ -122,6 +137,19 @@ func (c *guidServiceClient) BatchMintIdentities(ctx context.Context, in *BatchMi
 	}
 	return out, nil
 }
+
+func (c *guidServiceClient) MintIdentities(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[MintIdentitiesRequest, MintIdentitiesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GuidService_ServiceDesc.Streams[0], GuidService_MintIdentities_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[MintIdentitiesRequest, MintIdentitiesResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GuidService_MintIdentitiesClient = grpc.BidiStreamingClient[MintIdentitiesRequest, MintIdentitiesResponse]
 
 func (c *guidServiceClient) MapIdentifiers(ctx context.Context, in *MapIdentifiersRequest, opts ...grpc.CallOption) (*MapIdentifiersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -174,7 +202,8 @@ func (c *guidServiceClient) ListDomains(ctx context.Context, in *ListDomainsRequ
 //
 // Every request names a `domain`; an absent one means "default". A domain
 // has a scheme and a key of its own: identities of two domains cannot be
-// matched with one another.
+// matched with one another. A key that was rotated keeps its old versions:
+// requests may name one, and get the newest otherwise.
 //
 // Requests carry patient values; they are never logged. Who may call it:
 // callers trusted with identities. Besides the errors listed, every RPC may
@@ -194,14 +223,22 @@ type GuidServiceServer interface {
 	// domain, in order, each with a status of its own: one bad subject does
 	// not spoil the rest. Idempotent.
 	BatchMintIdentities(context.Context, *BatchMintIdentitiesRequest) (*BatchMintIdentitiesResponse, error)
+	// MintIdentities returns identities for as many subjects as the caller
+	// streams, in order, each with a status of its own; of one domain, that of
+	// the first message. Two different subjects of one stream that would get
+	// the same id are told from one another: the later one gets
+	// FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+	// whose ids are made from a few letters of the name. Send while you read:
+	// the server does not hold more than a few messages. Idempotent.
+	MintIdentities(grpc.BidiStreamingServer[MintIdentitiesRequest, MintIdentitiesResponse]) error
 	// MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
 	// mapped UID depends on the domain and the UID only, so references
 	// between objects stay whole. Idempotent.
 	//
 	// Errors:
 	//
-	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-	//	  which has no such mapping; use MintHierarchicalUid.
+	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+	//	  did; use MintHierarchicalUid.
 	MapIdentifiers(context.Context, *MapIdentifiersRequest) (*MapIdentifiersResponse, error)
 	// LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
 	// so that a caller that maps many need not call for each. Keep it in
@@ -214,10 +251,15 @@ type GuidServiceServer interface {
 	// version 8 (RFC 9562), and write "2.25." and that UUID as an integer
 	// (PS3.5 section B.2). MapIdentifiers answers the same.
 	//
+	// Accession numbers likewise, under a key of their own: strip spaces at
+	// both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+	// big endian) and the text in UTF-8, and write the first 10 bytes in
+	// base32 (RFC 4648).
+	//
 	// Errors:
 	//
-	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-	//	  which has no such mapping.
+	//	INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+	//	  did.
 	LeaseUidKey(context.Context, *LeaseUidKeyRequest) (*LeaseUidKeyResponse, error)
 	// MintHierarchicalUid returns the UID that the older system (diana2)
 	// makes from names of patient, study, series and instance. It keeps four
@@ -242,6 +284,9 @@ func (UnimplementedGuidServiceServer) MintIdentity(context.Context, *MintIdentit
 }
 func (UnimplementedGuidServiceServer) BatchMintIdentities(context.Context, *BatchMintIdentitiesRequest) (*BatchMintIdentitiesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchMintIdentities not implemented")
+}
+func (UnimplementedGuidServiceServer) MintIdentities(grpc.BidiStreamingServer[MintIdentitiesRequest, MintIdentitiesResponse]) error {
+	return status.Error(codes.Unimplemented, "method MintIdentities not implemented")
 }
 func (UnimplementedGuidServiceServer) MapIdentifiers(context.Context, *MapIdentifiersRequest) (*MapIdentifiersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method MapIdentifiers not implemented")
@@ -311,6 +356,13 @@ func _GuidService_BatchMintIdentities_Handler(srv interface{}, ctx context.Conte
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _GuidService_MintIdentities_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GuidServiceServer).MintIdentities(&grpc.GenericServerStream[MintIdentitiesRequest, MintIdentitiesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GuidService_MintIdentitiesServer = grpc.BidiStreamingServer[MintIdentitiesRequest, MintIdentitiesResponse]
 
 func _GuidService_MapIdentifiers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MapIdentifiersRequest)
@@ -416,6 +468,13 @@ var GuidService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _GuidService_ListDomains_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "MintIdentities",
+			Handler:       _GuidService_MintIdentities_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "diana/guid/v1/guid_service.proto",
 }

@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from diana.anon.v1 import receipt_service_pb2 as diana_dot_anon_dot_v1_dot_receipt__service__pb2
+from diana.guid.v1 import guid_service_pb2 as diana_dot_guid_dot_v1_dot_guid__service__pb2
 from diana.operation.v1 import operation_service_pb2 as diana_dot_operation_dot_v1_dot_operation__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/anon/v1/anon_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a*diana/operation/v1/operation_service.proto\"|\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12#\n\x05\x64\x61tes\x18\x03 \x01(\x0e\x32\x14.diana.anon.v1.Dates\x12\x18\n\x10standard_edition\x18\x04 \x01(\t\x12\x14\n\x0cmethod_codes\x18\x05 \x03(\t\"_\n\x18\x41nonymizeInstanceRequest\x12\x35\n\x07profile\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"j\n\x19\x41nonymizeInstanceResponse\x12\x35\n\x08instance\x18\x01 \x01(\x0b\x32!.diana.anon.v1.AnonymizedInstanceH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x9d\x01\n\x12\x41nonymizedInstance\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x12\n\nseries_uid\x18\x02 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x03 \x01(\t\x12\x15\n\rsop_class_uid\x18\x04 \x01(\t\x12\x1b\n\x13transfer_syntax_uid\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\"\xc5\x03\n\x15\x41nonymizeStudyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0csource_store\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12(\n\tstudy_uid\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12\x1f\n\x0ctarget_store\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?\x12\x35\n\x07profile\x18\x05 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12w\n\nattributes\x18\x06 \x03(\x0b\x32\x34.diana.anon.v1.AnonymizeStudyRequest.AttributesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$*\x05r\x03(\x80\x08\x12\x41\n\x11\x63opied_attributes\x18\x07 \x03(\tB&\xbaH#\x92\x01 \x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\x16\x41nonymizeStudyResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.diana.operation.v1.Operation\"\x92\x01\n\x14\x41nonymizeStudyResult\x12\x14\n\x0ctarget_store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x16\n\x0einstance_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x03\x12\x11\n\tcompleted\x18\x05 \x01(\x08\x12\x10\n\x08position\x18\x06 \x01(\t\"\x15\n\x13ListProfilesRequest\"@\n\x14ListProfilesResponse\x12(\n\x08profiles\x18\x01 \x03(\x0b\x32\x16.diana.anon.v1.Profile*D\n\x05\x44\x61tes\x12\x15\n\x11\x44\x41TES_UNSPECIFIED\x10\x00\x12\x11\n\rDATES_REMOVED\x10\x01\x12\x11\n\rDATES_SHIFTED\x10\x02\x32\xb1\x02\n\x0b\x41nonService\x12j\n\x11\x41nonymizeInstance\x12\'.diana.anon.v1.AnonymizeInstanceRequest\x1a(.diana.anon.v1.AnonymizeInstanceResponse(\x01\x30\x01\x12]\n\x0e\x41nonymizeStudy\x12$.diana.anon.v1.AnonymizeStudyRequest\x1a%.diana.anon.v1.AnonymizeStudyResponse\x12W\n\x0cListProfiles\x12\".diana.anon.v1.ListProfilesRequest\x1a#.diana.anon.v1.ListProfilesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/anon/v1/anon_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#diana/anon/v1/receipt_service.proto\x1a diana/guid/v1/guid_service.proto\x1a*diana/operation/v1/operation_service.proto\"\xa1\x01\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12#\n\x05\x64\x61tes\x18\x03 \x01(\x0e\x32\x14.diana.anon.v1.Dates\x12\x18\n\x10standard_edition\x18\x04 \x01(\t\x12\x14\n\x0cmethod_codes\x18\x05 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\"_\n\x18\x41nonymizeInstanceRequest\x12\x35\n\x07profile\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"j\n\x19\x41nonymizeInstanceResponse\x12\x35\n\x08instance\x18\x01 \x01(\x0b\x32!.diana.anon.v1.AnonymizedInstanceH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc6\x01\n\x12\x41nonymizedInstance\x12\x11\n\tstudy_uid\x18\x01 \x01(\t\x12\x12\n\nseries_uid\x18\x02 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x03 \x01(\t\x12\x15\n\rsop_class_uid\x18\x04 \x01(\t\x12\x1b\n\x13transfer_syntax_uid\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\'\n\x07receipt\x18\x07 \x01(\x0b\x32\x16.diana.anon.v1.Receipt\"\xc5\x03\n\x15\x41nonymizeStudyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0csource_store\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12(\n\tstudy_uid\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12\x1f\n\x0ctarget_store\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?\x12\x35\n\x07profile\x18\x05 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12w\n\nattributes\x18\x06 \x03(\x0b\x32\x34.diana.anon.v1.AnonymizeStudyRequest.AttributesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$*\x05r\x03(\x80\x08\x12\x41\n\x11\x63opied_attributes\x18\x07 \x03(\tB&\xbaH#\x92\x01 \x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe5\x03\n\x17\x41nonymizeStudiesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0csource_store\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x35\n\nstudy_uids\x18\x03 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x08\x01\x10\x90N\x18\x01\"\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12\x1d\n\x0ctarget_store\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x35\n\x07profile\x18\x05 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12y\n\nattributes\x18\x06 \x03(\x0b\x32\x36.diana.anon.v1.AnonymizeStudiesRequest.AttributesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$*\x05r\x03(\x80\x08\x12\x41\n\x11\x63opied_attributes\x18\x07 \x03(\tB&\xbaH#\x92\x01 \x10@\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$\x12\x0f\n\x07preview\x18\x08 \x01(\x08\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x18\x41nonymizeStudiesResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.diana.operation.v1.Operation\"\xba\x01\n\x16\x41nonymizeStudiesResult\x12\x14\n\x0ctarget_store\x18\x01 \x01(\t\x12\x13\n\x0bstudy_count\x18\x02 \x01(\x03\x12\x1a\n\x12\x66\x61iled_study_count\x18\x03 \x01(\x03\x12\x16\n\x0einstance_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03\x12\x19\n\x11quarantined_count\x18\x06 \x01(\x03\x12\x10\n\x08position\x18\x07 \x01(\t\"\xfb\x01\n\x14\x41nonymizeTextRequest\x12\x35\n\x07profile\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\'\n\x07subject\x18\x03 \x01(\x0b\x32\x16.diana.guid.v1.Subject\x12%\n\x0bidentifiers\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03(\x80\x08\x12+\n\tstudy_uid\x18\x05 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9.]{1,64}$\xd8\x01\x01\x12\x16\n\x05store\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?\"<\n\x15\x41nonymizeTextResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\rchanged_count\x18\x02 \x01(\x05\"J\n\x16\x41nonymizeStudyResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.diana.operation.v1.Operation\"\xad\x01\n\x14\x41nonymizeStudyResult\x12\x14\n\x0ctarget_store\x18\x01 \x01(\t\x12\x11\n\tstudy_uid\x18\x02 \x01(\t\x12\x16\n\x0einstance_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x03\x12\x11\n\tcompleted\x18\x05 \x01(\x08\x12\x10\n\x08position\x18\x06 \x01(\t\x12\x19\n\x11quarantined_count\x18\x07 \x01(\x03\"\x15\n\x13ListProfilesRequest\"@\n\x14ListProfilesResponse\x12(\n\x08profiles\x18\x01 \x03(\x0b\x32\x16.diana.anon.v1.Profile*D\n\x05\x44\x61tes\x12\x15\n\x11\x44\x41TES_UNSPECIFIED\x10\x00\x12\x11\n\rDATES_REMOVED\x10\x01\x12\x11\n\rDATES_SHIFTED\x10\x02\x32\xf2\x03\n\x0b\x41nonService\x12j\n\x11\x41nonymizeInstance\x12\'.diana.anon.v1.AnonymizeInstanceRequest\x1a(.diana.anon.v1.AnonymizeInstanceResponse(\x01\x30\x01\x12]\n\x0e\x41nonymizeStudy\x12$.diana.anon.v1.AnonymizeStudyRequest\x1a%.diana.anon.v1.AnonymizeStudyResponse\x12\x63\n\x10\x41nonymizeStudies\x12&.diana.anon.v1.AnonymizeStudiesRequest\x1a\'.diana.anon.v1.AnonymizeStudiesResponse\x12Z\n\rAnonymizeText\x12#.diana.anon.v1.AnonymizeTextRequest\x1a$.diana.anon.v1.AnonymizeTextResponse\x12W\n\x0cListProfiles\x12\".diana.anon.v1.ListProfilesRequest\x1a#.diana.anon.v1.ListProfilesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,28 +53,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANONYMIZESTUDYREQUEST'].fields_by_name['attributes']._serialized_options = b'\272H*\232\001\'\020@\"\034r\0322\030^[a-z][a-z0-9_.-]{0,62}$*\005r\003(\200\010'
   _globals['_ANONYMIZESTUDYREQUEST'].fields_by_name['copied_attributes']._loaded_options = None
   _globals['_ANONYMIZESTUDYREQUEST'].fields_by_name['copied_attributes']._serialized_options = b'\272H#\222\001 \020@\"\034r\0322\030^[a-z][a-z0-9_.-]{0,62}$'
-  _globals['_DATES']._serialized_start=1385
-  _globals['_DATES']._serialized_end=1453
-  _globals['_PROFILE']._serialized_start=124
-  _globals['_PROFILE']._serialized_end=248
-  _globals['_ANONYMIZEINSTANCEREQUEST']._serialized_start=250
-  _globals['_ANONYMIZEINSTANCEREQUEST']._serialized_end=345
-  _globals['_ANONYMIZEINSTANCERESPONSE']._serialized_start=347
-  _globals['_ANONYMIZEINSTANCERESPONSE']._serialized_end=453
-  _globals['_ANONYMIZEDINSTANCE']._serialized_start=456
-  _globals['_ANONYMIZEDINSTANCE']._serialized_end=613
-  _globals['_ANONYMIZESTUDYREQUEST']._serialized_start=616
-  _globals['_ANONYMIZESTUDYREQUEST']._serialized_end=1069
-  _globals['_ANONYMIZESTUDYREQUEST_ATTRIBUTESENTRY']._serialized_start=1020
-  _globals['_ANONYMIZESTUDYREQUEST_ATTRIBUTESENTRY']._serialized_end=1069
-  _globals['_ANONYMIZESTUDYRESPONSE']._serialized_start=1071
-  _globals['_ANONYMIZESTUDYRESPONSE']._serialized_end=1145
-  _globals['_ANONYMIZESTUDYRESULT']._serialized_start=1148
-  _globals['_ANONYMIZESTUDYRESULT']._serialized_end=1294
-  _globals['_LISTPROFILESREQUEST']._serialized_start=1296
-  _globals['_LISTPROFILESREQUEST']._serialized_end=1317
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=1319
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=1383
-  _globals['_ANONSERVICE']._serialized_start=1456
-  _globals['_ANONSERVICE']._serialized_end=1761
+  _globals['_ANONYMIZESTUDIESREQUEST_ATTRIBUTESENTRY']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST_ATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['source_store']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['source_store']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['study_uids']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['study_uids']._serialized_options = b'\272H\036\222\001\033\010\001\020\220N\030\001\"\022r\0202\016^[0-9.]{1,64}$'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['target_store']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['target_store']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['profile']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['profile']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\330\001\001'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['attributes']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['attributes']._serialized_options = b'\272H*\232\001\'\020@\"\034r\0322\030^[a-z][a-z0-9_.-]{0,62}$*\005r\003(\200\010'
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['copied_attributes']._loaded_options = None
+  _globals['_ANONYMIZESTUDIESREQUEST'].fields_by_name['copied_attributes']._serialized_options = b'\272H#\222\001 \020@\"\034r\0322\030^[a-z][a-z0-9_.-]{0,62}$'
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['profile']._loaded_options = None
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['profile']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\330\001\001'
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['identifiers']._loaded_options = None
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['identifiers']._serialized_options = b'\272H\r\222\001\n\020\350\007\"\005r\003(\200\010'
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['study_uid']._loaded_options = None
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['study_uid']._serialized_options = b'\272H\025r\0202\016^[0-9.]{1,64}$\330\001\001'
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['store']._loaded_options = None
+  _globals['_ANONYMIZETEXTREQUEST'].fields_by_name['store']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_DATES']._serialized_start=2633
+  _globals['_DATES']._serialized_end=2701
+  _globals['_PROFILE']._serialized_start=196
+  _globals['_PROFILE']._serialized_end=357
+  _globals['_ANONYMIZEINSTANCEREQUEST']._serialized_start=359
+  _globals['_ANONYMIZEINSTANCEREQUEST']._serialized_end=454
+  _globals['_ANONYMIZEINSTANCERESPONSE']._serialized_start=456
+  _globals['_ANONYMIZEINSTANCERESPONSE']._serialized_end=562
+  _globals['_ANONYMIZEDINSTANCE']._serialized_start=565
+  _globals['_ANONYMIZEDINSTANCE']._serialized_end=763
+  _globals['_ANONYMIZESTUDYREQUEST']._serialized_start=766
+  _globals['_ANONYMIZESTUDYREQUEST']._serialized_end=1219
+  _globals['_ANONYMIZESTUDYREQUEST_ATTRIBUTESENTRY']._serialized_start=1170
+  _globals['_ANONYMIZESTUDYREQUEST_ATTRIBUTESENTRY']._serialized_end=1219
+  _globals['_ANONYMIZESTUDIESREQUEST']._serialized_start=1222
+  _globals['_ANONYMIZESTUDIESREQUEST']._serialized_end=1707
+  _globals['_ANONYMIZESTUDIESREQUEST_ATTRIBUTESENTRY']._serialized_start=1170
+  _globals['_ANONYMIZESTUDIESREQUEST_ATTRIBUTESENTRY']._serialized_end=1219
+  _globals['_ANONYMIZESTUDIESRESPONSE']._serialized_start=1709
+  _globals['_ANONYMIZESTUDIESRESPONSE']._serialized_end=1785
+  _globals['_ANONYMIZESTUDIESRESULT']._serialized_start=1788
+  _globals['_ANONYMIZESTUDIESRESULT']._serialized_end=1974
+  _globals['_ANONYMIZETEXTREQUEST']._serialized_start=1977
+  _globals['_ANONYMIZETEXTREQUEST']._serialized_end=2228
+  _globals['_ANONYMIZETEXTRESPONSE']._serialized_start=2230
+  _globals['_ANONYMIZETEXTRESPONSE']._serialized_end=2290
+  _globals['_ANONYMIZESTUDYRESPONSE']._serialized_start=2292
+  _globals['_ANONYMIZESTUDYRESPONSE']._serialized_end=2366
+  _globals['_ANONYMIZESTUDYRESULT']._serialized_start=2369
+  _globals['_ANONYMIZESTUDYRESULT']._serialized_end=2542
+  _globals['_LISTPROFILESREQUEST']._serialized_start=2544
+  _globals['_LISTPROFILESREQUEST']._serialized_end=2565
+  _globals['_LISTPROFILESRESPONSE']._serialized_start=2567
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=2631
+  _globals['_ANONSERVICE']._serialized_start=2704
+  _globals['_ANONSERVICE']._serialized_end=3202
 # @@protoc_insertion_point(module_scope)

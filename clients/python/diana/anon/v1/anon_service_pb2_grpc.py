@@ -28,17 +28,17 @@ if _version_not_supported:
 class AnonServiceStub(object):
     """AnonService de-identifies DICOM objects by the profiles that its
     configuration names. Profiles are built on the Basic Application Level
-    Confidentiality Profile of PS3.15 Annex E (edition 2026c); every attribute
-    of Table E.1-1 is treated, in nested sequences too, and private attributes
-    go.
+    Confidentiality Profile of PS3.15 Annex E (edition 2026c) and its options;
+    every attribute of Table E.1-1 is treated, in nested sequences too, and
+    private attributes go unless they are known to be safe and the profile
+    retains such.
 
     Who a subject becomes is the guid service's answer: the same patient has
     the same identity, and the same UID the same new UID, in every study, run
-    and process of a domain, so that references between objects stay whole and
-    nothing is stored about anybody.
+    and process of a domain, so that references between objects stay whole.
 
-    Pixel data passes untouched, bit for bit; what is burned into it stays.
-    The transfer syntax stays what it was.
+    Pixel data passes untouched, bit for bit, in its transfer syntax, unless
+    the profile cleans it and there is something to clean.
 
     Objects carry patient values; neither logs nor errors do. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -69,6 +69,16 @@ class AnonServiceStub(object):
                 request_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyRequest.SerializeToString,
                 response_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyResponse.FromString,
                 _registered_method=True)
+        self.AnonymizeStudies = channel.unary_unary(
+                '/diana.anon.v1.AnonService/AnonymizeStudies',
+                request_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesRequest.SerializeToString,
+                response_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesResponse.FromString,
+                _registered_method=True)
+        self.AnonymizeText = channel.unary_unary(
+                '/diana.anon.v1.AnonService/AnonymizeText',
+                request_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextRequest.SerializeToString,
+                response_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextResponse.FromString,
+                _registered_method=True)
         self.ListProfiles = channel.unary_unary(
                 '/diana.anon.v1.AnonService/ListProfiles',
                 request_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.ListProfilesRequest.SerializeToString,
@@ -79,17 +89,17 @@ class AnonServiceStub(object):
 class AnonServiceServicer(object):
     """AnonService de-identifies DICOM objects by the profiles that its
     configuration names. Profiles are built on the Basic Application Level
-    Confidentiality Profile of PS3.15 Annex E (edition 2026c); every attribute
-    of Table E.1-1 is treated, in nested sequences too, and private attributes
-    go.
+    Confidentiality Profile of PS3.15 Annex E (edition 2026c) and its options;
+    every attribute of Table E.1-1 is treated, in nested sequences too, and
+    private attributes go unless they are known to be safe and the profile
+    retains such.
 
     Who a subject becomes is the guid service's answer: the same patient has
     the same identity, and the same UID the same new UID, in every study, run
-    and process of a domain, so that references between objects stay whole and
-    nothing is stored about anybody.
+    and process of a domain, so that references between objects stay whole.
 
-    Pixel data passes untouched, bit for bit; what is burned into it stays.
-    The transfer syntax stays what it was.
+    Pixel data passes untouched, bit for bit, in its transfer syntax, unless
+    the profile cleans it and there is something to clean.
 
     Objects carry patient values; neither logs nor errors do. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -122,6 +132,12 @@ class AnonServiceServicer(object):
         its patient for the domain's scheme; Patient ID is empty, say.
         FAILED_PRECONDITION (NOT_DEIDENTIFIABLE): it can be read, and cannot
         be de-identified for sure; nothing of it is answered.
+        FAILED_PRECONDITION (INSTANCE_QUARANTINED): its pixels are in doubt,
+        or its new form still holds a token of the source's identifiers.
+        FAILED_PRECONDITION (PIXELS_UNREADABLE, OCR_MISSING): the profile
+        cleans pixels, and these cannot be.
+        FAILED_PRECONDITION (UID_COLLISION): the domain maps UIDs by scheme
+        diana2, and two of them would become one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +165,49 @@ class AnonServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnonymizeStudies(self, request, context):
+        """AnonymizeStudies starts an operation of kind "anon.studies": the studies
+        of a cohort, one after the other, each as AnonymizeStudy does it. It
+        resumes after a crash at the study it was in. A study that cannot be
+        done becomes a failure of the operation, by its Study Instance UID; the
+        others go on. Every instance that is stored has a signed receipt, and
+        ReceiptService.WriteReport writes the report of all.
+
+        With `preview` set nothing is stored: the operation, of kind
+        "anon.preview", reads the studies and works out what would be done. Its
+        report lists every attribute with its action and how often, and the
+        free text that would remain, word for word.
+
+        The operation's result is an AnonymizeStudiesResult. Idempotent with a
+        request_id.
+
+        Errors:
+        INVALID_ARGUMENT (INVALID_FIELD): the target store is the source's.
+        ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
+        request.
+        NOT_FOUND (STORE_UNKNOWN): answered by the operation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnonymizeText(self, request, context):
+        """AnonymizeText strikes identifiers out of a free text, a report for
+        example: those the request names, and what has the form of a date, a
+        phone or record number, an e-mail or postal address. Dates are moved
+        where the profile moves dates. The rest stays as it was. Nothing is
+        kept. Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT (SUBJECT_INVALID): the subject has no identity in the
+        profile's domain.
+        NOT_FOUND (STORE_UNKNOWN, STUDY_NOT_FOUND): the study whose headers
+        were to be asked is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProfiles(self, request, context):
         """ListProfiles lists the configured profiles by name. Read only.
         """
@@ -169,6 +228,16 @@ def add_AnonServiceServicer_to_server(servicer, server):
                     request_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyRequest.FromString,
                     response_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyResponse.SerializeToString,
             ),
+            'AnonymizeStudies': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnonymizeStudies,
+                    request_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesRequest.FromString,
+                    response_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesResponse.SerializeToString,
+            ),
+            'AnonymizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnonymizeText,
+                    request_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextRequest.FromString,
+                    response_serializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextResponse.SerializeToString,
+            ),
             'ListProfiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProfiles,
                     request_deserializer=diana_dot_anon_dot_v1_dot_anon__service__pb2.ListProfilesRequest.FromString,
@@ -185,17 +254,17 @@ def add_AnonServiceServicer_to_server(servicer, server):
 class AnonService(object):
     """AnonService de-identifies DICOM objects by the profiles that its
     configuration names. Profiles are built on the Basic Application Level
-    Confidentiality Profile of PS3.15 Annex E (edition 2026c); every attribute
-    of Table E.1-1 is treated, in nested sequences too, and private attributes
-    go.
+    Confidentiality Profile of PS3.15 Annex E (edition 2026c) and its options;
+    every attribute of Table E.1-1 is treated, in nested sequences too, and
+    private attributes go unless they are known to be safe and the profile
+    retains such.
 
     Who a subject becomes is the guid service's answer: the same patient has
     the same identity, and the same UID the same new UID, in every study, run
-    and process of a domain, so that references between objects stay whole and
-    nothing is stored about anybody.
+    and process of a domain, so that references between objects stay whole.
 
-    Pixel data passes untouched, bit for bit; what is burned into it stays.
-    The transfer syntax stays what it was.
+    Pixel data passes untouched, bit for bit, in its transfer syntax, unless
+    the profile cleans it and there is something to clean.
 
     Objects carry patient values; neither logs nor errors do. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -254,6 +323,60 @@ class AnonService(object):
             '/diana.anon.v1.AnonService/AnonymizeStudy',
             diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyRequest.SerializeToString,
             diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnonymizeStudies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.anon.v1.AnonService/AnonymizeStudies',
+            diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesRequest.SerializeToString,
+            diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeStudiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnonymizeText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.anon.v1.AnonService/AnonymizeText',
+            diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextRequest.SerializeToString,
+            diana_dot_anon_dot_v1_dot_anon__service__pb2.AnonymizeTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -156,15 +156,18 @@ class Identity(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     BIRTH_DATE_FIELD_NUMBER: builtins.int
     TIME_OFFSET_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """The pseudonymous id: 32 characters of A to Z and 2 to 7. It fits
     Patient ID (LO).
     """
     name: builtins.str
-    """A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE", that begins with
-    the id's letters. Names are for people's eyes; two subjects may share
-    one.
+    """A readable name in DICOM form, "FAMILY^GIVEN^MIDDLE". In scheme DIANA2
+    it begins with the id's letters; in scheme KEYED it says nothing of the
+    id. Names are for people's eyes; two subjects may share one.
     """
+    key_version: builtins.int
+    """The version of the domain's key that made it; 0 in scheme DIANA2."""
     @builtins.property
     def birth_date(self) -> date_pb2.Date:
         """A birth date near the true one. Absent when the subject had neither
@@ -186,10 +189,11 @@ class Identity(message.Message):
         name: builtins.str = ...,
         birth_date: date_pb2.Date | None = ...,
         time_offset: duration_pb2.Duration | None = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["birth_date", b"birth_date", "time_offset", b"time_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["birth_date", b"birth_date", "id", b"id", "name", b"name", "time_offset", b"time_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["birth_date", b"birth_date", "id", b"id", "key_version", b"key_version", "name", b"name", "time_offset", b"time_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,8 +205,11 @@ class MintIdentityRequest(message.Message):
 
     DOMAIN_FIELD_NUMBER: builtins.int
     SUBJECT_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     domain: builtins.str
     """The domain; absent means "default"."""
+    key_version: builtins.int
+    """The version of the domain's key to mint with; 0 means the newest."""
     @builtins.property
     def subject(self) -> Subject:
         """The subject. Required."""
@@ -212,10 +219,11 @@ class MintIdentityRequest(message.Message):
         *,
         domain: builtins.str = ...,
         subject: Subject | None = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "key_version", b"key_version", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +296,72 @@ class BatchMintIdentitiesResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MintIdentitiesRequest(message.Message):
+    """MintIdentitiesRequest asks for some more identities."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    DOMAIN_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
+    SUBJECTS_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """A name for this message that the caller makes up, at most 128
+    characters; the answer bears it too.
+    """
+    domain: builtins.str
+    """The domain; absent means "default". Read from the first message only."""
+    key_version: builtins.int
+    """The version of the domain's key; 0 means the newest. Read from the first
+    message only.
+    """
+    @builtins.property
+    def subjects(self) -> containers.RepeatedCompositeFieldContainer[Subject]:
+        """The subjects, 1 to 1,000. One that breaks a rule gets a status of its
+        own.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+        domain: builtins.str = ...,
+        key_version: builtins.int = ...,
+        subjects: abc.Iterable[Subject] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "key_version", b"key_version", "request_id", b"request_id", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MintIdentitiesResponse(message.Message):
+    """MintIdentitiesResponse answers one message."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    RESULTS_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """The message it answers."""
+    @builtins.property
+    def results(self) -> containers.RepeatedCompositeFieldContainer[MintResult]:
+        """One result for each of its subjects, in order."""
+
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+        results: abc.Iterable[MintResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["request_id", b"request_id", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,24 +516,26 @@ class Domain(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     SCHEME_FIELD_NUMBER: builtins.int
     KEY_PRESENT_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, under the rule of a store's name."""
     scheme: Scheme.ValueType
     """How it mints."""
     key_present: builtins.bool
-    """Whether its key is in place. Always true for scheme DIANA2, which has
-    none.
-    """
+    """Whether its key is in place. Always true for a domain that needs none."""
+    key_version: builtins.int
+    """The newest version of its key, from 1; 0 where there is none."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         scheme: Scheme.ValueType = ...,
         key_present: builtins.bool = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["key_present", b"key_present", "name", b"name", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["key_present", b"key_present", "key_version", b"key_version", "name", b"name", "scheme", b"scheme"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -507,16 +583,20 @@ class LeaseUidKeyRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     DOMAIN_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     domain: builtins.str
     """The domain; absent means "default"."""
+    key_version: builtins.int
+    """The version of the domain's key; 0 means the newest."""
     def __init__(
         self,
         *,
         domain: builtins.str = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "key_version", b"key_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -527,15 +607,19 @@ class LeaseUidKeyResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     UID_KEY_FIELD_NUMBER: builtins.int
+    ACCESSION_NUMBER_KEY_FIELD_NUMBER: builtins.int
     uid_key: builtins.bytes
     """The subkey: 32 bytes. A secret."""
+    accession_number_key: builtins.bytes
+    """The subkey that accession numbers are mapped with: 32 bytes. A secret."""
     def __init__(
         self,
         *,
         uid_key: builtins.bytes = ...,
+        accession_number_key: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["uid_key", b"uid_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_number_key", b"accession_number_key", "uid_key", b"uid_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -33,7 +33,8 @@ class GuidServiceStub(object):
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -62,6 +63,11 @@ class GuidServiceStub(object):
                 '/diana.guid.v1.GuidService/BatchMintIdentities',
                 request_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesRequest.SerializeToString,
                 response_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.MintIdentities = channel.stream_stream(
+                '/diana.guid.v1.GuidService/MintIdentities',
+                request_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesRequest.SerializeToString,
+                response_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesResponse.FromString,
                 _registered_method=True)
         self.MapIdentifiers = channel.unary_unary(
                 '/diana.guid.v1.GuidService/MapIdentifiers',
@@ -93,7 +99,8 @@ class GuidServiceServicer(object):
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -123,14 +130,27 @@ class GuidServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MintIdentities(self, request_iterator, context):
+        """MintIdentities returns identities for as many subjects as the caller
+        streams, in order, each with a status of its own; of one domain, that of
+        the first message. Two different subjects of one stream that would get
+        the same id are told from one another: the later one gets
+        FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+        whose ids are made from a few letters of the name. Send while you read:
+        the server does not hold more than a few messages. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MapIdentifiers(self, request, context):
         """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
         mapped UID depends on the domain and the UID only, so references
         between objects stay whole. Idempotent.
 
         Errors:
-        INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping; use MintHierarchicalUid.
+        INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did; use MintHierarchicalUid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,9 +168,14 @@ class GuidServiceServicer(object):
         version 8 (RFC 9562), and write "2.25." and that UUID as an integer
         (PS3.5 section B.2). MapIdentifiers answers the same.
 
+        Accession numbers likewise, under a key of their own: strip spaces at
+        both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+        big endian) and the text in UTF-8, and write the first 10 bytes in
+        base32 (RFC 4648).
+
         Errors:
-        INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping.
+        INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +211,11 @@ def add_GuidServiceServicer_to_server(servicer, server):
                     servicer.BatchMintIdentities,
                     request_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesRequest.FromString,
                     response_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesResponse.SerializeToString,
+            ),
+            'MintIdentities': grpc.stream_stream_rpc_method_handler(
+                    servicer.MintIdentities,
+                    request_deserializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesRequest.FromString,
+                    response_serializer=diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesResponse.SerializeToString,
             ),
             'MapIdentifiers': grpc.unary_unary_rpc_method_handler(
                     servicer.MapIdentifiers,
@@ -223,7 +253,8 @@ class GuidService(object):
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -281,6 +312,33 @@ class GuidService(object):
             '/diana.guid.v1.GuidService/BatchMintIdentities',
             diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesRequest.SerializeToString,
             diana_dot_guid_dot_v1_dot_guid__service__pb2.BatchMintIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MintIdentities(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/diana.guid.v1.GuidService/MintIdentities',
+            diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesRequest.SerializeToString,
+            diana_dot_guid_dot_v1_dot_guid__service__pb2.MintIdentitiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,8 @@ class GuidServiceStub:
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -59,14 +60,23 @@ class GuidServiceStub:
     domain, in order, each with a status of its own: one bad subject does
     not spoil the rest. Idempotent.
     """
+    MintIdentities: grpc.StreamStreamMultiCallable[guid_service_pb2.MintIdentitiesRequest, guid_service_pb2.MintIdentitiesResponse]
+    """MintIdentities returns identities for as many subjects as the caller
+    streams, in order, each with a status of its own; of one domain, that of
+    the first message. Two different subjects of one stream that would get
+    the same id are told from one another: the later one gets
+    FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+    whose ids are made from a few letters of the name. Send while you read:
+    the server does not hold more than a few messages. Idempotent.
+    """
     MapIdentifiers: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
     mapped UID depends on the domain and the UID only, so references
     between objects stay whole. Idempotent.
 
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping; use MintHierarchicalUid.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did; use MintHierarchicalUid.
     """
     LeaseUidKey: grpc.UnaryUnaryMultiCallable[guid_service_pb2.LeaseUidKeyRequest, guid_service_pb2.LeaseUidKeyResponse]
     """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
@@ -80,9 +90,14 @@ class GuidServiceStub:
     version 8 (RFC 9562), and write "2.25." and that UUID as an integer
     (PS3.5 section B.2). MapIdentifiers answers the same.
 
+    Accession numbers likewise, under a key of their own: strip spaces at
+    both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+    big endian) and the text in UTF-8, and write the first 10 bytes in
+    base32 (RFC 4648).
+
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did.
     """
     MintHierarchicalUid: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]
     """MintHierarchicalUid returns the UID that the older system (diana2)
@@ -104,7 +119,8 @@ class GuidServiceAsyncStub(GuidServiceStub):
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -126,14 +142,23 @@ class GuidServiceAsyncStub(GuidServiceStub):
     domain, in order, each with a status of its own: one bad subject does
     not spoil the rest. Idempotent.
     """
+    MintIdentities: aio.StreamStreamMultiCallable[guid_service_pb2.MintIdentitiesRequest, guid_service_pb2.MintIdentitiesResponse]  # type: ignore[assignment]
+    """MintIdentities returns identities for as many subjects as the caller
+    streams, in order, each with a status of its own; of one domain, that of
+    the first message. Two different subjects of one stream that would get
+    the same id are told from one another: the later one gets
+    FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+    whose ids are made from a few letters of the name. Send while you read:
+    the server does not hold more than a few messages. Idempotent.
+    """
     MapIdentifiers: aio.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]  # type: ignore[assignment]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
     mapped UID depends on the domain and the UID only, so references
     between objects stay whole. Idempotent.
 
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping; use MintHierarchicalUid.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did; use MintHierarchicalUid.
     """
     LeaseUidKey: aio.UnaryUnaryMultiCallable[guid_service_pb2.LeaseUidKeyRequest, guid_service_pb2.LeaseUidKeyResponse]  # type: ignore[assignment]
     """LeaseUidKey hands out the subkey that a domain's UIDs are mapped with,
@@ -147,9 +172,14 @@ class GuidServiceAsyncStub(GuidServiceStub):
     version 8 (RFC 9562), and write "2.25." and that UUID as an integer
     (PS3.5 section B.2). MapIdentifiers answers the same.
 
+    Accession numbers likewise, under a key of their own: strip spaces at
+    both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+    big endian) and the text in UTF-8, and write the first 10 bytes in
+    base32 (RFC 4648).
+
     Errors:
-      INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-        which has no such mapping.
+      INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+        did.
     """
     MintHierarchicalUid: aio.UnaryUnaryMultiCallable[guid_service_pb2.MintHierarchicalUidRequest, guid_service_pb2.MintHierarchicalUidResponse]  # type: ignore[assignment]
     """MintHierarchicalUid returns the UID that the older system (diana2)
@@ -170,7 +200,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
 
     Every request names a `domain`; an absent one means "default". A domain
     has a scheme and a key of its own: identities of two domains cannot be
-    matched with one another.
+    matched with one another. A key that was rotated keeps its old versions:
+    requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
     callers trusted with identities. Besides the errors listed, every RPC may
@@ -204,6 +235,21 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         """
 
     @abc_1.abstractmethod
+    def MintIdentities(
+        self,
+        request_iterator: _MaybeAsyncIterator[guid_service_pb2.MintIdentitiesRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[guid_service_pb2.MintIdentitiesResponse], abc.AsyncIterator[guid_service_pb2.MintIdentitiesResponse]]:
+        """MintIdentities returns identities for as many subjects as the caller
+        streams, in order, each with a status of its own; of one domain, that of
+        the first message. Two different subjects of one stream that would get
+        the same id are told from one another: the later one gets
+        FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
+        whose ids are made from a few letters of the name. Send while you read:
+        the server does not hold more than a few messages. Idempotent.
+        """
+
+    @abc_1.abstractmethod
     def MapIdentifiers(
         self,
         request: guid_service_pb2.MapIdentifiersRequest,
@@ -214,8 +260,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         between objects stay whole. Idempotent.
 
         Errors:
-          INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-            which has no such mapping; use MintHierarchicalUid.
+          INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+            did; use MintHierarchicalUid.
         """
 
     @abc_1.abstractmethod
@@ -235,9 +281,14 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         version 8 (RFC 9562), and write "2.25." and that UUID as an integer
         (PS3.5 section B.2). MapIdentifiers answers the same.
 
+        Accession numbers likewise, under a key of their own: strip spaces at
+        both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
+        big endian) and the text in UTF-8, and write the first 10 bytes in
+        base32 (RFC 4648).
+
         Errors:
-          INVALID_ARGUMENT (SUBJECT_INVALID): the domain's scheme is DIANA2,
-            which has no such mapping.
+          INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
+            did.
         """
 
     @abc_1.abstractmethod

@@ -262,6 +262,50 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_RESULT_TOO_LARGE: _ErrorReason.ValueType  # 66
     """INVALID_ARGUMENT. Ask for fewer records, or group more coarsely."""
+    ERROR_REASON_PROFILE_INVALID: _ErrorReason.ValueType  # 67
+    """INVALID_ARGUMENT. Correct the profile at the lines the violations name;
+    see docs/deidentification.md.
+    """
+    ERROR_REASON_INSTANCE_QUARANTINED: _ErrorReason.ValueType  # 68
+    """FAILED_PRECONDITION. Look at the source instance, then release it, or
+    change the profile.
+    """
+    ERROR_REASON_RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 69
+    """NOT_FOUND. Check the receipt's name, or the digest of the file."""
+    ERROR_REASON_QUARANTINE_ENTRY_NOT_FOUND: _ErrorReason.ValueType  # 70
+    """NOT_FOUND. Name an entry that ListQuarantined lists."""
+    ERROR_REASON_IDENTITY_COLLISION: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION. Two subjects would become one: mint them in a keyed
+    domain, or correct the subject key of their source.
+    """
+    ERROR_REASON_UID_COLLISION: _ErrorReason.ValueType  # 72
+    """FAILED_PRECONDITION. Two UIDs would become one: have the domain map UIDs
+    by key.
+    """
+    ERROR_REASON_PIXELS_UNREADABLE: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION. Choose a profile that does not clean pixel data, or
+    have the sender encode it as the standard asks.
+    """
+    ERROR_REASON_OCR_MISSING: _ErrorReason.ValueType  # 74
+    """FAILED_PRECONDITION. Install the extra diana-mesh[pixels] where anon
+    runs, or choose a profile that reads no pixels.
+    """
+    ERROR_REASON_CALLER_UNKNOWN: _ErrorReason.ValueType  # 75
+    """UNAUTHENTICATED. Send a token that the service's configuration names."""
+    ERROR_REASON_CALLER_NOT_PERMITTED: _ErrorReason.ValueType  # 76
+    """PERMISSION_DENIED. Have the service's configuration grant this to the
+    caller.
+    """
+    ERROR_REASON_KEY_VERSION_UNKNOWN: _ErrorReason.ValueType  # 77
+    """NOT_FOUND. Name a key version that ListKeyVersions lists."""
+    ERROR_REASON_SEALED_KEY_INVALID: _ErrorReason.ValueType  # 78
+    """INVALID_ARGUMENT. Send a sealed key as ExportKey answered it, and what
+    opens it.
+    """
+    ERROR_REASON_PSEUDONYM_UNKNOWN: _ErrorReason.ValueType  # 79
+    """NOT_FOUND. Check the pseudonym and the domain; only what went through
+    this service is known.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -516,3 +560,47 @@ files are new.
 """
 ERROR_REASON_RESULT_TOO_LARGE: ErrorReason.ValueType  # 66
 """INVALID_ARGUMENT. Ask for fewer records, or group more coarsely."""
+ERROR_REASON_PROFILE_INVALID: ErrorReason.ValueType  # 67
+"""INVALID_ARGUMENT. Correct the profile at the lines the violations name;
+see docs/deidentification.md.
+"""
+ERROR_REASON_INSTANCE_QUARANTINED: ErrorReason.ValueType  # 68
+"""FAILED_PRECONDITION. Look at the source instance, then release it, or
+change the profile.
+"""
+ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 69
+"""NOT_FOUND. Check the receipt's name, or the digest of the file."""
+ERROR_REASON_QUARANTINE_ENTRY_NOT_FOUND: ErrorReason.ValueType  # 70
+"""NOT_FOUND. Name an entry that ListQuarantined lists."""
+ERROR_REASON_IDENTITY_COLLISION: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION. Two subjects would become one: mint them in a keyed
+domain, or correct the subject key of their source.
+"""
+ERROR_REASON_UID_COLLISION: ErrorReason.ValueType  # 72
+"""FAILED_PRECONDITION. Two UIDs would become one: have the domain map UIDs
+by key.
+"""
+ERROR_REASON_PIXELS_UNREADABLE: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION. Choose a profile that does not clean pixel data, or
+have the sender encode it as the standard asks.
+"""
+ERROR_REASON_OCR_MISSING: ErrorReason.ValueType  # 74
+"""FAILED_PRECONDITION. Install the extra diana-mesh[pixels] where anon
+runs, or choose a profile that reads no pixels.
+"""
+ERROR_REASON_CALLER_UNKNOWN: ErrorReason.ValueType  # 75
+"""UNAUTHENTICATED. Send a token that the service's configuration names."""
+ERROR_REASON_CALLER_NOT_PERMITTED: ErrorReason.ValueType  # 76
+"""PERMISSION_DENIED. Have the service's configuration grant this to the
+caller.
+"""
+ERROR_REASON_KEY_VERSION_UNKNOWN: ErrorReason.ValueType  # 77
+"""NOT_FOUND. Name a key version that ListKeyVersions lists."""
+ERROR_REASON_SEALED_KEY_INVALID: ErrorReason.ValueType  # 78
+"""INVALID_ARGUMENT. Send a sealed key as ExportKey answered it, and what
+opens it.
+"""
+ERROR_REASON_PSEUDONYM_UNKNOWN: ErrorReason.ValueType  # 79
+"""NOT_FOUND. Check the pseudonym and the domain; only what went through
+this service is known.
+"""
