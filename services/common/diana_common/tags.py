@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-from pydicom.datadict import dictionary_keyword, tag_for_keyword
-
 from diana_common.dicom.additions import ADDITIONS
+from diana_common.dicom.dictionary import ENTRIES, entry_of
 from diana_common.dicom.vr import implicit_vr
 from diana_common.errors import invalid_field
 
 _HEX = re.compile(r"[0-9A-Fa-f]{4},?[0-9A-Fa-f]{4}|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
-_ADDED = {keyword: tag for tag, (_, keyword) in ADDITIONS.items()}
+_TAGS = {entry.keyword: tag for tag, entry in ENTRIES.items() if entry.keyword}
+_TAGS.update({keyword: tag for tag, (_, keyword) in ADDITIONS.items() if keyword not in _TAGS})
 
 
 def tag_hex(tag: int) -> str:
@@ -24,23 +24,31 @@ def tag_hex(tag: int) -> str:
 
 def tag_of(keyword: str) -> int | None:
     """The tag of a keyword of PS3.6 (StudyInstanceUID); None if there is none."""
-    tag = tag_for_keyword(keyword) if keyword else None
-    return _ADDED.get(keyword) if tag is None else tag
+    return _TAGS.get(keyword)
 
 
 def keyword_of(tag: int) -> str:
     """The keyword of a tag, repeating groups too; empty for an unknown or private one."""
     if tag in ADDITIONS:
         return ADDITIONS[tag][1]
-    try:
-        return dictionary_keyword(tag)
-    except KeyError:
-        return ""
+    entry = entry_of(tag)
+    return entry.keyword if entry else ""
+
+
+def known_tags() -> list[int]:
+    """The tags of PS3.6 in order, but for those of repeating groups."""
+    return sorted(ENTRIES.keys() | ADDITIONS.keys())
 
 
 def vr_of(tag: int) -> str:
     """The dictionary's VR of a tag: the first where PS3.6 allows several, UN for an unknown or private one."""
     return implicit_vr(tag).split(" or ")[0]
+
+
+def vm_of(tag: int) -> str:
+    """The dictionary's Value Multiplicity of a tag ("1", "1-n", "2-2n"); empty for an unknown or private one."""
+    entry = entry_of(tag)
+    return entry.vm if entry else ""
 
 
 def is_private(tag: int) -> bool:

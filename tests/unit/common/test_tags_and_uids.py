@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 
 import pytest
 from pydicom import datadict
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom._uid_dict import UID_dictionary
 
 from diana_common import dicomjson, tags, uid
 from diana_common.dicom.additions import ADDITIONS
+from diana_common.dicom.dictionary import entry_of, registered_uids
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from tests.support.corpus import CORPUS, needs_corpus
@@ -86,3 +91,17 @@ def test_a_walk_names_the_path_of_every_element() -> None:
     assert ("00400275", "00400008", "00080100") in paths
     assert paths.count(("00081140", "00081155")) == 2
     assert len(paths) > len(found)
+
+
+def test_the_dictionary_says_of_every_tag_what_pydicom_says() -> None:
+    repeating = [int(pattern.replace("x", "2"), 16) for pattern in RepeatersDictionary]
+    for tag in [*DicomDictionary, *repeating, 0x60010010, 0x99990010]:
+        known = datadict.dictionary_has_tag(tag) or tag in repeating
+        assert entry_of(tag) == (datadict.get_entry(tag) if known else None), tags.tag_hex(tag)
+    assert {uid: tuple(row) for uid, row in registered_uids().items()} == UID_dictionary
+
+
+def test_vocabulary_and_header_scan_do_without_all_of_pydicom() -> None:
+    program = "import diana_common.header, diana_common.tags, sys; print('pydicom' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"

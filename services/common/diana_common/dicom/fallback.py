@@ -7,7 +7,7 @@ is rendered by the same renderers, so that both give one kind of DICOM JSON.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pydicom.dataelem import RawDataElement
@@ -20,6 +20,7 @@ from diana_common.dicom.fragments import bulk, rendered
 from diana_common.dicom.limits import Limits, invalid, over_limit, truncated
 from diana_common.dicom.render import BINARY
 from diana_common.dicom.source import Source
+from diana_common.dicom.text import text_of
 from diana_common.dicom.vr import US_OR_SS, implicit_vr
 from diana_common.dicom.walk import CHARACTER_SET, HEADER_END, UNDEFINED
 from diana_common.errors import DianaError
@@ -83,6 +84,24 @@ def _require_end(data_set: Dataset, data: io.BytesIO) -> None:
         data.seek(0)
     if any(data.read()):
         raise truncated("an element")
+
+
+def patient_values(
+    source: Source, start: int, ctx: Context, limits: Limits, tags: Iterable[int]
+) -> dict[int, str | None]:
+    """The text of those of the tags that the top level has, no sequences; raises what `patient_read` does."""
+
+    def take(data_set: Dataset) -> dict[int, str | None]:
+        charset = declared_charset(data_set)
+        taken: dict[int, str | None] = {}
+        for tag in tags:
+            raw = data_set.get_item(tag, keep_deferred=True)
+            if isinstance(raw, RawDataElement) and raw.length <= limits.max_value_bytes:
+                vr, value, inner = raw_value(raw, charset)
+                taken[tag] = text_of(vr, value, inner.order, inner.repertoire)
+        return taken
+
+    return patient_walk(source, start, ctx, limits, take)[0]
 
 
 def declared_charset(data_set: Dataset, charset: bytes = b"") -> bytes:

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from diana_common.dicom.context import Context, context
-from diana_common.dicom.fallback import patient_read
 from diana_common.dicom.filemeta import DICOMDIR_SOP_CLASS, FileMeta, read_file_meta
 from diana_common.dicom.fragments import find, ordered
 from diana_common.dicom.limits import Limits, Odd, Short, truncated
@@ -86,6 +85,8 @@ def read_from(source: Source, limits: Limits) -> Header:
     try:
         end, tag = read_elements(source, start, Walker(uri, limits, ctx), fragments)
     except Odd:
+        from diana_common.dicom.fallback import patient_read  # pydicom with it: most files need it never
+
         source, start = data_set_source(file, meta, limits)
         fragments, end, tag = patient_read(source, uri, start, ctx, limits)
     fragments = ordered(fragments)

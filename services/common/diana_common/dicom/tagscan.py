@@ -8,11 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import IO
 
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-
-from diana_common.dicom.context import context
-from diana_common.dicom.fallback import declared_charset, patient_walk, raw_value
+from diana_common.dicom.context import Context, context
 from diana_common.dicom.filemeta import DICOMDIR_SOP_CLASS, file_meta_elements
 from diana_common.dicom.limits import DEFAULT_LIMITS, Limits, Odd, Short
 from diana_common.dicom.pick import Picker, Plan, Row, needs
@@ -128,7 +124,7 @@ class TagScan:
             read_elements(source, start, Picker(self._data, self._limits, ctx), row)
         except Odd:
             source, start = data_set_source(file, meta, self._limits)
-            values, _, _ = patient_walk(source, start, ctx, self._limits, self._taken)
+            values = self._patient_values(source, start, ctx)
             row = self._meta_row(file, meta.offset)
             for column, text in values.items():
                 row[column] = text
@@ -143,16 +139,12 @@ class TagScan:
                 row[column] = text_of(implicit_vr(tag), value, "<", _META_CONTEXT.repertoire)
         return row
 
-    def _taken(self, data_set: Dataset) -> dict[int, str | None]:
-        """Wanted values by column, of a data set that pydicom has read."""
-        charset = declared_charset(data_set)
-        taken: dict[int, str | None] = {}
-        for tag, column in self._data.columns.items():
-            raw = data_set.get_item(tag, keep_deferred=True)
-            if isinstance(raw, RawDataElement) and raw.length <= self._limits.max_value_bytes:
-                vr, value, ctx = raw_value(raw, charset)
-                taken[column] = text_of(vr, value, ctx.order, ctx.repertoire)
-        return taken
+    def _patient_values(self, source: Source, start: int, ctx: Context) -> dict[int, str | None]:
+        """Wanted values by column, as pydicom reads the data set."""
+        from diana_common.dicom.fallback import patient_values  # pydicom with it: most files need it never
+
+        values = patient_values(source, start, ctx, self._limits, self._data.columns)
+        return {self._data.columns[tag]: text for tag, text in values.items()}
 
 
 @lru_cache(maxsize=256)

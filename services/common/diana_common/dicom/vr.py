@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pydicom._dicom_dict import DicomDictionary
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
-
 from diana_common.dicom.additions import ADDITIONS
+from diana_common.dicom.dictionary import ENTRIES, entry_of
 
-_KNOWN: dict[int, str] = {tag: entry[0] for tag, entry in DicomDictionary.items()}
+_KNOWN: dict[int, str] = {tag: entry.vr for tag, entry in ENTRIES.items()}
 _KNOWN.update({tag: vr for tag, (vr, _) in ADDITIONS.items()})
 _WORDS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW"}
 US_OR_SS = "US or SS"
@@ -31,6 +29,8 @@ def implicit_vr(tag: int) -> str:
 @lru_cache(maxsize=4096)
 def private_vr(tag: int, creator: str) -> str:
     """The VR pydicom's private dictionary gives a private element of this creator, else UN."""
+    from pydicom.datadict import private_dictionary_VR  # all of pydicom with it: most processes need it never
+
     try:
         return private_dictionary_VR(tag, creator)
     except KeyError:
@@ -43,7 +43,5 @@ def _uncommon(tag: int) -> str:
         return "UL"
     if tag & 0x10000:
         return "LO" if 0x10 <= element <= 0xFF else "UN"
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return "UN"
+    entry = entry_of(tag)
+    return entry.vr if entry else "UN"

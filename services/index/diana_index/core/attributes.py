@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from pydicom.datadict import dictionary_VM
-
 from diana_common.errors import DianaError, FieldViolation, Reason
-from diana_common.tags import tag_hex, tag_of, vr_of
+from diana_common.tags import tag_hex, tag_of, vm_of, vr_of
 from diana_index.core.paths import Step, Steps, parse_path, path_text
 
 
@@ -97,7 +95,7 @@ def _attribute(keyword: str, level: Level, usual: bool, derived: bool) -> Attrib
     if tag is None:
         raise LookupError(f"{keyword} is no keyword of PS3.6")
     vr = vr_of(tag)
-    return Attribute(keyword, tag_hex(tag), vr, level, vr == "PN" or dictionary_VM(tag) != "1", usual, derived)
+    return Attribute(keyword, tag_hex(tag), vr, level, vr == "PN" or vm_of(tag) != "1", usual, derived)
 
 
 def nested_attribute(keyword: str, tag: str, vr: str, level: Level, steps: tuple[Step, ...]) -> Attribute:

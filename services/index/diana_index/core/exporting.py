@@ -11,10 +11,8 @@ from enum import Enum
 from itertools import count
 from typing import Any
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VM
-
 from diana_common.errors import DianaError, Reason, invalid_field
-from diana_common.tags import is_private, keyword_of, vr_of
+from diana_common.tags import is_private, keyword_of, vm_of, vr_of
 from diana_index.core.answers import chosen_elements, wanted_of
 from diana_index.core.attributes import AGE, Attribute, Level
 from diana_index.core.question import Question, at_or_above, return_tag, usual_tags
@@ -166,7 +164,7 @@ def _kind(vr: str) -> Kind:
 
 
 def _is_single(tag: int) -> bool:
-    return dictionary_has_tag(tag) and dictionary_VM(tag) == "1"
+    return vm_of(tag) == "1"
 
 
 def _cells(row: Row, level: Level, tags: frozenset[str], columns: Sequence[Column]) -> list[Cell]:
