@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class Doors:
 
     archive: ArchiveClient
     index: IndexClient
+    addresses: Mapping[str, str]
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def running(folder: Path) -> Iterator[Doors]:
         connect(mesh.addresses["archive"]) as archive,
         connect(mesh.addresses["index"]) as index,
     ):
-        doors = Doors(ArchiveClient(archive), IndexClient(index))
+        doors = Doors(ArchiveClient(archive), IndexClient(index), mesh.addresses)
         doors.archive.stores()
         doors.index.status()
         yield doors

@@ -1,16 +1,24 @@
 """Minting identities, beside the older system's mint."""
 
+import contextlib
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from importlib import metadata
+from pathlib import Path
 
 from bench.harness import Case, Side, bound
 from bench.room import BenchError, Place
+from diana_client import GuidClient, connect, subject
 from diana_guid.core import GuidMint, Subject, make_domain
 from diana_guid.stores import MemoryKeyStore
 
 SUBJECTS = 20_000
+STREAMED = 100_000
+START_SECONDS = 30.0
 OLDER_SYSTEM = 151.0
 """Identities a second of diana2's mint on two shared cores: it filters the whole surname list at each call."""
 
@@ -45,11 +53,56 @@ def minting(scheme: str) -> Side:
     return run
 
 
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a guid service of its own process, as it runs by default; it ends with the block."""
+    told = folder / "address"
+    settings = {
+        "DIANA_GUID_STATE_DIR": str(folder / "state"),
+        "DIANA_GUID_SERVER__LISTEN": "127.0.0.1:0",
+        "DIANA_GUID_SERVER__PORT_FILE": str(told),
+    }
+    with (
+        open(folder / "guid.log", "wb") as log,
+        subprocess.Popen([sys.executable, "-m", "diana_guid"], env={**os.environ, **settings}, stderr=log) as child,
+    ):
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not told.exists():
+                if child.poll() is not None or time.monotonic() > until:
+                    raise BenchError("the guid service did not start; its log is in the bench's folder")
+                time.sleep(0.05)
+            yield told.read_text()
+        finally:
+            child.terminate()
+
+
+def streaming(place: Place) -> float:
+    """Identities a second of one stream to a real server, from a client that makes each subject and reads each id."""
+    with serving(place.scratch) as address, connect(address) as channel:
+        client = GuidClient(channel)
+        client.mint(subject("warm"))
+        born = date(1930, 1, 1)
+        people = (
+            subject(
+                f"P{number:06}", issuer="BENCH", birth_date=born + timedelta(days=number % 30_000), sex="FM"[number % 2]
+            )
+            for number in range(STREAMED)
+        )
+        started = time.perf_counter()
+        distinct = {minted.identity.id for minted in client.mint_many(people) if minted.identity}
+        seconds = time.perf_counter() - started
+    if len(distinct) != STREAMED:
+        raise BenchError(f"{STREAMED} people got {len(distinct)} identities")
+    return STREAMED / seconds
+
+
 def versions() -> Mapping[str, str]:
     return {"diana-mesh": metadata.version("diana-mesh"), "peer": "diana2 983e58e, measured once, an absolute bound"}
 
 
 CASES = [
-    Case("guid_diana2", "guid", "identities/s", minting("diana2"), bound(OLDER_SYSTEM), 100.0, versions=versions),
-    Case("guid_keyed", "guid", "identities/s", minting("keyed"), bound(OLDER_SYSTEM), 100.0, versions=versions),
+    Case("guid_batch_grpc", "guid", "identities/s", streaming, bound(OLDER_SYSTEM), 100.0, versions=versions),
+    Case("guid_diana2", "guid", "identities/s", minting("diana2"), bound(OLDER_SYSTEM), 200.0, versions=versions),
+    Case("guid_keyed", "guid", "identities/s", minting("keyed"), bound(OLDER_SYSTEM), 200.0, versions=versions),
 ]
