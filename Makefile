@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO_BIN := .venv-proto/bin
 ONLY ?=
+# Where it is set, every process that a test starts compiles all its modules anew: half of its start, a thousand times.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check format bench proto docs lock clean
@@ -21,8 +23,9 @@ $(VENV)/.run: $(BIN)/uv requirements.lock pyproject.toml clients/python/pyprojec
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock requirements-pixels.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-pixels.lock
 	@touch $@
 
 $(PROTO_BIN)/protoc-gen-mypy: $(BIN)/uv protos/requirements.lock

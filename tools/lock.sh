@@ -8,6 +8,7 @@ compile() {
         --no-emit-package diana-mesh --no-emit-package diana-mesh-client "$@"
 }
 compile pyproject.toml -o requirements.lock
-compile pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+compile pyproject.toml --extra pixels -c requirements.lock -o requirements-pixels.lock
+compile pyproject.toml --group dev -c requirements-pixels.lock -o requirements-dev.lock
 compile requirements-build.in -o requirements-build.lock
 compile protos/requirements.in -o protos/requirements.lock

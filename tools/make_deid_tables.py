@@ -2,13 +2,17 @@
 
     python tools/make_deid_tables.py TABLES_DIR                  writes services/anon/diana_anon/data
     python tools/make_deid_tables.py TABLES_DIR --check          exits 1 when what is written there is stale
-    python tools/make_deid_tables.py TABLES_DIR --only rules     (or types) makes or checks one of the two
+    python tools/make_deid_tables.py TABLES_DIR --only rules     (private, types, concepts, words) makes or checks one
 
-TABLES_DIR holds `ps3_15_table_e1_1.csv` (PS3.15 Table E.1-1) and `ps3_6_dictionary_2026c.csv` (PS3.6).
+TABLES_DIR holds `ps3_15_table_e1_1.csv` (PS3.15 Table E.1-1), `ps3_15_table_e3_4_1_clean_struct_content.csv` (Table
+E.3.4-1) and `ps3_6_dictionary_2026c.csv` (PS3.6).
 
 - `rules.json`: every row of Table E.1-1, its basic action and those of the options.
+- `safe_private.json`: every row of Table E.3.10-1 (`ps3_15_table_e3_10_1_safe_private.csv`).
 - `types.json.gz`: SOP Class to IOD to modules to the type of each attribute that the table names, at
   its path of sequences. From the tables of PS3.3 and PS3.4 in an installed highdicom (MIT licence).
+- `concepts.json`: every row of Table E.3.4-1.
+- `words.txt`: the words of PS3.6's names and, as pydicom tables them, of PS3.16's code meanings.
 
 Each comes with the record of what it was made from: `rules_source.json`, `types_source.json`.
 """
@@ -22,16 +26,21 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pydicom.sr._concepts_dict import concepts
+
 DATA = Path(__file__).parents[1] / "services/anon/diana_anon/data"
 EDITION = "2026c"
 TABLE = "ps3_15_table_e1_1.csv"
 DICTIONARY = "ps3_6_dictionary_2026c.csv"
+SAFE_PRIVATE = "ps3_15_table_e3_10_1_safe_private.csv"
+CONCEPTS_TABLE = "ps3_15_table_e3_4_1_clean_struct_content.csv"
 OPTION_COLUMNS = {
     "clean_graph": "113103",
     "clean_struct_cont": "113104",
@@ -47,6 +56,9 @@ OPTION_COLUMNS = {
 STANDARD_FILES = ("sop_class_iod_map.json", "iod_module_map.json", "module_attribute_map.json")
 # The edition of the standard by highdicom's version. The package leaves it out; the README beside the tables
 # in highdicom's repository gives it.
+NAMED_AFTER = frozenset((7480, 7486, 8112))
+"""CID 7480 Breed, CID 7486 Mixed Breeds, CID 8112 Specimen Stains."""
+WORD = re.compile("[A-Za-z]{3,}")
 EDITION_OF_HIGHDICOM = {"0.28.2": "2026b"}
 STRICTEST_FIRST = ("1", "1C", "2", "2C", "3")
 
@@ -86,6 +98,72 @@ def make_rules(tables_dir: Path) -> dict[str, bytes]:
         "rules": len(rules),
     }
     return {"rules.json": f"[\n{lines}\n]\n".encode(), "rules_source.json": as_json(record)}
+
+
+def make_private(tables_dir: Path) -> dict[str, bytes]:
+    """The safe private attributes and their record, by file name; a VR that leaves a choice is none."""
+    safe = sorted(
+        (row["private_creator"], private_tag(row["data_element"]), row["vr"] if len(row["vr"]) == 2 else "")
+        for row in rows_of(tables_dir / SAFE_PRIVATE)
+    )
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in safe)
+    record = {
+        "source": "PS3.15 Table E.3.10-1, Safe Private Attributes",
+        "edition": EDITION,
+        "from": {SAFE_PRIVATE: sha256_of(tables_dir / SAFE_PRIVATE)},
+        "attributes": len(safe),
+    }
+    return {"safe_private.json": f"[\n{lines}\n]\n".encode(), "safe_private_source.json": as_json(record)}
+
+
+def private_tag(text: str) -> str:
+    """`(2001,xx0a)` as `2001xx0A`."""
+    group, number = text.strip("()").split(",")
+    return group.upper() + "xx" + number[2:].upper()
+
+
+def make_concepts(tables_dir: Path) -> dict[str, bytes]:
+    """The concepts of structured content and their record, by file name."""
+    rows = rows_of(tables_dir / CONCEPTS_TABLE)
+    concepts = sorted(
+        (
+            row["coding_scheme"],
+            row["code_value"],
+            row["value_type"],
+            row["basic"],
+            {code: row[column] for column, code in OPTION_COLUMNS.items() if row.get(column)},
+        )
+        for row in rows
+    )
+    lines = ",\n".join(json.dumps(concept, separators=(",", ":")) for concept in concepts)
+    record = {
+        "source": "PS3.15 Table E.3.4-1, Concept Names and their actions under the Clean Structured Content Option",
+        "edition": EDITION,
+        "from": {CONCEPTS_TABLE: sha256_of(tables_dir / CONCEPTS_TABLE)},
+        "concepts": len(concepts),
+    }
+    return {"concepts.json": f"[\n{lines}\n]\n".encode(), "concepts_source.json": as_json(record)}
+
+
+def make_words(tables_dir: Path) -> dict[str, bytes]:
+    """The words of the standard's own names and their record, by file name: three letters or more, in lower case."""
+    names = [row["name"] for row in rows_of(tables_dir / DICTIONARY)]
+    words = sorted({word.lower() for name in [*names, *meanings()] for word in WORD.findall(name)})
+    record = {
+        "source": "PS3.6, and PS3.16 as tabled by pydicom",
+        "edition": EDITION,
+        "pydicom": importlib.metadata.version("pydicom"),
+        "from": {DICTIONARY: sha256_of(tables_dir / DICTIONARY)},
+        "words": len(words),
+    }
+    return {"words.txt": ("\n".join(words) + "\n").encode("ascii"), "words_source.json": as_json(record)}
+
+
+def meanings() -> list[str]:
+    """The meanings of DICOM's and SNOMED's codes, without those of context groups that are called after places."""
+    tabled: Mapping[str, Any] = concepts
+    found = [code for scheme in ("DCM", "SCT") for codes in tabled[scheme].values() for code in codes.values()]
+    return [meaning for meaning, groups, *_ in found if not groups or set(groups) - NAMED_AFTER]
 
 
 def as_json(record: object) -> bytes:
@@ -180,18 +258,27 @@ def is_current(name: str, content: bytes) -> bool:
     return content == (gzip.decompress(written) if path.suffix == ".gz" else written)
 
 
+MAKERS = {
+    "rules": make_rules,
+    "private": make_private,
+    "types": make_types,
+    "concepts": make_concepts,
+    "words": make_words,
+}
+"""Each table by its name."""
+
+
 def main() -> int:
     """Write the data folder, or check it."""
     parser = argparse.ArgumentParser(description="Make the anon service's de-identification tables.")
     parser.add_argument("tables_dir", type=Path)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--only", choices=("rules", "types"))
+    parser.add_argument("--only", choices=sorted(MAKERS))
     arguments = parser.parse_args()
     made: dict[str, bytes] = {}
-    if arguments.only != "types":
-        made |= make_rules(arguments.tables_dir)
-    if arguments.only != "rules":
-        made |= make_types(arguments.tables_dir)
+    for name, make in MAKERS.items():
+        if arguments.only in (None, name):
+            made |= make(arguments.tables_dir)
     if arguments.check:
         return 0 if all(is_current(name, content) for name, content in made.items()) else 1
     for name, content in made.items():

@@ -24,6 +24,13 @@ rules:
   - {name: ready, stores: [deid], channel: $trial-$site, template: ready}
 """
 
+ANON = """
+crosswalk:
+  tokens:
+    ada: {file: ada.token, may: [reidentify]}
+    ben: {file: ben.token, may: [audit]}
+"""
+
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
@@ -31,6 +38,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
     room = tmp_path_factory.mktemp("mesh")
     (room / "state" / "config").mkdir(parents=True)
     (room / "state" / "config" / "notify.yaml").write_text(NOTIFY)
+    for name in ("ada", "ben"):
+        (room / f"{name}.token").write_text(name * 8)
+    (room / "state" / "config" / "anon.yaml").write_text(ANON.replace("file: ", f"file: {room}/"))
     running = LocalMesh.start(room)
     yield running
     assert running.stop() == 0
@@ -173,3 +183,59 @@ def test_a_study_that_completes_is_told_on_the_channel_of_its_trial_and_site(mes
     [told] = mesh.items("deliveries", "--channel", "mammo-here")
     assert told["rule"]
     assert "E2E7" not in (mesh.state / "notify" / "outbox" / "mammo.jsonl").read_text()
+
+
+def _as(mesh: LocalMesh, caller: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run diana-cli with somebody's token."""
+    room = mesh.state.parent
+    services = room / f"{caller}.yaml"
+    address = mesh.services()["anon"]["address"]
+    services.write_text(f"anon: {{ctype: anon, address: '{address}', token_file: {room}/{caller}.token}}")
+    return run_cli(["--services", services, "--json", *args], room)
+
+
+def test_a_cohort_is_looked_at_first_done_with_proof_and_led_back_by_those_who_may(
+    mesh: LocalMesh, tmp_path: Path
+) -> None:
+    _put(mesh, tmp_path / "in", 8)
+    study, page = f"{ROOT}.9.8", tmp_path / "preview.html"
+    [looked] = mesh.items("anonymize", study, "--preview", "--report", page)
+    assert (looked["instances"], looked["conflicts"], looked["outcome"]) == (3, 0, "previewed")
+    assert "Text that would remain" in page.read_text()
+
+    [done] = mesh.items("anonymize", study, "--to", "deid", "--together", "--report", tmp_path / "done.json")
+    report = json.loads((tmp_path / "done.json").read_text())
+    assert (done["studies"], report["counts"]["instances"]) == (1, 3)
+    assert report["operation"]["operation"] == done["operation"]
+    new = report["studies"][0]["study_uid"]
+    mesh.run("get", "--from", "archive:deid", "--study", new, "--out", tmp_path / "out")
+    results = sorted((tmp_path / "out").rglob("*.dcm"))
+    for file in results:
+        [receipt] = mesh.items("receipt", file, "--actions")
+        assert (receipt["file"], receipt["signature"], receipt["study_uid"]) == ("result", "good", new)
+        assert ["(0010,0010)", "identity"] in receipt["actions"]
+    [source] = mesh.items("receipt", results[0].stem, "--verify", results[0])
+    assert source["file"] == "result"
+    assert (
+        "RECEIPT_INVALID"
+        in run_cli(["--state", mesh.state, "receipt", results[0].stem, "--verify", results[1]], tmp_path).stderr
+    )
+    assert mesh.items("quarantine") == []
+
+    [found] = map(json.loads, _as(mesh, "ada", "reidentify", new, "--reason", "case 17").stdout.splitlines())
+    assert (found["patient_id"], found["study_uid"]) == ("E2E8", study)
+    assert "CALLER_NOT_PERMITTED" in _as(mesh, "ben", "reidentify", new, "--reason", "curious").stderr
+    assert "CALLER_NOT_PERMITTED" in _as(mesh, "ada", "reidentifications").stderr
+    log = [json.loads(line) for line in _as(mesh, "ben", "reidentifications").stdout.splitlines()]
+    assert [(one["caller"], one["granted"], one["reason"]) for one in log] == [
+        ("ben", False, "curious"),
+        ("ada", True, "case 17"),
+    ]
+
+
+def test_a_report_as_text_comes_out_without_its_patient(mesh: LocalMesh, tmp_path: Path) -> None:
+    _put(mesh, tmp_path / "in", 9)
+    (tmp_path / "report.txt").write_text("Phantom, Petra, was seen again. Lungs are clear.\n")
+    told = mesh.run("anonymize", tmp_path / "report.txt", "--of", f"{ROOT}.9.9")
+    assert "Phantom" not in told
+    assert "Lungs are clear." in told

@@ -17,7 +17,7 @@ from typing import Any
 
 from tools.reference.markdown import GENERATED, prose, table
 
-SERVICES = {"archive": "ArchiveConfig", "index": "IndexConfig", "guid": "GuidConfig"}
+SERVICES = {"archive": "ArchiveConfig", "index": "IndexConfig", "guid": "GuidConfig", "anon": "AnonConfig"}
 
 _INTRODUCTION = """# Configuration
 

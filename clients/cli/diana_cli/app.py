@@ -12,6 +12,8 @@ from diana_cli.chain import Stage, run_chain
 from diana_cli.commands import (
     anonymize,
     cohort,
+    crosswalk,
+    domain,
     export,
     feed,
     findex,
@@ -22,6 +24,8 @@ from diana_cli.commands import (
     mesh,
     notify,
     output,
+    profile,
+    proof,
     query,
     removal,
     report,
@@ -90,6 +94,7 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
 
 
 _ASKING = (query, export, cohort, findex, key, report)
-for group in (mesh, health, transfer, *_ASKING, removal, keeping, identity, anonymize, notify, feed, output):
+_DEIDENTIFYING = (identity, domain, anonymize, profile, proof, crosswalk)
+for group in (mesh, health, transfer, *_ASKING, removal, keeping, *_DEIDENTIFYING, notify, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation
-from diana_client import AnonClient, Channel, OperationClient, study_result
+from diana_client import AnonClient, Channel, OperationClient, studies_result, study_result
 from diana_client.errors import from_status
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import BytesContent, Item
 from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health, OnProgress, StudyOrder
+from diana_endpoints.profiles import ExplainedProfiles
+from diana_endpoints.proofs import KeptCrosswalk, KeptProofs
+from diana_endpoints.protocol import CohortOrder, Health, OnProgress, StudyOrder
 from diana_endpoints.temporary import TemporaryContent
 
 CONTRACT = "diana.anon.v1.AnonService"
@@ -29,7 +31,7 @@ class AnonSettings(MeshSettings):
     """The profile, where none is asked for; "default" when empty."""
 
 
-class Anon:
+class Anon(ExplainedProfiles, KeptProofs, KeptCrosswalk):
     """Endpoint `anon`. Every method but `check` raises MeshError when anon cannot go on."""
 
     def __init__(self, settings: AnonSettings) -> None:
@@ -37,6 +39,8 @@ class Anon:
         self._channel = open_channel(settings)
         self._client = AnonClient(self._channel)
         self._operations = OperationClient(self._channel)
+        for part in (ExplainedProfiles, KeptProofs, KeptCrosswalk):
+            part.__init__(self, self._channel)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -71,16 +75,46 @@ class Anon:
 
     def await_study(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
         """Wait for its end: the instances that were refused; at last the new study, or why there is none."""
+        ended = self._ended(operation, on_progress)
+        yield from self._refused(operation)
+        yield _made(ended, _study)
 
+    def start_cohort(self, order: CohortOrder) -> str:
+        """Start to de-identify studies, or to look at what would be done; the name of the operation."""
+        return self._client.anonymize_studies(
+            order.study_uids,
+            order.target_store,
+            source_store=order.source_store,
+            profile=order.profile or self._settings.profile,
+            attributes=order.attributes,
+            copied_attributes=order.copied_attributes,
+            preview=order.preview,
+        ).name
+
+    def await_cohort(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: the instances and studies that were refused; at last how many were not."""
+        ended = self._ended(operation, on_progress)
+        yield from self._refused(operation)
+        yield _made(ended, _cohort)
+
+    def anonymize_text(self, text: str, study_uid: str = "", store: str = "", profile: str = "") -> Item:
+        """A free text without identifiers, those included that a study's headers say: `meta["text"]`."""
+        made = self._client.anonymize_text(
+            text, study_uid=study_uid, store=store, profile=profile or self._settings.profile
+        )
+        return Item({"text": made.text, "changed": made.changed_count, "outcome": "anonymized"})
+
+    def _ended(self, operation: str, on_progress: OnProgress | None) -> Operation:
         def tell(running: Operation) -> None:
             if on_progress:
                 on_progress(running.progress.done, running.progress.total)
 
-        ended = self._operations.wait(operation, on_progress=tell if on_progress else None)
+        return self._operations.wait(operation, on_progress=tell if on_progress else None)
+
+    def _refused(self, operation: str) -> Iterator[Item]:
         for number, refused in enumerate(self._operations.failures(operation), 1):
             failure = failure_of(from_status(refused.status))
             yield Item({"sop_instance_uid": refused.item}, failure=failure, number=number)
-        yield _study(ended)
 
     def _describe(self, channel: Channel) -> str:
         profiles = AnonClient(channel).profiles()
@@ -107,14 +141,39 @@ def _meta(instance: pb.AnonymizedInstance) -> dict[str, object]:
     }
 
 
-def _study(operation: Operation) -> Item:
+def _made(operation: Operation, told: Callable[[Operation], Item]) -> Item:
+    """What an operation that succeeded tells; the failure of another."""
     if operation.state == Operation.STATE_FAILED:
         return Item(failure=failure_of(from_status(operation.error)))
     if operation.state == Operation.STATE_CANCELLED:
         return Item(failure=failure_of(DianaError(Reason.OPERATION_FINISHED, "the operation was cancelled")))
+    return told(operation)
+
+
+def _cohort(operation: Operation) -> Item:
+    result = studies_result(operation)
+    found = {"conflicts": result.conflict_count, "texts": result.remaining_text_count}
+    return Item(
+        {
+            "operation": operation.name,
+            "store": result.target_store,
+            "studies": result.study_count,
+            "failed_studies": result.failed_study_count,
+            "instances": result.instance_count,
+            "refused": result.failed_count,
+            "quarantined": result.quarantined_count,
+            **({} if result.target_store else found),
+            "position": result.position,
+            "outcome": "anonymized" if result.target_store else "previewed",
+        }
+    )
+
+
+def _study(operation: Operation) -> Item:
     result = study_result(operation)
     return Item(
         {
+            "operation": operation.name,
             "study_uid": result.study_uid,
             "store": result.target_store,
             "instances": result.instance_count,

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import datetime
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from diana.guid.v1.guid_service_pb2 import Identity, Subject
-from diana_client import Channel, GuidClient, Minted, subject
+from diana_client import Channel, GuidClient, KeyClient, Minted, subject
 from diana_common.dicomjson import first_value
 from diana_common.errors import DianaError, invalid_field
+from diana_endpoints.domain_keys import DomainKeys
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
 from diana_endpoints.mesh import MeshSettings, examine, open_channel
 from diana_endpoints.protocol import Health
 
 CONTRACT = "diana.guid.v1.GuidService"
-_TOGETHER = 64
-"""Subjects asked for in one call; so many items may be taken ahead of the first answer."""
 _TAGS = {
     "patient_id": "00100020",
     "issuer": "00100021",
@@ -39,13 +38,15 @@ class GuidSettings(MeshSettings):
     """The domain; "default" when empty."""
 
 
-class Guid:
+class Guid(DomainKeys):
     """Endpoint `guid`. Raises MeshError when the mint cannot go on."""
 
     def __init__(self, settings: GuidSettings) -> None:
         self._settings = settings
         self._channel = open_channel(settings)
         self._client = GuidClient(self._channel)
+        self._keys = KeyClient(self._channel)
+        self._domain = settings.domain
 
     def close(self) -> None:
         """Drop the connection."""
@@ -61,18 +62,29 @@ class Guid:
         A subject's fields are `patient_id`, `issuer`, `name`, `birth_date`, `age_years`, `reference_date` and `sex`
         in `meta`, or else the attributes of its header.
         """
-        rest = iter(subjects)
-        while batch := list(islice(rest, _TOGETHER)):
-            asked = [_subject_of(item) for item in batch]
-            answers = self._client.mint_many(
-                (one for one in asked if isinstance(one, Subject)), domain=self._settings.domain
-            )
-            for item, one in zip(batch, asked, strict=True):
-                yield _identified(item, next(answers) if isinstance(one, Subject) else one)
+        waiting: deque[tuple[Item, Subject | DianaError]] = deque()
+
+        def asked() -> Iterator[Subject]:
+            for item in subjects:
+                one = _subject_of(item)
+                waiting.append((_handed_on(item), one))
+                if isinstance(one, Subject):
+                    yield one
+
+        for answer in self._client.mint_many(asked(), domain=self._settings.domain):
+            yield from _refused(waiting)
+            yield _identified(waiting.popleft()[0], answer)
+        yield from _refused(waiting)
 
     def _describe(self, channel: Channel) -> str:
         domains = GuidClient(channel).domains()
         return f"{len(domains)} domains: {', '.join(domain.name for domain in domains)}"
+
+
+def _refused(waiting: deque[tuple[Item, Subject | DianaError]]) -> Iterator[Item]:
+    """Those at the head who were never asked for."""
+    while waiting and isinstance(error := waiting[0][1], DianaError):
+        yield _identified(waiting.popleft()[0], error)
 
 
 def _subject_of(item: Item) -> Subject | DianaError:
@@ -89,7 +101,7 @@ def _subject_of(item: Item) -> Subject | DianaError:
             name=values["name"],
             birth_date=birth_date,
             age_years=age,
-            reference_date=None if age is None else _date("reference_date", values["reference_date"]),
+            reference_date=_reference_date(values["reference_date"], needed=age is not None),
             sex=values["sex"],
         )
     except DianaError as error:
@@ -104,6 +116,16 @@ def _age(item: Item) -> int | None:
     return int(age[:3]) if age[:3].isdecimal() and age.endswith("Y") else None
 
 
+def _reference_date(text: str, *, needed: bool) -> datetime.date | None:
+    """The day of the study, which tells who is over 89; one that cannot be read counts only where an age needs it."""
+    try:
+        return _date("reference_date", text)
+    except DianaError:
+        if needed:
+            raise
+        return None
+
+
 def _date(field: str, text: str) -> datetime.date | None:
     """A date written as DA or ISO 8601. Raises DianaError INVALID_FIELD."""
     if not text:
@@ -114,8 +136,12 @@ def _date(field: str, text: str) -> datetime.date | None:
         raise invalid_field(field, "is not a date: YYYY-MM-DD or YYYYMMDD") from None
 
 
-def _identified(item: Item, answer: Minted | DianaError) -> Item:
-    result = Item({key: item.meta[key] for key in _UIDS if item.meta.get(key)}, number=item.number)
+def _handed_on(item: Item) -> Item:
+    """What is left of an item: some thousands wait for their answers, and must not hold their headers."""
+    return Item({key: item.meta[key] for key in _UIDS if item.meta.get(key)}, number=item.number)
+
+
+def _identified(result: Item, answer: Minted | DianaError) -> Item:
     if isinstance(answer, DianaError):
         result.failure = failure_of(answer)
     elif answer.identity is None:

@@ -40,7 +40,7 @@ class MeshSettings:
     """Transport security; plain text when absent."""
 
     token_file: Path | None = None
-    """A bearer token to send, over TLS only."""
+    """A file with the bearer token to send: over TLS, or to this host."""
 
     timeout: float = 30.0
     """Seconds that a call which answers once may take."""

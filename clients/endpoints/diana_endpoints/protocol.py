@@ -65,6 +65,19 @@ class StudyOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortOrder:
+    """Studies to de-identify as one piece of work; fields as in StudyOrder. A preview stores nothing."""
+
+    study_uids: Sequence[str]
+    target_store: str = ""
+    source_store: str = ""
+    profile: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    copied_attributes: Sequence[str] = ()
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ReportText:
     """A radiology report: its name within the store, its words, and what it is of: a study, an accession number."""
 
@@ -189,6 +202,29 @@ class Minter(Endpoint, Protocol):
 
 
 @runtime_checkable
+class DomainKeeper(Endpoint, Protocol):
+    """It keeps the keys that domains mint with. An empty domain is its own."""
+
+    def domains(self) -> Iterator[Item]:
+        """The domains by name."""
+
+    def key_versions(self, domain: str) -> Iterator[Item]:
+        """The versions of a domain's key, newest first."""
+
+    def rotate_key(self, domain: str) -> Item:
+        """A new version."""
+
+    def export_key(self, domain: str, version: int, recipient_public_key: bytes) -> str:
+        """A version (0: the newest) under seal, as JSON."""
+
+    def import_key(self, sealed: str) -> Item:
+        """Put a key that was exported for this keeper into its place."""
+
+    def sealing_key(self) -> bytes:
+        """The public key to export keys for this keeper with: X25519, 32 bytes."""
+
+
+@runtime_checkable
 class Watcher(Endpoint, Protocol):
     """Its changes can be followed."""
 
@@ -208,6 +244,15 @@ class Anonymizer(Endpoint, Protocol):
 
     def await_study(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
         """Wait for its end: the instances that were refused, each with its failure; at last the new study."""
+
+    def start_cohort(self, order: CohortOrder) -> str:
+        """Start to de-identify studies from store to store, or to look at what would be done; the operation's name."""
+
+    def await_cohort(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: what was refused, each with its failure; at last how many studies and instances."""
+
+    def anonymize_text(self, text: str, study_uid: str = "", store: str = "", profile: str = "") -> Item:
+        """A free text without identifiers, those included that a study's headers say: `meta["text"]`."""
 
 
 @runtime_checkable
@@ -321,6 +366,57 @@ class ReportKeeper(Endpoint, Protocol):
 
     def delete_report(self, name: str) -> None:
         """Forget a plain report."""
+
+
+@runtime_checkable
+class ProfileKeeper(Endpoint, Protocol):
+    """It knows profiles of de-identification, and explains them. One is given by its name, or as its text (bytes)."""
+
+    def profiles(self) -> Iterator[Item]:
+        """The profiles that are configured, by name."""
+
+    def profile(self, name: str) -> Item:
+        """A profile's text."""
+
+    def check_profile(self, text: bytes) -> Iterator[Item]:
+        """What is wrong with a profile's text, a fault each with its line and setting; its digest if nothing is."""
+
+    def compare_profiles(self, left: str | bytes, right: str | bytes, sop_class_uid: str = "") -> Iterator[Item]:
+        """The attributes that two profiles treat differently, in objects of a SOP Class."""
+
+    def explain(self, profile: str | bytes, path: str, sop_class_uid: str = "") -> Item:
+        """What a profile does to an attribute in objects of a SOP Class, and why."""
+
+
+@runtime_checkable
+class ProofKeeper(Endpoint, Protocol):
+    """It keeps the proof of de-identification."""
+
+    def receipt(self, sop_instance_uid: str = "", result: Path | None = None, against: Path | None = None) -> Item:
+        """The receipt of a de-identified instance, by its UID or its file, once it has been verified.
+
+        `against` is held against it too: `meta["file"]` says whether it is the result or the source.
+        """
+
+    def quarantined(self, operation: str = "", show_released: bool = False) -> Iterator[Item]:
+        """The instances that were held back, by an operation or by all, oldest first."""
+
+    def release(self, ids: Sequence[str], released_by: str) -> Iterator[Item]:
+        """Let the next operation take them."""
+
+    def deid_report(self, operation: str, form: str) -> Iterator[bytes]:
+        """The report of an operation as html, json or csv, in pieces."""
+
+
+@runtime_checkable
+class Reidentifier(Endpoint, Protocol):
+    """It knows who pseudonyms stand for, and tells those who may ask."""
+
+    def reidentify(self, pseudonyms: Sequence[str], reason: str, domain: str = "") -> Iterator[Item]:
+        """Who they stand for; who asked, and why, is logged."""
+
+    def reidentifications(self) -> Iterator[Item]:
+        """The log, newest first, its chain of digests checked."""
 
 
 @runtime_checkable

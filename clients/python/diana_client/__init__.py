@@ -12,11 +12,13 @@ Methods take plain arguments and return the contract's messages (`diana.archive.
 raise `MeshError` and its subclasses. Each client has a twin for asyncio, named `Async...`.
 """
 
-from diana_client.anon import AnonClient, AnonymizedFile, AsyncAnonClient, AsyncAnonymizedFile, study_result
+from diana_client.anon import AnonClient, AnonymizedFile, AsyncAnonClient, AsyncAnonymizedFile
+from diana_client.anon_requests import studies_result, study_result
 from diana_client.archive import ArchiveClient
 from diana_client.archive_async import AsyncArchiveClient
 from diana_client.channel import AsyncChannel, Channel, TlsOptions, connect, connect_async
 from diana_client.cohorts import AsyncCohortClient, CohortClient, frozen_cohort
+from diana_client.crosswalk import AsyncCrosswalkClient, CrosswalkClient, reidentification_digest
 from diana_client.download import AsyncDownloadedInstance, DownloadedInstance, SavedInstance
 from diana_client.errors import (
     BadAnswer,
@@ -41,9 +43,13 @@ from diana_client.guid import AsyncGuidClient, GuidClient, Minted, subject
 from diana_client.health import AsyncHealthClient, HealthClient, Serving
 from diana_client.index import AsyncIndexClient, IndexClient, record_attributes
 from diana_client.items import UploadItem, UploadResult
+from diana_client.keys import AsyncKeyClient, KeyClient
 from diana_client.notify import AsyncNotifyClient, NotifyClient
 from diana_client.operation import AsyncOperationClient, OperationClient, has_ended, raise_if_failed
+from diana_client.profiles import AsyncProfileClient, ProfileClient
+from diana_client.receipts import AsyncReceiptClient, ReceiptClient
 from diana_client.reports import AsyncReportClient, ReportClient
+from diana_client.verifying import ReceiptInvalid, file_sha256, verify_receipt
 
 __all__ = [
     "AnonClient",
@@ -54,20 +60,25 @@ __all__ = [
     "AsyncArchiveClient",
     "AsyncChannel",
     "AsyncCohortClient",
+    "AsyncCrosswalkClient",
     "AsyncDownloadedInstance",
     "AsyncFolderClient",
     "AsyncFolderFile",
     "AsyncGuidClient",
     "AsyncHealthClient",
     "AsyncIndexClient",
+    "AsyncKeyClient",
     "AsyncNotifyClient",
     "AsyncOperationClient",
+    "AsyncProfileClient",
+    "AsyncReceiptClient",
     "AsyncReportClient",
     "BadAnswer",
     "Cancelled",
     "Channel",
     "CohortClient",
     "Conflict",
+    "CrosswalkClient",
     "DataLoss",
     "DeadlineExceeded",
     "DownloadedInstance",
@@ -81,6 +92,7 @@ __all__ = [
     "IndexClient",
     "InternalError",
     "InvalidRequest",
+    "KeyClient",
     "MeshError",
     "Minted",
     "NotFound",
@@ -88,6 +100,9 @@ __all__ = [
     "OperationClient",
     "OutOfRange",
     "PermissionDenied",
+    "ProfileClient",
+    "ReceiptClient",
+    "ReceiptInvalid",
     "ReportClient",
     "ResourceExhausted",
     "SavedInstance",
@@ -99,10 +114,14 @@ __all__ = [
     "UploadResult",
     "connect",
     "connect_async",
+    "file_sha256",
     "frozen_cohort",
     "has_ended",
     "raise_if_failed",
     "record_attributes",
+    "reidentification_digest",
+    "studies_result",
     "study_result",
     "subject",
+    "verify_receipt",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.anon.v1.anon_service_pb2_grpc import AnonServiceStub
+from diana.guid.v1.guid_service_pb2 import Subject
 from diana.operation.v1.operation_service_pb2 import Operation
+from diana_client.anon_requests import studies_request, study_request, text_request
 from diana_client.calls import AsyncCaller, Caller
 from diana_client.channel import AsyncChannel, Channel
 from diana_client.errors import BadAnswer, MeshError, SourceUnreadable, translated
@@ -58,10 +59,45 @@ class AnonClient(Caller):
         `study_result` reads what it ended with. Calls with the same `request_id` start one operation; without
         one, each call makes up its own.
         """
-        request = _study_request(
+        request = study_request(
             study_uid, target_store, source_store, profile, attributes, copied_attributes, request_id
         )
         return self._ask(self.stub.AnonymizeStudy, request).operation
+
+    def anonymize_studies(
+        self,
+        study_uids: Iterable[str],
+        target_store: str = "",
+        *,
+        source_store: str = "",
+        profile: str = "",
+        attributes: Mapping[str, str] | None = None,
+        copied_attributes: Iterable[str] = (),
+        preview: bool = False,
+        request_id: str = "",
+    ) -> Operation:
+        """Start to de-identify up to 10,000 studies, one after the other; `studies_result` reads what it ended with.
+
+        With `preview` nothing is stored, no `target_store` is needed, and the operation's report tells what would be.
+        """
+        request = studies_request(
+            study_uids, target_store, source_store, profile, attributes, copied_attributes, preview, request_id
+        )
+        return self._ask(self.stub.AnonymizeStudies, request).operation
+
+    def anonymize_text(
+        self,
+        text: str,
+        *,
+        subject: Subject | None = None,
+        identifiers: Iterable[str] = (),
+        study_uid: str = "",
+        store: str = "",
+        profile: str = "",
+    ) -> pb.AnonymizeTextResponse:
+        """A free text, at most 1 MiB, without the identifiers of its subject, of a study's headers, and those given."""
+        request = text_request(text, subject, identifiers, study_uid, store, profile)
+        return self._ask(self.stub.AnonymizeText, request)
 
     def profiles(self) -> list[pb.Profile]:
         """The profiles, by name."""
@@ -99,10 +135,42 @@ class AsyncAnonClient(AsyncCaller):
         request_id: str = "",
     ) -> Operation:
         """As `AnonClient.anonymize_study`."""
-        request = _study_request(
+        request = study_request(
             study_uid, target_store, source_store, profile, attributes, copied_attributes, request_id
         )
         return (await self._ask(self.stub.AnonymizeStudy, request)).operation
+
+    async def anonymize_studies(
+        self,
+        study_uids: Iterable[str],
+        target_store: str = "",
+        *,
+        source_store: str = "",
+        profile: str = "",
+        attributes: Mapping[str, str] | None = None,
+        copied_attributes: Iterable[str] = (),
+        preview: bool = False,
+        request_id: str = "",
+    ) -> Operation:
+        """As `AnonClient.anonymize_studies`."""
+        request = studies_request(
+            study_uids, target_store, source_store, profile, attributes, copied_attributes, preview, request_id
+        )
+        return (await self._ask(self.stub.AnonymizeStudies, request)).operation
+
+    async def anonymize_text(
+        self,
+        text: str,
+        *,
+        subject: Subject | None = None,
+        identifiers: Iterable[str] = (),
+        study_uid: str = "",
+        store: str = "",
+        profile: str = "",
+    ) -> pb.AnonymizeTextResponse:
+        """As `AnonClient.anonymize_text`."""
+        request = text_request(text, subject, identifiers, study_uid, store, profile)
+        return await self._ask(self.stub.AnonymizeText, request)
 
     async def profiles(self) -> list[pb.Profile]:
         """The profiles, by name."""
@@ -184,14 +252,6 @@ class AsyncAnonymizedFile:
         _check_complete(left)
 
 
-def study_result(operation: Operation) -> pb.AnonymizeStudyResult:
-    """What `anonymize_study` ended with. Raises BadAnswer for an operation that has no such result."""
-    result = pb.AnonymizeStudyResult()
-    if not operation.result.Unpack(result):
-        raise BadAnswer("The operation has no result of a de-identified study.")
-    return result
-
-
 class _Requests:
     """A file's messages. gRPC asks for them elsewhere, where what the source raises would be lost: it is kept.
 
@@ -253,23 +313,3 @@ def _checked(answer: pb.AnonymizeInstanceResponse, left: int) -> bytes:
 def _check_complete(left: int) -> None:
     if left:
         raise BadAnswer("The service ended within the instance.")
-
-
-def _study_request(
-    study_uid: str,
-    target_store: str,
-    source_store: str,
-    profile: str,
-    attributes: Mapping[str, str] | None,
-    copied_attributes: Iterable[str],
-    request_id: str,
-) -> pb.AnonymizeStudyRequest:
-    return pb.AnonymizeStudyRequest(
-        request_id=request_id or str(uuid.uuid4()),
-        source_store=source_store,
-        study_uid=study_uid,
-        target_store=target_store,
-        profile=profile,
-        attributes=attributes,
-        copied_attributes=copied_attributes,
-    )

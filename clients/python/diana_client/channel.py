@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from diana_client.errors import InvalidRequest
+from diana_client.tokens import PlainTokens, TokenPlugin, TokenSource, async_plain_tokens, is_loopback
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds a call that answers once may take, unless the caller says otherwise. Streams have no limit."""
@@ -23,21 +24,27 @@ _SERVICES = (
     "diana.index.v1.IndexService",
     "diana.index.v1.FolderService",
     "diana.guid.v1.GuidService",
+    "diana.guid.v1.KeyService",
     "diana.anon.v1.AnonService",
+    "diana.anon.v1.CrosswalkService",
+    "diana.anon.v1.ReceiptService",
     "diana.notify.v1.NotifyService",
     "diana.operation.v1.OperationService",
     "grpc.health.v1.Health",
 )
 
-# Not repeated: an upload and the feed go on by themselves where they were; and a stream that gRPC is to repeat can hang
-# for ever when its server is killed while it is read (grpcio 1.85).
-_STREAMS = (
+# Not repeated: each question to the crosswalk is logged; an upload and the feed go on by themselves where they were; and
+# a stream that gRPC is to repeat can hang for ever when its server is killed while it is read (grpcio 1.85).
+_ONCE = (
     (_ARCHIVE, "UploadInstances"),
     (_ARCHIVE, "AdoptInstances"),
     (_ARCHIVE, "WatchFeed"),
     (_ARCHIVE, "DownloadInstances"),
     (_ARCHIVE, "ReadInstance"),
     ("diana.anon.v1.AnonService", "AnonymizeInstance"),
+    ("diana.anon.v1.ReceiptService", "WriteReport"),
+    ("diana.anon.v1.CrosswalkService", "Reidentify"),
+    ("diana.guid.v1.GuidService", "MintIdentities"),
     ("diana.index.v1.FolderService", "ReadFiles"),
 )
 
@@ -56,7 +63,7 @@ _SERVICE_CONFIG = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
             },
-            {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
+            {"name": [{"service": service, "method": method} for service, method in _ONCE]},
         ]
     }
 )
@@ -87,17 +94,20 @@ class _Settings:
 
     credentials: grpc.ChannelCredentials | None
     options: list[Option]
+    plain_token: TokenSource | None = None
 
     def channel(self, target: str) -> grpc.Channel:
         """A channel of the synchronous kind."""
         if self.credentials is None:
-            return grpc.insecure_channel(target, self.options)
+            plain = grpc.insecure_channel(target, self.options)
+            return plain if self.plain_token is None else grpc.intercept_channel(plain, PlainTokens(self.plain_token))
         return grpc.secure_channel(target, self.credentials, self.options)
 
     def async_channel(self, target: str) -> grpc.aio.Channel:
         """A channel of the asyncio kind."""
         if self.credentials is None:
-            return grpc.aio.insecure_channel(target, self.options)
+            tokens = None if self.plain_token is None else async_plain_tokens(self.plain_token)
+            return grpc.aio.insecure_channel(target, self.options, interceptors=tokens)
         return grpc.aio.secure_channel(target, self.credentials, self.options)
 
 
@@ -167,11 +177,11 @@ def connect(
     """Connect to a service at "host:port". The connection is made when it is first needed.
 
     `timeout` is the seconds each call that answers once may take; None for ever. `keepalive` is the
-    seconds after which a silent connection is probed. A token goes over TLS only; a token file is read
-    again for each call, so that it may be renewed. Raises InvalidRequest for options that clash or
-    files that cannot be read.
+    seconds after which a silent connection is probed. A token goes over TLS, and over plain text to this
+    very host only; a token file is read again for each call, so that it may be renewed. Raises
+    InvalidRequest for options that clash or files that cannot be read.
     """
-    return Channel(_settings(tls, token, token_file, keepalive, max_message_bytes).channel(target), timeout)
+    return Channel(_settings(target, tls, token, token_file, keepalive, max_message_bytes).channel(target), timeout)
 
 
 def connect_async(
@@ -185,12 +195,17 @@ def connect_async(
     max_message_bytes: int = 4 << 20,
 ) -> AsyncChannel:
     """As `connect`, for asyncio. Call it inside the event loop that will use it."""
-    settings = _settings(tls, token, token_file, keepalive, max_message_bytes)
+    settings = _settings(target, tls, token, token_file, keepalive, max_message_bytes)
     return AsyncChannel(settings.async_channel(target), timeout, lambda: settings.channel(target))
 
 
 def _settings(
-    tls: TlsOptions | None, token: str | None, token_file: Path | None, keepalive: float, max_message_bytes: int
+    target: str,
+    tls: TlsOptions | None,
+    token: str | None,
+    token_file: Path | None,
+    keepalive: float,
+    max_message_bytes: int,
 ) -> _Settings:
     options: list[Option] = [
         ("grpc.service_config", _SERVICE_CONFIG),
@@ -203,12 +218,19 @@ def _settings(
         ("grpc.max_reconnect_backoff_ms", 3_000),
     ]
     if tls is None:
-        if token is not None or token_file is not None:
-            raise _option_error("token", "a token is sent over TLS only: give tls too")
-        return _Settings(None, options)
+        return _plain_settings(target, _token_source(token, token_file), options)
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return _Settings(_credentials(tls, token, token_file), options)
+
+
+def _plain_settings(target: str, source: TokenSource | None, options: list[Option]) -> _Settings:
+    if source is None:
+        return _Settings(None, options)
+    if not is_loopback(target):
+        raise _option_error("token", "a token is sent over TLS only, but to this host: give tls too")
+    # A proxy that the environment names would get to see the token.
+    return _Settings(None, [*options, ("grpc.enable_http_proxy", 0)], source)
 
 
 def _credentials(tls: TlsOptions, token: str | None, token_file: Path | None) -> grpc.ChannelCredentials:
@@ -222,10 +244,10 @@ def _credentials(tls: TlsOptions, token: str | None, token_file: Path | None) ->
     source = _token_source(token, token_file)
     if source is None:
         return credentials
-    return grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(_TokenPlugin(source)))
+    return grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(TokenPlugin(source)))
 
 
-def _token_source(token: str | None, token_file: Path | None) -> Callable[[], str] | None:
+def _token_source(token: str | None, token_file: Path | None) -> TokenSource | None:
     """Where each call's token comes from."""
     if token is not None and token_file is not None:
         raise _option_error("token", "give token or token_file, not both")
@@ -235,19 +257,6 @@ def _token_source(token: str | None, token_file: Path | None) -> Callable[[], st
         return None
     _read("token_file", token_file)
     return lambda: token_file.read_text("utf-8").strip()
-
-
-class _TokenPlugin(grpc.AuthMetadataPlugin):
-    """Puts `authorization: Bearer TOKEN` on each call."""
-
-    def __init__(self, source: Callable[[], str]) -> None:
-        self._source = source
-
-    def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
-        try:
-            callback((("authorization", f"Bearer {self._source()}"),), None)
-        except (OSError, UnicodeDecodeError) as error:
-            callback((), error)
 
 
 def _read(name: str, path: Path | None) -> bytes | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Instance
@@ -20,6 +20,14 @@ _UID = re.compile(r"(?=.*[0-9])[0-9.]{1,64}")
 _ENDED = "The download was ended within this instance."
 
 
+class Piece(NamedTuple):
+    """A chunk as it came, its data read once: the message makes another copy of it each time."""
+
+    instance: Instance
+    data: bytes
+    finish: bool
+
+
 class Assembly:
     """Checks that streamed chunks make whole instances, one after another, of the sizes they claim."""
 
@@ -27,17 +35,19 @@ class Assembly:
         self._size = 0
         self._left: int | None = None  # bytes the instance under way still lacks; None between two
 
-    def accept(self, chunk: pb.DownloadChunk) -> None:
+    def accept(self, chunk: pb.DownloadChunk) -> Piece:
         """Account for the next chunk. Raises BadAnswer when it cannot follow those before."""
+        piece = Piece(chunk.instance, chunk.data, chunk.finish)
         if chunk.HasField("instance"):
             self._begin(chunk.instance)
         if self._left is None:
             raise BadAnswer("The archive sent data that belongs to no instance.")
-        self._left -= len(chunk.data)
+        self._left -= len(piece.data)
         if self._left < 0:
             raise BadAnswer("The archive sent more data than the instance is long.")
-        if chunk.finish:
+        if piece.finish:
             self._end()
+        return piece
 
     def check_complete(self) -> None:
         """Raises BadAnswer when the stream ended within an instance."""
@@ -64,27 +74,25 @@ def check_uids(instance: Instance) -> None:
 
 def assembled(
     responses: Generator[pb.DownloadInstancesResponse, None, None],
-) -> Generator[pb.DownloadChunk, None, None]:
+) -> Generator[Piece, None, None]:
     """The chunks of a download, checked."""
     assembly = Assembly()
     with closing(responses):
         for response in responses:
             for chunk in response.chunks:
-                assembly.accept(chunk)
-                yield chunk
+                yield assembly.accept(chunk)
     assembly.check_complete()
 
 
 async def assembled_async(
     responses: AsyncGenerator[pb.DownloadInstancesResponse, None],
-) -> AsyncGenerator[pb.DownloadChunk, None]:
+) -> AsyncGenerator[Piece, None]:
     """The same, for asyncio."""
     assembly = Assembly()
     async with aclosing(responses):
         async for response in responses:
             for chunk in response.chunks:
-                assembly.accept(chunk)
-                yield chunk
+                yield assembly.accept(chunk)
     assembly.check_complete()
 
 
@@ -94,7 +102,7 @@ class DownloadedInstance:
     Its data must be taken before the next instance is asked for; what is left by then is skipped.
     """
 
-    def __init__(self, first: pb.DownloadChunk, chunks: Iterator[pb.DownloadChunk]) -> None:
+    def __init__(self, first: Piece, chunks: Iterator[Piece]) -> None:
         self.instance: Instance = first.instance
         self.complete = False
         self._data = self._follow(first, chunks)
@@ -106,7 +114,7 @@ class DownloadedInstance:
         """All data that was not taken yet; the whole Part 10 file as a rule."""
         return b"".join(self._data)
 
-    def _follow(self, chunk: pb.DownloadChunk, chunks: Iterator[pb.DownloadChunk]) -> Iterator[bytes]:
+    def _follow(self, chunk: Piece, chunks: Iterator[Piece]) -> Iterator[bytes]:
         yield chunk.data
         while not chunk.finish:
             try:
@@ -120,7 +128,7 @@ class DownloadedInstance:
 class AsyncDownloadedInstance:
     """The same, for asyncio: `async for` over its data, or `await read()`."""
 
-    def __init__(self, first: pb.DownloadChunk, chunks: AsyncIterator[pb.DownloadChunk]) -> None:
+    def __init__(self, first: Piece, chunks: AsyncIterator[Piece]) -> None:
         self.instance: Instance = first.instance
         self.complete = False
         self._data = self._follow(first, chunks)
@@ -132,7 +140,7 @@ class AsyncDownloadedInstance:
         """All data that was not taken yet; the whole Part 10 file as a rule."""
         return b"".join([data async for data in self._data])
 
-    async def _follow(self, chunk: pb.DownloadChunk, chunks: AsyncIterator[pb.DownloadChunk]) -> AsyncIterator[bytes]:
+    async def _follow(self, chunk: Piece, chunks: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
         yield chunk.data
         while not chunk.finish:
             try:
@@ -143,7 +151,7 @@ class AsyncDownloadedInstance:
         self.complete = True
 
 
-def instances(chunks: Generator[pb.DownloadChunk, None, None]) -> Generator[DownloadedInstance, None, None]:
+def instances(chunks: Generator[Piece, None, None]) -> Generator[DownloadedInstance, None, None]:
     """Part a download into its instances."""
     with closing(chunks):
         for first in chunks:
@@ -155,7 +163,7 @@ def instances(chunks: Generator[pb.DownloadChunk, None, None]) -> Generator[Down
 
 
 async def instances_async(
-    chunks: AsyncGenerator[pb.DownloadChunk, None],
+    chunks: AsyncGenerator[Piece, None],
 ) -> AsyncGenerator[AsyncDownloadedInstance, None]:
     """The same, for asyncio."""
     async with aclosing(chunks):

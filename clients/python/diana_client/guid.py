@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from google.type.date_pb2 import Date
@@ -14,12 +17,14 @@ from diana.guid.v1 import guid_service_pb2 as pb
 from diana.guid.v1.guid_service_pb2_grpc import GuidServiceStub
 from diana_client.calls import AsyncCaller, Caller
 from diana_client.channel import AsyncChannel, Channel
-from diana_client.errors import BadAnswer, MeshError, from_status
+from diana_client.errors import BadAnswer, MeshError, from_status, translated
 
 if TYPE_CHECKING:
     from diana.guid.v1.guid_service_pb2_grpc import GuidServiceAsyncStub
 
 _SUBJECTS_A_CALL = 1_000
+_REQUESTS_AHEAD = 4
+"""Messages that are sent before an answer is waited for: the mint works on one while the others travel."""
 _IDENTIFIERS_A_CALL = 10_000
 
 _SEXES = {"F": pb.SEX_FEMALE, "M": pb.SEX_MALE, "O": pb.SEX_OTHER}
@@ -63,16 +68,35 @@ class GuidClient(Caller):
         super().__init__(channel)
         self.stub = GuidServiceStub(channel.raw)
 
-    def mint(self, subject: pb.Subject, *, domain: str = "") -> pb.Identity:
+    def mint(self, subject: pb.Subject, *, domain: str = "", key_version: int = 0) -> pb.Identity:
         """The identity of one subject; `subject(...)` makes one from plain values."""
-        return self._ask(self.stub.MintIdentity, pb.MintIdentityRequest(domain=domain, subject=subject)).identity
+        request = pb.MintIdentityRequest(domain=domain, subject=subject, key_version=key_version)
+        return self._ask(self.stub.MintIdentity, request).identity
 
-    def mint_many(self, subjects: Iterable[pb.Subject], *, domain: str = "") -> Iterator[Minted]:
-        """The identities of any number of subjects, in order; a bad subject comes with its error."""
-        rest = iter(subjects)
-        while batch := list(islice(rest, _SUBJECTS_A_CALL)):
-            request = pb.BatchMintIdentitiesRequest(domain=domain, subjects=batch)
-            yield from _paired(batch, self._ask(self.stub.BatchMintIdentities, request))
+    def mint_many(
+        self, subjects: Iterable[pb.Subject], *, domain: str = "", key_version: int = 0
+    ) -> Generator[Minted, None, None]:
+        """The identities of any number of subjects, in order; a bad subject comes with its error.
+
+        So does one who would get the id of another subject of these (scheme diana2). Subjects are taken some
+        thousands ahead. A connection that breaks raises Unavailable: mint the rest again, nothing changes by it.
+        """
+        asked: deque[pb.MintIdentitiesRequest] = deque()
+        sent: SimpleQueue[pb.MintIdentitiesRequest | None] = SimpleQueue()
+        answers = self.stub.MintIdentities(iter(sent.get, None))
+        try:
+            with translated():
+                for request in _mint_requests(subjects, domain, key_version):
+                    asked.append(request)
+                    sent.put(request)
+                    if len(asked) == _REQUESTS_AHEAD:
+                        yield from _matched(asked.popleft(), next(answers, None))
+                sent.put(None)
+                while asked:
+                    yield from _matched(asked.popleft(), next(answers, None))
+        finally:
+            sent.put(None)
+            answers.cancel()
 
     def map_identifiers(
         self, uids: Iterable[str] = (), *, accession_numbers: Iterable[str] = (), domain: str = ""
@@ -83,12 +107,12 @@ class GuidClient(Caller):
             _merge(whole, request, self._ask(self.stub.MapIdentifiers, request))
         return whole
 
-    def lease_uid_key(self, *, domain: str = "") -> bytes:
-        """The 32-byte key that the domain's UIDs are mapped with: a secret, to be held in memory for one piece of work.
+    def lease_keys(self, *, domain: str = "", key_version: int = 0) -> pb.LeaseUidKeyResponse:
+        """The keys that the domain's UIDs and accession numbers are mapped with: secrets, for one piece of work.
 
-        `LeaseUidKey` in the contract says how a UID is mapped with it.
+        Hold them in memory only. `LeaseUidKey` in the contract says how values are mapped with them.
         """
-        return self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain)).uid_key
+        return self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain, key_version=key_version))
 
     def mint_hierarchical_uid(self, path: Sequence[str], *, app_id: str = "") -> str:
         """The UID that diana2 makes from names of patient, study, series and instance (1 to 4 of them)."""
@@ -107,18 +131,39 @@ class AsyncGuidClient(AsyncCaller):
         super().__init__(channel)
         self.stub: GuidServiceAsyncStub = GuidServiceStub(channel.raw)
 
-    async def mint(self, subject: pb.Subject, *, domain: str = "") -> pb.Identity:
+    async def mint(self, subject: pb.Subject, *, domain: str = "", key_version: int = 0) -> pb.Identity:
         """The identity of one subject; `subject(...)` makes one from plain values."""
-        request = pb.MintIdentityRequest(domain=domain, subject=subject)
+        request = pb.MintIdentityRequest(domain=domain, subject=subject, key_version=key_version)
         return (await self._ask(self.stub.MintIdentity, request)).identity
 
-    async def mint_many(self, subjects: Iterable[pb.Subject], *, domain: str = "") -> AsyncIterator[Minted]:
-        """The identities of any number of subjects, in order; a bad subject comes with its error."""
-        rest = iter(subjects)
-        while batch := list(islice(rest, _SUBJECTS_A_CALL)):
-            request = pb.BatchMintIdentitiesRequest(domain=domain, subjects=batch)
-            for minted in _paired(batch, await self._ask(self.stub.BatchMintIdentities, request)):
-                yield minted
+    async def mint_many(
+        self, subjects: Iterable[pb.Subject], *, domain: str = "", key_version: int = 0
+    ) -> AsyncGenerator[Minted, None]:
+        """As `GuidClient.mint_many`."""
+        asked: deque[pb.MintIdentitiesRequest] = deque()
+        sent: asyncio.Queue[pb.MintIdentitiesRequest | None] = asyncio.Queue()
+
+        async def sending() -> AsyncIterator[pb.MintIdentitiesRequest]:
+            while (request := await sent.get()) is not None:
+                yield request
+
+        call = self.stub.MintIdentities(sending())
+        answers = aiter(call)
+        try:
+            with translated():
+                for request in _mint_requests(subjects, domain, key_version):
+                    asked.append(request)
+                    sent.put_nowait(request)
+                    if len(asked) == _REQUESTS_AHEAD:
+                        for minted in _matched(asked.popleft(), await anext(answers, None)):
+                            yield minted
+                sent.put_nowait(None)
+                while asked:
+                    for minted in _matched(asked.popleft(), await anext(answers, None)):
+                        yield minted
+        finally:
+            sent.put_nowait(None)
+            call.cancel()
 
     async def map_identifiers(
         self, uids: Iterable[str] = (), *, accession_numbers: Iterable[str] = (), domain: str = ""
@@ -129,9 +174,9 @@ class AsyncGuidClient(AsyncCaller):
             _merge(whole, request, await self._ask(self.stub.MapIdentifiers, request))
         return whole
 
-    async def lease_uid_key(self, *, domain: str = "") -> bytes:
-        """As `GuidClient.lease_uid_key`."""
-        return (await self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain))).uid_key
+    async def lease_keys(self, *, domain: str = "", key_version: int = 0) -> pb.LeaseUidKeyResponse:
+        """As `GuidClient.lease_keys`."""
+        return await self._ask(self.stub.LeaseUidKey, pb.LeaseUidKeyRequest(domain=domain, key_version=key_version))
 
     async def mint_hierarchical_uid(self, path: Sequence[str], *, app_id: str = "") -> str:
         """The UID that diana2 makes from names of patient, study, series and instance (1 to 4 of them)."""
@@ -147,15 +192,26 @@ def _date(date: datetime.date | None) -> Date | None:
     return None if date is None else Date(year=date.year, month=date.month, day=date.day)
 
 
-def _paired(subjects: Sequence[pb.Subject], response: pb.BatchMintIdentitiesResponse) -> Iterator[Minted]:
-    """Each subject with its result. Raises BadAnswer when those are not as many."""
-    if len(response.results) != len(subjects):
-        raise BadAnswer("The mint answered more or fewer subjects than it was asked.")
-    for asked, result in zip(subjects, response.results, strict=True):
+def _mint_requests(subjects: Iterable[pb.Subject], domain: str, key_version: int) -> Iterator[pb.MintIdentitiesRequest]:
+    rest = iter(subjects)
+    for number in count():
+        request = pb.MintIdentitiesRequest(
+            request_id=str(number), domain=domain, key_version=key_version, subjects=islice(rest, _SUBJECTS_A_CALL)
+        )
+        if not request.subjects:
+            return
+        yield request
+
+
+def _matched(asked: pb.MintIdentitiesRequest, answer: pb.MintIdentitiesResponse | None) -> Iterator[Minted]:
+    """Each subject of a message with its result. Raises BadAnswer for the answer to another one, or too short a one."""
+    if answer is None or answer.request_id != asked.request_id or len(answer.results) != len(asked.subjects):
+        raise BadAnswer("The mint answered something else than it was asked.")
+    for subject, result in zip(asked.subjects, answer.results, strict=True):
         if result.HasField("identity"):
-            yield Minted(asked, result.identity, None)
+            yield Minted(subject, result.identity, None)
         else:
-            yield Minted(asked, None, from_status(result.status))
+            yield Minted(subject, None, from_status(result.status))
 
 
 def _map_requests(

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
-from diana.anon.v1 import anon_service_pb2
+from diana.anon.v1 import anon_service_pb2, crosswalk_service_pb2, profile_service_pb2, receipt_service_pb2
 from diana.anon.v1.anon_service_pb2_grpc import add_AnonServiceServicer_to_server
+from diana.anon.v1.crosswalk_service_pb2_grpc import add_CrosswalkServiceServicer_to_server
+from diana.anon.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
+from diana.anon.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from diana.operation.v1 import operation_service_pb2
 from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceServicer_to_server
 from diana_anon.adapters import DiskSpool, PrometheusMeter
-from diana_anon.config import AnonConfig, ProfileConfig
-from diana_anon.core.deidentifier import DEFAULT_PROFILE, Deidentifier, Procedure, make_procedure
-from diana_anon.core.profiles import shipped_profile
+from diana_anon.adapters.pixel_engine import PixelEngine
+from diana_anon.config import AnonConfig, CrosswalkConfig, ProfileConfig
+from diana_anon.core.books import Books
+from diana_anon.core.cohort import CohortRunner
+from diana_anon.core.crosswalk import Crosswalk
+from diana_anon.core.deidentifier import AT_ONCE, Deidentifier
+from diana_anon.core.pixels.cleaner import PixelCleaner
+from diana_anon.core.preview import StudyPreviewer
+from diana_anon.core.procedure import DEFAULT_PROFILE, Procedure, make_procedure
+from diana_anon.core.profiles.catalogue import Catalogue, Loaded, load_profile
+from diana_anon.core.reports.library import Library
 from diana_anon.core.study import StudyDeidentifier
+from diana_anon.core.texts import TextDeidentifier
+from diana_anon.core.trail import Trail
 from diana_anon.peers import ArchivePeer, GuidPeer, tls_options
-from diana_anon.servicer import STUDY, AnonServicer, study_handler
+from diana_anon.servicer.anon import AnonServicer
+from diana_anon.servicer.crosswalk import CrosswalkServicer
+from diana_anon.servicer.facts import QueueFacts
+from diana_anon.servicer.operations import PREVIEW, STUDIES, STUDY, preview_handler, studies_handler, study_handler
+from diana_anon.servicer.profiles import ProfileServicer
+from diana_anon.servicer.receipts import ReceiptServicer
+from diana_anon.stores.crosswalk_cipher import read_key
+from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
+from diana_anon.stores.database import Database
+from diana_anon.stores.findings import SqliteFindings
+from diana_anon.stores.quarantine import SqliteQuarantine
+from diana_anon.stores.receipts import SqliteLedger
+from diana_anon.stores.signing_keys import FileSigner
+from diana_common.dicom.dictionary import private_entries
 from diana_common.state_files import FolderLock
+from diana_server.callers import BearerTokens
 from diana_server.config import PeerConfig, read_config
 from diana_server.operations import OperationQueue, OperationServicer
 from diana_server.server import Server, run_service
@@ -30,12 +58,33 @@ def make_server(config: AnonConfig) -> Server:
     Raises DianaError CONFIG_INVALID, STORE_SCHEMA_NEWER.
     """
     server = Server("anon", config.server)  # first of all: it sets up the log
+    profiles = _profiles(config)
+    private_entries()  # a tenth of a second that the first instance need not wait for
     lock = FolderLock(config.state_dir)
     spool = DiskSpool(config.work_dir or config.state_dir / "work", config.max_instance_bytes)
     archive, mint = _connected(ArchivePeer, config.archive), _connected(GuidPeer, config.guid)
-    deidentifier = Deidentifier(_procedures(config), mint, spool, PrometheusMeter())
+    signer, proof = FileSigner(config.state_dir / "signing_keys.json"), Database(config.state_dir / "proof.sqlite")
+    findings = SqliteFindings(config.state_dir / "previews.sqlite")
+    crosswalk = _crosswalk(config.crosswalk, config.state_dir, server) if config.crosswalk else None
+    books = Books(SqliteLedger(proof), SqliteQuarantine(proof), crosswalk)
+    engine = PixelEngine(AT_ONCE)
+    deidentifier = Deidentifier(
+        _procedures(config, profiles),
+        mint,
+        spool,
+        PrometheusMeter(),
+        signer,
+        books.quarantine,
+        PixelCleaner(engine, spool),
+    )
+    studies = StudyDeidentifier(deidentifier, archive, archive, books)
     queue = OperationQueue(config.state_dir / "operations.sqlite", "anon")
-    queue.register(STUDY, study_handler(StudyDeidentifier(deidentifier, archive, archive)))
+    queue.register(STUDY, study_handler(studies))
+    queue.register(STUDIES, studies_handler(CohortRunner(studies)))
+    previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, crosswalk))
+    queue.register(PREVIEW, preview_handler(previews, findings))
+    library = Library(books.ledger, books.quarantine, findings, QueueFacts(queue), signer)
+    texts = TextDeidentifier(deidentifier, archive)
 
     def check_ready() -> None:
         queue.page(None, 1, active_only=True)
@@ -43,7 +92,19 @@ def make_server(config: AnonConfig) -> Server:
     server.add(
         anon_service_pb2.DESCRIPTOR.services_by_name["AnonService"],
         add_AnonServiceServicer_to_server,
-        AnonServicer(deidentifier, queue, max(1, config.server.max_concurrent_calls * 3 // 4)),
+        AnonServicer(deidentifier, texts, queue, max(1, config.server.max_concurrent_calls * 3 // 4)),
+        ready=check_ready,
+    )
+    server.add(
+        profile_service_pb2.DESCRIPTOR.services_by_name["ProfileService"],
+        add_ProfileServiceServicer_to_server,
+        ProfileServicer(Catalogue(profiles)),
+        ready=check_ready,
+    )
+    server.add(
+        receipt_service_pb2.DESCRIPTOR.services_by_name["ReceiptService"],
+        add_ReceiptServiceServicer_to_server,
+        ReceiptServicer(books.ledger, books.quarantine, signer, library),
         ready=check_ready,
     )
     server.add(
@@ -56,15 +117,41 @@ def make_server(config: AnonConfig) -> Server:
     for end in (queue.interrupt, archive.close):
         server.on_stopping(end)
     # Closed in reverse: the operation is put back before the mint's connection goes.
-    for close in (lock.close, mint.close, queue.stop):
+    for close in (lock.close, proof.close, findings.close, engine.close, mint.close, queue.stop):
         server.on_stop(close)
     queue.start()
     return server
 
 
-def _procedures(config: AnonConfig) -> list[Procedure]:
+def _profiles(config: AnonConfig) -> dict[str, Loaded]:
+    """The configured profiles by name. Raises CONFIG_INVALID."""
     profiles = {DEFAULT_PROFILE: ProfileConfig(), **config.profiles}
-    return [make_procedure(replace(shipped_profile(one.use), name=name), one.domain) for name, one in profiles.items()]
+    return {name: load_profile(f"profiles.{name}", one.use, one.file).named(name) for name, one in profiles.items()}
+
+
+def _procedures(config: AnonConfig, profiles: Mapping[str, Loaded]) -> list[Procedure]:
+    domains = {name: one.domain for name, one in config.profiles.items()}
+    default = ProfileConfig().domain
+    return [make_procedure(one.profile, domains.get(name, default)) for name, one in profiles.items()]
+
+
+def _crosswalk(config: CrosswalkConfig, state_dir: Path, server: Server) -> Crosswalk:
+    """The crosswalk, served and closed by `server`. Raises CONFIG_INVALID, STORE_SCHEMA_NEWER, STORE_DAMAGED."""
+    path = state_dir / "crosswalk.sqlite"
+    # A new key where a crosswalk lies would hide that the old one is lost.
+    made = config.key_file is None and not path.exists()
+    store = SqliteCrosswalk(path, read_key(config.key_file or state_dir / "crosswalk.key", made))
+    tokens = BearerTokens({name: one.file for name, one in config.tokens.items()}, "crosswalk.tokens")
+    rights = {name: {right.value for right in one.may} for name, one in config.tokens.items()}
+    crosswalk = Crosswalk(store, Trail(store), config.shared_patient_ids)
+    server.add(
+        crosswalk_service_pb2.DESCRIPTOR.services_by_name["CrosswalkService"],
+        add_CrosswalkServiceServicer_to_server,
+        CrosswalkServicer(crosswalk, tokens.name_of, rights),
+        ready=crosswalk.check_ready,
+    )
+    server.on_stop(store.close)
+    return crosswalk
 
 
 def _connected(peer: type[Peer], config: PeerConfig) -> Peer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from diana_common.settings import config_invalid
@@ -27,11 +28,46 @@ class ProfileConfig:
     """A profile of your own, in YAML (docs/deidentification.md); `use` is not read then."""
 
     domain: str = "default"
-    """The domain of the guid service whose identities the subjects get; its scheme must be keyed."""
+    """The domain of the guid service whose identities the subjects get."""
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.domain):
             raise ValueError(f"domain: a domain's name {_RULE}")
+
+
+class CrosswalkRight(Enum):
+    """What a caller of the crosswalk may."""
+
+    REIDENTIFY = "reidentify"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True)
+class CrosswalkTokenConfig:
+    """A caller of the crosswalk."""
+
+    file: Path
+    """A file with its token: 16 or more letters, digits and "._~+/-". It is read for each call."""
+
+    may: tuple[CrosswalkRight, ...]
+    """What it may: `reidentify`, ask who pseudonyms stand for; `audit`, read the log of who asked."""
+
+
+@dataclass(frozen=True)
+class CrosswalkConfig:
+    """The way back from pseudonyms to subjects."""
+
+    key_file: Path | None = None
+    """A file with the key that the crosswalk is encrypted with, 32 bytes as base64 or hexadecimal text, which others
+    may not read (mode 0600). When absent, one is made as `state_dir`/crosswalk.key. Keep a copy elsewhere: without it
+    nobody can be found again."""
+
+    tokens: Mapping[str, CrosswalkTokenConfig] = field(default_factory=dict)
+    """Who may ask, by name. The name goes into the log of re-identifications."""
+
+    shared_patient_ids: bool = False
+    """Whether two people who share a Patient ID, as name and birth date tell, are let pass under one pseudonym.
+    Otherwise the second one's instances are refused (IDENTITY_COLLISION)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +82,9 @@ class AnonConfig:
     hostile. Instances come in on three of four calls at most, so that others find a place."""
 
     state_dir: Path = Path("diana-state/anon")
-    """Where the operations lie; for one process at a time."""
+    """Where the operations lie, the receipts, and the keys that sign them; for one process at a time. Receipts say
+    which result came of which source: keep them with the identified data. Whoever has signing_keys.json can sign
+    receipts; one is made at the first start."""
 
     work_dir: Path | None = None
     """Where instances over 8 MiB lie while they are worked on, in files without a name, which a crash leaves none
@@ -63,6 +101,9 @@ class AnonConfig:
 
     profiles: Mapping[str, ProfileConfig] = field(default_factory=dict)
     """The profiles by name: 1 to 63 lower-case letters, digits, "-" and "_"; "default" is always there."""
+
+    crosswalk: CrosswalkConfig | None = None
+    """The way back from pseudonyms to subjects. When absent, nothing is recorded and nobody can ask."""
 
     def __post_init__(self) -> None:
         if self.max_instance_bytes < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -9,11 +10,12 @@ from pathlib import Path
 
 from diana.archive.v1.feed_pb2 import COMPLETION_REASON_COUNTED_AGAINST_SOURCE
 from diana.type.v1.origin_pb2 import Origin
-from diana_anon.core.deidentifier import gathered
+from diana_anon.core.chunks import gathered
 from diana_anon.core.engine import Identity
-from diana_anon.core.ports import Answered, InstanceKey, Outgoing, Piece, StudySummary
+from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, Piece, StudySummary
+from diana_anon.core.profile import Header
 from diana_anon.core.subject import Subject
-from diana_anon.wire import identity_from_proto, subject_to_proto
+from diana_anon.wire.subjects import identity_from_proto, subject_to_proto
 from diana_client import (
     ArchiveClient,
     Cancelled,
@@ -33,6 +35,8 @@ DOOR = "anon"
 """The door that what it makes came in by."""
 
 _ARCHIVE, _GUID = "archive", "guid service"
+_SMALL_BYTES = 1024 * 1024
+"""What goes into one message, whole."""
 
 
 class ArchivePeer:
@@ -58,6 +62,15 @@ class ArchivePeer:
         with _typed(_ARCHIVE):
             for one in self._client.instances(study_uid, store=store):
                 yield InstanceKey(one.series_uid, one.sop_instance_uid)
+
+    def first_headers(self, store: str, study_uid: str) -> Iterator[Header]:
+        """See core.ports.Source."""
+        with _typed(_ARCHIVE):
+            for series in self._client.series(study_uid, store=store):
+                listed = self._client.instances(study_uid, series.series_uid, store=store, page_size=1)
+                first = next(listed, None)
+                if first is not None:
+                    yield json.loads(self._client.header(first.sop_instance_uid, store=store).dicom_json)
 
     def download(
         self, store: str, study_uid: str, sop_uids: Sequence[str]
@@ -119,10 +132,23 @@ class GuidPeer:
         except ValueError:
             raise DianaError(Reason.INTERNAL, "The guid service answered no identity.") from None
 
-    def uid_key(self, domain: str) -> bytes:
+    def keys(self, domain: str) -> Keys | None:
         """See core.ports.Mint."""
         with _typed(_GUID, f"domain {domain}"):
-            return self._client.lease_uid_key(domain=domain)
+            try:
+                leased = self._client.lease_keys(domain=domain)
+            except MeshError as error:
+                if error.reason != Reason.SUBJECT_INVALID.name:
+                    raise
+                return None
+        return Keys(leased.uid_key, leased.accession_number_key)
+
+    def accession_number(self, domain: str, accession_number: str) -> str:
+        """See core.ports.Mint."""
+        with _typed(_GUID, f"domain {domain}"):
+            return self._client.map_identifiers(accession_numbers=[accession_number], domain=domain).accession_numbers[
+                0
+            ]
 
 
 def tls_options(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> TlsOptions | None:
@@ -150,6 +176,8 @@ class _PieceReader:
 
 def _item(outgoing: Outgoing) -> UploadItem:
     size = sum(len(piece) for piece in outgoing.pieces)
+    if size <= _SMALL_BYTES:
+        return UploadItem(outgoing.sop_uid, b"".join(outgoing.pieces), size)
     return UploadItem(outgoing.sop_uid, partial(_PieceReader, outgoing.pieces), size)
 
 

@@ -109,17 +109,15 @@ class ArchiveServicer(ArchiveServiceServicer):
         self, request: pb.DownloadInstancesRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.DownloadInstancesResponse]:
         """Packs small instances together, up to about 1 MiB, less where many read."""
-        packed: list[pb.DownloadChunk] = []
-        size = 0
+        message, size = pb.DownloadInstancesResponse(), 0
         for piece in self._archive.reading.download(request.store, wire.to_selector(request.selector)):
-            if packed and size + len(piece.data) > self._archive.reading.piece_bytes:
-                # Let go of before it is sent: that may take long.
-                message, packed, size = pb.DownloadInstancesResponse(chunks=packed), [], 0
+            if size and size + len(piece.data) > self._archive.reading.piece_bytes:
                 yield message
-            packed.append(wire.download_chunk(piece))
+                message, size = pb.DownloadInstancesResponse(), 0
+            wire.add_chunk(message, piece)
             size += len(piece.data) + _CHUNK_OVERHEAD
-        if packed:
-            yield pb.DownloadInstancesResponse(chunks=packed)
+        if size:
+            yield message
 
     def GetInstanceHeader(
         self, request: pb.GetInstanceHeaderRequest, context: grpc.ServicerContext

@@ -240,11 +240,10 @@ def read_response(piece: Piece) -> pb.ReadInstanceResponse:
     return pb.ReadInstanceResponse(instance=instance(piece.instance) if piece.instance else None, data=piece.data)
 
 
-def download_chunk(piece: Piece) -> pb.DownloadChunk:
-    """A piece of a download."""
-    return pb.DownloadChunk(
-        instance=instance(piece.instance) if piece.instance else None, data=piece.data, finish=piece.finish
-    )
+def add_chunk(message: pb.DownloadInstancesResponse, piece: Piece) -> None:
+    """Put a piece of a download into a message, in place: a chunk that is handed over whole is copied once more."""
+    whose = instance(piece.instance) if piece.instance else None
+    message.chunks.add(instance=whose, data=piece.data, finish=piece.finish)
 
 
 def feed_page(page: FeedPage, position: Callable[[int], Position]) -> pb.WatchFeedResponse:

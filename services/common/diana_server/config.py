@@ -96,11 +96,12 @@ class PeerConfig:
     """Its private key, PEM."""
 
     token_file: Path | None = None
-    """A file with the token to show; needs `ca_file`. It is read again when it is renewed."""
+    """A file with the token to show; needs `ca_file` unless the address is on this host. It is read again for each
+    call, so that it may be renewed."""
 
     def __post_init__(self) -> None:
-        if self.ca_file is None and (self.cert_file or self.key_file or self.token_file):
-            raise ValueError("cert_file, key_file and token_file need ca_file")
+        if self.ca_file is None and (self.cert_file or self.key_file):
+            raise ValueError("cert_file and key_file need ca_file")
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file go together")
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diana.guid.v1 import guid_service_pb2
+from diana.guid.v1 import guid_service_pb2, key_service_pb2
 from diana.guid.v1.guid_service_pb2_grpc import add_GuidServiceServicer_to_server
-from diana_guid.config import DomainConfig, GuidConfig, Scheme
-from diana_guid.core import DEFAULT_DOMAIN, Diana2Options, Domain, GuidMint, KeyedOptions
-from diana_guid.servicer import GuidServicer
-from diana_guid.stores import FileKeyStore, KeyFile
+from diana.guid.v1.key_service_pb2_grpc import add_KeyServiceServicer_to_server
+from diana_guid.config import DomainConfig, GuidConfig, Scheme, Uids
+from diana_guid.core import DEFAULT_DOMAIN, Diana2Options, Domain, DomainKeys, GuidMint, KeyedOptions
+from diana_guid.servicer import GuidServicer, KeyServicer
+from diana_guid.stores import FileKeyStore, KeyFile, SealingKeyFile
+from diana_server.callers import BearerTokens
 from diana_server.config import read_config
 from diana_server.server import Server, run_service
 
 
 def make_server(config: GuidConfig) -> Server:
-    """The service, ready to start. It is healthy while the keys of all keyed domains can be loaded."""
+    """The service, ready to start. The mint is healthy while the keys of all domains can be loaded.
+
+    Those who handle keys are served even then: they may bring the one that is missing.
+    """
     domains = {DEFAULT_DOMAIN: DomainConfig(), **config.domains}
     keys = FileKeyStore({name: _key_file(config.state_dir, name, one) for name, one in domains.items()})
     mint = GuidMint([Domain(name, _options(one)) for name, one in domains.items()], keys)
@@ -26,12 +31,21 @@ def make_server(config: GuidConfig) -> Server:
         GuidServicer(mint),
         ready=mint.check_ready,
     )
+    server.add(
+        key_service_pb2.DESCRIPTOR.services_by_name["KeyService"],
+        add_KeyServiceServicer_to_server,
+        KeyServicer(
+            DomainKeys(mint, keys, SealingKeyFile(config.state_dir / "sealing.key")),
+            BearerTokens(config.key_tokens, "key_tokens"),
+        ),
+        ready=lambda: None,
+    )
     return server
 
 
 def _options(domain: DomainConfig) -> KeyedOptions | Diana2Options:
     if domain.scheme is Scheme.DIANA2:
-        return Diana2Options()
+        return Diana2Options(domain.uids is Uids.KEYED)
     return KeyedOptions(
         domain.subject_key.value, domain.birth_date_days, domain.time_offset_days, seconds=domain.seconds
     )
@@ -39,7 +53,7 @@ def _options(domain: DomainConfig) -> KeyedOptions | Diana2Options:
 
 def _key_file(state_dir: Path, name: str, domain: DomainConfig) -> KeyFile:
     create = domain.key_file is None if domain.create_key is None else domain.create_key
-    return KeyFile(domain.key_file or state_dir / "keys" / f"{name}.key", create)
+    return KeyFile(domain.key_file or state_dir / "keys" / f"{name}.key", create, ours=domain.key_file is None)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from diana_server.config import ServerConfig
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _MAX_DAYS = 3650
+_ONLY_KEYED = ("subject_key", "birth_date_days", "time_offset_days", "seconds")
 
 
 class Scheme(Enum):
@@ -29,13 +30,24 @@ class SubjectKey(Enum):
     NAME_BIRTH_DATE_SEX = "name_birth_date_sex"
 
 
+class Uids(Enum):
+    """How a domain maps UIDs."""
+
+    KEYED = "keyed"
+    DIANA2 = "diana2"
+
+
 @dataclass(frozen=True)
 class DomainConfig:
     """One space of identities. Changing any of this, or the key, changes the identities of its subjects."""
 
     scheme: Scheme = Scheme.KEYED
     """How the domain mints. The outputs of diana2 can be inverted: it is for continuing old projects only.
-    All other settings are for keyed domains."""
+    `subject_key`, `birth_date_days`, `time_offset_days` and `seconds` are for keyed domains."""
+
+    uids: Uids = Uids.KEYED
+    """How a domain of scheme diana2 maps UIDs: by key, as keyed domains do, or as diana2 did, with four digits an
+    instance, where those who map them refuse what collides. Accession numbers are mapped by key in any case."""
 
     subject_key: SubjectKey = SubjectKey.PATIENT_ID
     """What makes two subjects the same person: the Patient ID with its issuer, or name, birth date and sex,
@@ -51,8 +63,9 @@ class DomainConfig:
     """Whether up to an hour either way is added to the time offset."""
 
     key_file: Path | None = None
-    """A file with the domain's key, 32 bytes or more as base64 or hexadecimal text; when absent,
-    `state_dir`/keys/NAME.key."""
+    """A file with the domain's key, 32 bytes or more as base64 or hexadecimal text. It is yours: the service does not
+    rotate it. When absent, the key lies in `state_dir`/keys/NAME.key, and its later versions in NAME.v2.key and so
+    on."""
 
     create_key: bool | None = None
     """Whether a random key is made on first use where the file is not there. When absent, one is made in
@@ -62,13 +75,10 @@ class DomainConfig:
         for setting in ("birth_date_days", "time_offset_days"):
             if not 1 <= getattr(self, setting) <= _MAX_DAYS:
                 raise ValueError(f"{setting} must be 1 to {_MAX_DAYS}")
-        if self.scheme is Scheme.DIANA2:
-            self._refuse_options()
-
-    def _refuse_options(self) -> None:
-        for setting in fields(self):
-            if setting.name != "scheme" and getattr(self, setting.name) != setting.default:
-                raise ValueError(f"scheme diana2 has no {setting.name}")
+        refused = _ONLY_KEYED if self.scheme is Scheme.DIANA2 else ("uids",)
+        for one in fields(self):
+            if one.name in refused and getattr(self, one.name) != one.default:
+                raise ValueError(f"scheme {self.scheme.value} has no {one.name}")
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,16 @@ class GuidConfig:
     """How it listens and what it takes on."""
 
     state_dir: Path = Path("diana-state/guid")
-    """Where the keys lie that no `key_file` names. Keep a copy elsewhere, away from whoever receives
-    de-identified data: without a key, its identities cannot be minted again."""
+    """Where the keys lie that no `key_file` names, in the folder `keys`, and the service's own `sealing.key`. Keep a
+    copy elsewhere, away from whoever receives de-identified data: without a key, its identities cannot be minted
+    again."""
 
     domains: Mapping[str, DomainConfig] = field(default_factory=dict)
     """The domains by name: 1 to 63 lower-case letters, digits, "-" and "_"; "default" is always there."""
+
+    key_tokens: Mapping[str, Path] = field(default_factory=dict)
+    """Who may list, rotate, export and import keys: a file with a token of 16 characters or more for each caller, by
+    the caller's name. Nobody may when there is none."""
 
     def __post_init__(self) -> None:
         for name in self.domains:

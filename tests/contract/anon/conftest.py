@@ -18,7 +18,7 @@ from diana_archive.__main__ import make_server as make_archive
 from diana_archive.config import ArchiveConfig, StoreConfig
 from diana_client import AnonClient, ArchiveClient, OperationClient, connect
 from diana_guid.__main__ import make_server as make_guid
-from diana_guid.config import DomainConfig, GuidConfig, Scheme
+from diana_guid.config import DomainConfig, GuidConfig, Scheme, Uids
 from diana_server.config import PeerConfig, ServerConfig
 from diana_server.server import Server
 
@@ -51,7 +51,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             return server.start()
 
         def build(**settings: Any) -> Bench:
-            domains = {"old": DomainConfig(scheme=Scheme.DIANA2), "lost": DomainConfig(key_file=tmp_path / "absent")}
+            domains = {
+                "old": DomainConfig(scheme=Scheme.DIANA2, uids=Uids.DIANA2),
+                "lost": DomainConfig(key_file=tmp_path / "absent"),
+            }
             archive = start(make_archive(ArchiveConfig(LOOPBACK, tmp_path / "archive", {"deid": StoreConfig()})))
             guid = start(make_guid(GuidConfig(LOOPBACK, tmp_path / "guid", domains)))
             peers = {"archive": PeerConfig(archive), "guid": PeerConfig(guid)}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from itertools import count
+
 import pytest
+from pydicom import dcmread
 
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation
+from diana_anon.config import ProfileConfig
 from diana_client import Conflict, HealthClient, MeshError, Serving, connect, raise_if_failed, study_result
+from diana_client.errors import from_status
+from diana_common.hierarchical_uid import diana2_uid
 from diana_server.config import PeerConfig
 from tests.contract.anon.conftest import NOWHERE, Bench, Serve
 from tests.contract.guid.refusals import refused
@@ -99,3 +106,38 @@ def test_it_is_ready_without_its_peers(serve: Serve) -> None:
     bench = serve(archive=PeerConfig(NOWHERE), guid=PeerConfig(NOWHERE))
     with connect(bench.address) as channel:
         assert HealthClient(channel).check("diana.anon.v1.AnonService") is Serving.SERVING
+
+
+def test_a_domain_that_continues_an_old_project_refuses_two_uids_that_become_one(serve: Serve) -> None:
+    bench = serve(profiles={"old": ProfileConfig(domain="old")})
+    series, other = f"{STUDY}.1", f"{STUDY}.2"
+    files = [make_small(series_uid=series, sop_uid=f"{series}.{number}") for number in (1, 2, 3)]
+    assert [one.error for one in bench.archive.upload(files)] == [None] * 3
+    operation = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid", profile="old").name, timeout=60)
+    result = study_result(operation)
+    assert (result.instance_count, result.completed) == (3, True)
+    patient, made = "", []
+    for one in bench.archive.download(result.study_uid, store="deid"):
+        data_set = dcmread(BytesIO(one.read()))
+        patient = data_set.PatientID
+        made.append((data_set.SeriesInstanceUID, data_set.SOPInstanceUID))
+    assert sorted(made) == sorted(
+        (diana2_uid([patient, STUDY, series]), diana2_uid([patient, STUDY, series, f"{series}.{number}"]))
+        for number in (1, 2, 3)
+    )
+
+    first, second = _same_last_digits(other)
+    files = [make_small(series_uid=other, sop_uid=uid) for uid in (first, second)]
+    assert [one.error for one in bench.archive.upload(files)] == [None] * 2
+    operation = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid", profile="old").name, timeout=60)
+    assert study_result(operation).failed_count == 5
+    failures = list(bench.operations.failures(operation.name))
+    assert {from_status(one.status).reason for one in failures} == {"UID_COLLISION"}
+
+
+def _same_last_digits(series_uid: str) -> tuple[str, str]:
+    """Two instances that diana2 gives one UID."""
+    seen: dict[str, str] = {}
+    uids = (f"{series_uid}.{number}" for number in count(1))
+    pairs = ((seen.setdefault(diana2_uid(["", "", "x", uid]), uid), uid) for uid in uids)
+    return next((first, second) for first, second in pairs if first != second)

@@ -34,7 +34,7 @@ async def client(target: str) -> AsyncIterator[AsyncArchiveClient]:
         yield AsyncArchiveClient(channel)
 
 
-@pytest.mark.parametrize("name", ["Archive", "Index", "Guid", "Operation", "Health"])
+@pytest.mark.parametrize("name", ["Archive", "Index", "Guid", "Key", "Profile", "Operation", "Health"])
 def test_both_clients_of_a_service_offer_the_same_methods_and_arguments(name: str) -> None:
     blocking, awaited = (getattr(diana_client, f"{kind}{name}Client") for kind in ("", "Async"))
 

@@ -14,12 +14,14 @@ from google.rpc import code_pb2
 from diana.archive.v1.archive_service_pb2_grpc import add_ArchiveServiceServicer_to_server
 from diana_client import (
     ArchiveClient,
+    AsyncArchiveClient,
     DeadlineExceeded,
     InternalError,
     InvalidRequest,
     TlsOptions,
     Unavailable,
     connect,
+    connect_async,
 )
 from tests.contract.client.conftest import Serve
 from tests.contract.client.fake_archive import FakeArchive, file_of, status_of
@@ -140,10 +142,43 @@ def test_a_server_of_another_authority_is_not_trusted(serve: Serve, fake: FakeAr
     assert fake.calls == []
 
 
+def test_a_token_goes_over_plain_text_to_this_host(serve: Serve, fake: FakeArchive, tmp_path: Path) -> None:
+    target = serve(add_ArchiveServiceServicer_to_server, fake)
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    with connect(target, token_file=token) as channel:
+        ArchiveClient(channel).stores()
+        list(ArchiveClient(channel).upload([file_of("1.1")]))
+        token.unlink()
+        with pytest.raises(Unavailable):
+            ArchiveClient(channel).stores()
+    assert [metadata["authorization"] for metadata in fake.metadata] == ["Bearer s3cret"] * 2
+
+
+async def test_a_token_goes_over_plain_text_to_this_host_from_asyncio_too(serve: Serve, fake: FakeArchive) -> None:
+    target = serve(add_ArchiveServiceServicer_to_server, fake)
+    async with connect_async(target, token="s3cret") as channel:
+        await AsyncArchiveClient(channel).stores()
+        [result async for result in AsyncArchiveClient(channel).upload([file_of("1.1")])]
+    assert [metadata["authorization"] for metadata in fake.metadata] == ["Bearer s3cret"] * 2
+
+
+@pytest.mark.parametrize("target", ["archive.test:50061", "10.0.0.1:50061", "[2001:db8::1]:50061", "127.0.0.1.test:1"])
+def test_a_token_is_not_sent_in_the_clear_to_another_host(target: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        connect(target, token="s3cret")
+    assert caught.value.fields[0][0] == "token"
+
+
+@pytest.mark.parametrize("target", ["localhost:1", "127.0.0.2:1", "[::1]:1", "unix:/run/archive"])
+def test_what_is_this_host_is_told_by_its_address(target: str) -> None:
+    connect(target, token="s3cret").close()
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"token": "in the clear"}, "token"),
+        ({"token": "one", "token_file": Path("another")}, "token"),
         ({"tls": TlsOptions(), "token": "one", "token_file": Path("another")}, "token"),
         ({"tls": TlsOptions(cert_file=Path("cert.pem"))}, "tls"),
         ({"tls": TlsOptions(ca_file=Path("missing.pem"))}, "tls.ca_file"),

@@ -155,6 +155,7 @@ class FakeGuid(GuidServiceServicer):
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.short = False
+        self.stray = ""
 
     def MintIdentity(
         self, request: guid_pb.MintIdentityRequest, context: grpc.ServicerContext
@@ -169,6 +170,16 @@ class FakeGuid(GuidServiceServicer):
         self.sizes.append(len(request.subjects))
         results = [self._minted(subject) for subject in request.subjects]
         return guid_pb.BatchMintIdentitiesResponse(results=results[1:] if self.short else results)
+
+    def MintIdentities(
+        self, request_iterator: Iterator[guid_pb.MintIdentitiesRequest], context: grpc.ServicerContext
+    ) -> Iterator[guid_pb.MintIdentitiesResponse]:
+        for request in request_iterator:
+            self.sizes.append(len(request.subjects))
+            results = [self._minted(subject) for subject in request.subjects]
+            yield guid_pb.MintIdentitiesResponse(
+                request_id=request.request_id + self.stray, results=results[1:] if self.short else results
+            )
 
     def _minted(self, asked: guid_pb.Subject) -> guid_pb.MintResult:
         if asked.patient_id.startswith("bad"):
@@ -223,6 +234,23 @@ def test_many_subjects_go_in_batches_and_come_back_in_order(guid: GuidClient, fa
     assert all(answer.identity.id == answer.subject.patient_id[::-1] for answer in minted if answer.identity)
 
 
+def test_a_fault_of_the_callers_own_subjects_comes_back_as_it_is(guid: GuidClient) -> None:
+    def subjects() -> Iterator[guid_pb.Subject]:
+        yield from (subject(f"P{n}") for n in range(5_000))
+        raise LookupError("the source is gone")
+
+    with pytest.raises(LookupError, match="the source is gone"):
+        list(guid.mint_many(subjects()))
+
+
+def test_whoever_stops_early_stops_the_stream(guid: GuidClient, fake_guid: FakeGuid) -> None:
+    minted = guid.mint_many(subject(f"P{n}") for n in itertools.count())
+    assert next(minted).identity
+    minted.close()
+    assert len(fake_guid.sizes) <= 5
+    assert [answer.subject.patient_id for answer in guid.mint_many([subject("P1")])] == ["P1"]
+
+
 def test_identifiers_are_mapped_in_batches(guid: GuidClient, fake_guid: FakeGuid) -> None:
     uids = [f"1.{n}" for n in range(12_000)]
     mapped = guid.map_identifiers(uids, accession_numbers=["A1"])
@@ -235,6 +263,10 @@ def test_answers_of_another_length_than_the_question_are_refused(guid: GuidClien
     fake_guid.short = True
     with pytest.raises(BadAnswer):
         list(guid.mint_many([subject("P1")]))
+    fake_guid.short, fake_guid.stray = False, "x"
+    with pytest.raises(BadAnswer):
+        list(guid.mint_many([subject("P1")]))
+    fake_guid.short = True
     with pytest.raises(BadAnswer):
         guid.map_identifiers(["1.2"])
 

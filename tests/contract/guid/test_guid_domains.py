@@ -18,7 +18,7 @@ from diana.guid.v1 import guid_service_pb2 as pb
 from diana.guid.v1.guid_service_pb2_grpc import GuidServiceStub
 from diana_common.errors import DianaError, Reason
 from diana_guid.__main__ import make_server
-from diana_guid.config import DomainConfig, GuidConfig, Scheme
+from diana_guid.config import DomainConfig, GuidConfig, Scheme, Uids
 from diana_guid.core import GuidMint, Subject, make_domain
 from diana_guid.stores import FileKeyStore, KeyFile
 from diana_server.config import ServerConfig, load_config
@@ -41,11 +41,16 @@ def health(channel: grpc.Channel) -> int:
 
 
 def test_domains_are_listed_by_name_with_scheme_and_presence_of_their_key(serve: Serve) -> None:
-    mint = serve(old=DomainConfig(scheme=Scheme.DIANA2), bare=DomainConfig(create_key=False))
+    mint = serve(
+        old=DomainConfig(scheme=Scheme.DIANA2),
+        older=DomainConfig(scheme=Scheme.DIANA2, uids=Uids.DIANA2),
+        bare=DomainConfig(create_key=False),
+    )
     assert list(mint.ListDomains(pb.ListDomainsRequest()).domains) == [
-        pb.Domain(name="bare", scheme=pb.SCHEME_KEYED, key_present=False),
-        pb.Domain(name="default", scheme=pb.SCHEME_KEYED, key_present=True),
-        pb.Domain(name="old", scheme=pb.SCHEME_DIANA2, key_present=True),
+        pb.Domain(name="bare", scheme=pb.SCHEME_KEYED, uid_scheme=pb.SCHEME_KEYED),
+        pb.Domain(name="default", scheme=pb.SCHEME_KEYED, uid_scheme=pb.SCHEME_KEYED, key_present=True, key_version=1),
+        pb.Domain(name="old", scheme=pb.SCHEME_DIANA2, uid_scheme=pb.SCHEME_KEYED, key_present=True, key_version=1),
+        pb.Domain(name="older", scheme=pb.SCHEME_DIANA2, uid_scheme=pb.SCHEME_DIANA2, key_present=True, key_version=1),
     ]
 
 
@@ -151,12 +156,13 @@ def test_the_service_is_built_from_defaults(tmp_path: Path) -> None:
         ("domains: {t: {time_offset_days: 3651}}", "domains.t: time_offset_days must be 1 to 3650"),
         ("domains: {t: {seconds: 1}}", "domains.t.seconds: must be true or false"),
         ("domains: {t: {scheme: diana2, seconds: true}}", "domains.t: scheme diana2 has no seconds"),
-        ("domains: {t: {scheme: diana2, key_file: x}}", "domains.t: scheme diana2 has no key_file"),
+        ("domains: {t: {uids: diana2}}", "domains.t: scheme keyed has no uids"),
+        ("key_tokens: {alice: absent}", "key_tokens.alice: is no readable file"),
         ("domains: [t]", "domains: must be a mapping"),
     ],
 )
 def test_a_wrong_setting_is_refused_where_it_stands(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DianaError) as refusal:
-        load_config(GuidConfig, "guid", written(tmp_path / "guid.yaml", text), {})
+        make_server(load_config(GuidConfig, "guid", written(tmp_path / "guid.yaml", text), {}))
     assert refusal.value.reason is Reason.CONFIG_INVALID
     assert refusal.value.message.startswith(message)

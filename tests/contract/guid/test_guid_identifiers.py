@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from diana.guid.v1 import guid_service_pb2 as pb
-from diana_guid.config import DomainConfig, Scheme
+from diana_guid.config import DomainConfig, Scheme, Uids
 from tests.contract.guid.conftest import Serve
 from tests.contract.guid.refusals import refused
 
@@ -58,10 +60,13 @@ def test_what_is_no_identifier_is_refused_by_its_place(
     assert (refusal.code, refusal.reason, refusal.fields) == (3, "INVALID_FIELD", [field])
 
 
-@pytest.mark.parametrize("identifiers", [{}, {"uids": ["1.2.3"]}, {"accession_numbers": ["A1"]}])
-def test_a_diana2_domain_maps_no_identifiers(serve: Serve, identifiers: dict[str, list[str]]) -> None:
-    mint = serve(old=DomainConfig(scheme=Scheme.DIANA2))
-    refusal = refused(mint.MapIdentifiers, pb.MapIdentifiersRequest(domain="old", **identifiers))
+def test_a_diana2_domain_maps_by_key_unless_it_asks_for_the_uids_of_diana2(serve: Serve) -> None:
+    old = DomainConfig(scheme=Scheme.DIANA2)
+    mint = serve(old=old, older=replace(old, uids=Uids.DIANA2))
+    assert mint.MapIdentifiers(pb.MapIdentifiersRequest(domain="old", uids=["1.2.3"])).uids[0].startswith("2.25.")
+    numbers = pb.MapIdentifiersRequest(domain="older", accession_numbers=["A1"])
+    assert len(mint.MapIdentifiers(numbers).accession_numbers[0]) == 16
+    refusal = refused(mint.MapIdentifiers, pb.MapIdentifiersRequest(domain="older", uids=["1.2.3"]))
     assert (refusal.code, refusal.reason, refusal.fields) == (3, "SUBJECT_INVALID", ["domain"])
     assert "MintHierarchicalUid" in refusal.text
 

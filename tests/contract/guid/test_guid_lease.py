@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from diana.guid.v1 import guid_service_pb2 as pb
-from diana_common.uidmap import SUBKEY_BYTES, map_uid
-from diana_guid.config import DomainConfig, Scheme
+from diana_common.uidmap import SUBKEY_BYTES, map_accession_number, map_uid
+from diana_guid.config import DomainConfig, Scheme, Uids
 from tests.contract.guid.conftest import Serve
 from tests.contract.guid.refusals import refused
 
@@ -32,8 +32,21 @@ def test_a_domain_has_one_key_for_ever_and_shares_it_with_none(serve: Serve) -> 
     assert {len(key) for key in keys} == {SUBKEY_BYTES}
 
 
-def test_a_diana2_domain_leases_no_key(serve: Serve) -> None:
+def test_a_leased_key_maps_accession_numbers_as_the_mint_does(serve: Serve) -> None:
     mint = serve(old=DomainConfig(scheme=Scheme.DIANA2))
+    key = mint.LeaseUidKey(pb.LeaseUidKeyRequest(domain="old")).accession_number_key
+    numbers = ["A1", " A1 ", "Ä-17"]
+    answer = mint.MapIdentifiers(pb.MapIdentifiersRequest(domain="old", accession_numbers=numbers))
+    assert [map_accession_number(key, one) for one in numbers] == list(answer.accession_numbers)
+
+
+def test_a_version_that_is_not_there_is_not_leased(serve: Serve) -> None:
+    refusal = refused(serve().LeaseUidKey, pb.LeaseUidKeyRequest(key_version=2))
+    assert (refusal.code, refusal.reason) == (5, "KEY_VERSION_UNKNOWN")
+
+
+def test_a_domain_of_diana2s_uids_leases_no_key(serve: Serve) -> None:
+    mint = serve(old=DomainConfig(scheme=Scheme.DIANA2, uids=Uids.DIANA2))
     refusal = refused(mint.LeaseUidKey, pb.LeaseUidKeyRequest(domain="old"))
     assert (refusal.code, refusal.reason, refusal.fields) == (3, "SUBJECT_INVALID", ["domain"])
 

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from diana_anon.core.deidentifier import Deidentifier, make_procedure
+from diana_anon.core.books import Books
+from diana_anon.core.cohort import CohortJob, CohortRunner
+from diana_anon.core.deidentifier import Deidentifier
 from diana_anon.core.engine import Identity
-from diana_anon.core.ports import Answered, InstanceKey, Outgoing, StudySummary
-from diana_anon.core.profile import Profile
+from diana_anon.core.pixels.model import CleanedPixels
+from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, StudySummary
+from diana_anon.core.procedure import make_procedure
+from diana_anon.core.profile import Header, PixelPolicy, Profile
+from diana_anon.core.receipts import PublicKey
 from diana_anon.core.study import StudyDeidentifier, StudyJob
 from diana_anon.core.subject import Subject
+from diana_anon.stores.database import Database
+from diana_anon.stores.quarantine import SqliteQuarantine
+from diana_anon.stores.receipts import SqliteLedger
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from tests.support.dicom_files import ROOT, make_small
 
 STUDY = f"{ROOT}.2.1"
 KEY = bytes(32)
+DEFAULT = Profile("default")
 
 
 def series_uid(number: int) -> str:
@@ -51,9 +62,12 @@ class MemoryMint:
         digest = hashlib.sha256(f"{domain}/{subject.patient_id}".encode()).hexdigest()[:16].upper()
         return Identity(digest, "NEW^NAME", None, timedelta(days=3))
 
-    def uid_key(self, domain: str) -> bytes:
+    def keys(self, domain: str) -> Keys | None:
         self._check_there()
-        return KEY
+        return Keys(KEY, KEY) if domain != "diana2" else None
+
+    def accession_number(self, domain: str, accession_number: str) -> str:
+        return f"{domain}-{len(accession_number)}"
 
     def _check_there(self) -> None:
         if self.away:
@@ -86,6 +100,13 @@ class MemoryArchive:
 
     def instances(self, store: str, study_uid: str) -> Iterator[InstanceKey]:
         yield from self._keys(store, study_uid)
+
+    def first_headers(self, store: str, study_uid: str) -> Iterator[Header]:
+        firsts: dict[str, str] = {}
+        for key in self._keys(store, study_uid):
+            firsts.setdefault(key.series_uid, key.sop_uid)
+        for sop_uid in firsts.values():
+            yield json.loads(scan(self.stores[store][sop_uid]).dicom_json)
 
     def download(
         self, store: str, study_uid: str, sop_uids: Sequence[str]
@@ -188,15 +209,47 @@ class NoMeter:
     def refused(self, profile: str, error: DianaError) -> None: ...
 
 
-class StudyBench:
-    """All of it put together."""
+class PlainSigner:
+    """Signs by digest: enough to tell that the statement itself is signed."""
 
-    def __init__(self) -> None:
-        self.archive, self.mint = MemoryArchive(), MemoryMint()
+    key_id = "0123456789abcdef"
+
+    def sign(self, statement: bytes) -> bytes:
+        return hashlib.sha512(statement).digest()
+
+    def public_keys(self) -> Sequence[PublicKey]:
+        return [PublicKey(self.key_id, bytes(32))]
+
+
+@dataclass
+class Pixels:
+    """A cleaner of pixels that does as told: by SOP Instance UID, the refusal it has for a policy."""
+
+    refusals: dict[str, Callable[[PixelPolicy], DianaError | None]] = field(default_factory=dict)
+
+    def clean(self, source: object, header: Header, policy: PixelPolicy) -> CleanedPixels | None:
+        refuses = self.refusals.get(header["00080018"]["Value"][0])
+        if refuses and (refusal := refuses(policy)):
+            raise refusal
+        return None
+
+
+class StudyBench:
+    """All of it put together. `folder` takes the books."""
+
+    def __init__(self, folder: Path, profile: Profile = DEFAULT) -> None:
+        self.archive, self.mint, self.pixels = MemoryArchive(), MemoryMint(), Pixels()
         self.sleeps: list[float] = []
-        procedures = [make_procedure(Profile("default"), "default")]
-        deidentifier = Deidentifier(procedures, self.mint, MemorySpool(), NoMeter())
-        self.studies = StudyDeidentifier(deidentifier, self.archive, self.archive, self.sleeps.append)
+        database = Database(folder / "proof.sqlite")
+        self.ledger, self.quarantine = SqliteLedger(database), SqliteQuarantine(database)
+        self.close = database.close
+        self.procedure = make_procedure(profile, "default")
+        self.deidentifier = Deidentifier(
+            [self.procedure], self.mint, MemorySpool(), NoMeter(), PlainSigner(), self.quarantine, self.pixels
+        )
+        books = Books(self.ledger, self.quarantine)
+        self.studies = StudyDeidentifier(self.deidentifier, self.archive, self.archive, books, self.sleeps.append)
+        self.cohorts = CohortRunner(self.studies)
 
 
 def job(**changes: Any) -> StudyJob:
@@ -209,3 +262,15 @@ def job(**changes: Any) -> StudyJob:
         "copied_attributes": [],
     }
     return StudyJob(**{**values, **changes})
+
+
+def cohort(*study_uids: str, **changes: Any) -> CohortJob:
+    values: dict[str, Any] = {
+        "source_store": "default",
+        "study_uids": study_uids,
+        "target_store": "deid",
+        "profile": "",
+        "attributes": {},
+        "copied_attributes": [],
+    }
+    return CohortJob(**{**values, **changes})

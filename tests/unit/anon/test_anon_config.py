@@ -50,7 +50,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ({"profiles": {"Big": {}}}, "profiles.Big: "),
         ({"profiles": {"a" * 64: {}}}, "a profile's name is 1 to 63"),
         ({"max_instance_bytes": 0}, "max_instance_bytes must be positive"),
-        ({"archive": {"token_file": "t"}}, "archive: cert_file, key_file and token_file need ca_file"),
+        ({"archive": {"key_file": "k"}}, "archive: cert_file and key_file need ca_file"),
         ({"guid": {"ca_file": "c", "key_file": "k"}}, "guid: cert_file and key_file go together"),
     ],
 )

@@ -17,7 +17,7 @@ from diana_common.dicom.limits import Limits
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.dicom_files import make_small
-from tests.unit.anon.engine_files import PLANS, Dates, identity, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import PLANS, PSEUDONYMS, Dates, identity, new_file, read, written
 from tests.unit.common.builder import (
     DEFLATED,
     SEQUENCE_END,
@@ -142,7 +142,7 @@ def test_a_deflate_bomb_and_a_flood_of_elements_are_refused() -> None:
         (uids, Limits(max_elements=1000)),
     ):
         with pytest.raises(DianaError) as refused:
-            deidentify(data, PLANS[Dates.REMOVE], identity(), new_uid, limits)
+            deidentify(data, PLANS[Dates.REMOVE], identity(), PSEUDONYMS, limits=limits)
         assert refused.value.reason is Reason.DATA_SET_LIMIT
 
 

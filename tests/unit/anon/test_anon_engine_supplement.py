@@ -7,8 +7,25 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 
+from diana_anon.core.tables import Option
 from tests.support.dicom_files import make_small
-from tests.unit.anon.engine_files import Dates, item, new_data_set, new_file, new_uid, read, written
+from tests.unit.anon.engine_files import (
+    Dates,
+    item,
+    new_data_set,
+    new_file,
+    new_uid,
+    profile,
+    read,
+    under,
+    written,
+)
+
+UNSUPPORTED = {
+    Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES,
+    Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_FULL_DATES,
+}
+"""Not at all, and not beside modified dates."""
 
 SECRET = "PLANTED"
 
@@ -89,3 +106,24 @@ def test_pixels_within_an_item_are_not_kept() -> None:
     inner.add(DataElement(0x7FE00010, "OB", b"PLANTED "))
     data = with_(DataElement(0x00082112, "SQ", Sequence([inner])), DataElement(0x00400440, "SQ", Sequence([inner])))
     assert b"PLANTED" not in new_file(data)
+
+
+@pytest.mark.parametrize("options", [set(), set(Option) - UNSUPPORTED], ids=["basic", "every option"])
+def test_no_option_keeps_a_document_an_icon_or_an_overlay(options: set[Option]) -> None:
+    icon = Dataset()
+    icon.add(DataElement(0x7FE00010, "OB", b"PLANTED "))
+    overlay = Dataset()
+    overlay.add(DataElement(0x60003000, "OW", b"PLANTED "))
+    data = with_(
+        DataElement(0x00420011, "OB", b"%PDF-1.7 PLANTED"),
+        DataElement(0x00420015, "UL", 16),
+        DataElement(0x00880200, "SQ", Sequence([icon])),
+        DataElement(0x00082112, "SQ", Sequence([overlay])),
+        DataElement(0x50003000, "OW", b"PLANTED "),
+        DataElement(0x60003000, "OW", b"PLANTED "),
+    )
+    made = under(data, profile(*options))
+    assert b"PLANTED" not in made
+    new = read(made)
+    assert new.EncapsulatedDocument == b"\0\0"
+    assert "EncapsulatedDocumentLength" not in new and "IconImageSequence" not in new

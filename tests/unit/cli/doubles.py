@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from diana_client import MeshError
+from diana_client import MeshError, ReceiptInvalid
 from diana_endpoints.items import BytesContent, Failure, Item
-from diana_endpoints.protocol import Message, OnProgress, StudyOrder
+from diana_endpoints.protocol import CohortOrder, Message, OnProgress, StudyOrder
 
 REFUSED = Failure("NOT_DEIDENTIFIABLE", "it cannot be de-identified for sure", "Have its sender mend it.")
 
@@ -20,6 +21,9 @@ class Anonymizing:
     error: MeshError | None = None
     orders: list[StudyOrder] = field(default_factory=list)
     profiles: list[str] = field(default_factory=list)
+    cohorts: list[CohortOrder] = field(default_factory=list)
+    texts: list[tuple[str, ...]] = field(default_factory=list)
+    released: list[tuple[str, ...]] = field(default_factory=list)
 
     def close(self) -> None:
         """Nothing."""
@@ -41,6 +45,46 @@ class Anonymizing:
             yield Item({"sop_instance_uid": uid}, failure=REFUSED)
         counts = {"instances": 3, "refused": len(self.refused), "complete": not self.refused}
         yield Item({"study_uid": f"{order.study_uid}.9", "store": order.target_store, **counts})
+
+    def start_cohort(self, order: CohortOrder) -> str:
+        self.cohorts.append(order)
+        return f"operations/anon-{len(self.cohorts)}"
+
+    def await_cohort(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        order = self.cohorts[-1]
+        counts = {"studies": len(order.study_uids), "instances": 3000, "refused": 0}
+        yield Item({"operation": operation, **counts, **({"texts": 17} if order.preview else {})})
+
+    def anonymize_text(self, text: str, study_uid: str = "", store: str = "", profile: str = "") -> Item:
+        self.texts.append((text, study_uid, store, profile))
+        return Item({"text": text.replace("Ada", "[...]"), "changed": text.count("Ada")})
+
+    def receipt(self, sop_instance_uid: str = "", result: Path | None = None, against: Path | None = None) -> Item:
+        if against:
+            raise ReceiptInvalid("The file is neither.")
+        name = sop_instance_uid or (result.name if result else "")
+        return Item({"sop_instance_uid": name, "signature": "good", "actions": [["(0010,0010)", "identity"]]})
+
+    def quarantined(self, operation: str = "", show_released: bool = False) -> Iterator[Item]:
+        held = {"reason": "doubtful_pixels", "detail": "frame 1", "sop_instance_uid": "1.2.3"}
+        yield Item({"id": "q1", **held, "operation": operation})
+
+    def release(self, ids: Sequence[str], released_by: str) -> Iterator[Item]:
+        self.released.append((*ids, released_by))
+        yield from (Item({"id": one, "reason": "doubtful_pixels", "released_by": released_by}) for one in ids)
+
+    def deid_report(self, operation: str, form: str) -> Iterator[bytes]:
+        yield f"{operation} as ".encode()
+        if self.error:
+            raise self.error
+        yield form.encode()
+
+    def reidentify(self, pseudonyms: Sequence[str], reason: str, domain: str = "") -> Iterator[Item]:
+        for one in pseudonyms:
+            yield Item({"pseudonym": one, "patient_id": "P1", "study_uid": reason, "store": domain})
+
+    def reidentifications(self) -> Iterator[Item]:
+        yield Item({"number": 1, "caller": "ada", "pseudonyms": ["X", "Y"], "granted": False, "reason": "why\x1b"})
 
 
 @dataclass

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.resources_pb2 import Instance
-from diana_client.download import InstanceFile, instances, instances_async
+from diana_client.download import InstanceFile, Piece, instances, instances_async
 from diana_client.errors import BadAnswer
 
 INSTANCE = Instance(study_uid="1.2", series_uid="1.3", sop_instance_uid="1.4", size_bytes=4)
-CHUNKS = [pb.DownloadChunk(instance=INSTANCE, data=b"ab"), pb.DownloadChunk(data=b"cd", finish=True)]
+PIECES = [Piece(INSTANCE, b"ab", False), Piece(Instance(), b"cd", True)]
 
 
 class FullDisk(io.BytesIO):
@@ -56,10 +55,10 @@ def test_a_whole_file_appears_alone(tmp_path: Path) -> None:
 
 
 def test_reading_on_after_the_download_was_closed_is_a_bad_answer() -> None:
-    def chunks() -> Generator[pb.DownloadChunk, None, None]:
-        yield from CHUNKS
+    def pieces() -> Generator[Piece, None, None]:
+        yield from PIECES
 
-    downloads = instances(chunks())
+    downloads = instances(pieces())
     downloaded = next(downloads)
     downloads.close()
     with pytest.raises(BadAnswer, match="ended within"):
@@ -67,12 +66,12 @@ def test_reading_on_after_the_download_was_closed_is_a_bad_answer() -> None:
 
 
 def test_reading_on_after_the_download_was_closed_is_a_bad_answer_for_asyncio_too() -> None:
-    async def chunks() -> AsyncGenerator[pb.DownloadChunk, None]:
-        for chunk in CHUNKS:
-            yield chunk
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        for piece in PIECES:
+            yield piece
 
     async def read_late() -> None:
-        downloads = instances_async(chunks())
+        downloads = instances_async(pieces())
         downloaded = await anext(downloads)
         await downloads.aclose()
         await downloaded.read()

@@ -163,6 +163,7 @@ def test_refused_instances_come_before_the_new_study(anon: Anon, monkeypatch: py
     assert [item.name for item in refused] == ["1.3.1", "1.3.2"]
     assert {item.failure.reason for item in refused if item.failure} == {"FAILED_PRECONDITION"}
     assert study.meta == {
+        "operation": "operations/anon-1",
         "study_uid": "2.1",
         "store": "deid",
         "instances": 3,
@@ -172,6 +173,32 @@ def test_refused_instances_come_before_the_new_study(anon: Anon, monkeypatch: py
         "outcome": "anonymized",
     }
     assert told == [(1, 2)]
+
+
+def test_a_cohorts_counts_come_last_and_a_previews_say_what_was_found(
+    anon: Anon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = operations.Operation(name="operations/anon-1", state=State.STATE_SUCCEEDED)
+    for target, outcome in (("deid", "anonymized"), ("", "previewed")):
+        result = pb.AnonymizeStudiesResult(
+            target_store=target,
+            study_count=2,
+            failed_study_count=1,
+            instance_count=7,
+            failed_count=3,
+            quarantined_count=1,
+            conflict_count=4,
+            remaining_text_count=5,
+        )
+        ended.result.Pack(result)
+        monkeypatch.setattr(anon, "_operations", Operations(ended, "1.3.1"))
+        refused, made = anon.await_cohort("operations/anon-1")
+        assert refused.failure
+        told = [
+            made.meta[key] for key in ("studies", "failed_studies", "instances", "refused", "quarantined", "outcome")
+        ]
+        assert told == [2, 1, 7, 3, 1, outcome]
+        assert ("texts" in made.meta, "conflicts" in made.meta) == (not target, not target)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_common.hierarchical_uid import diana2_uid
 from diana_guid.core import GuidMint, Subject, make_domain
-from diana_guid.core.diana2 import Diana2Scheme, diana2_uid
+from diana_guid.core.diana2 import Diana2Scheme
 from diana_guid.core.diana2_arguments import diana2_subject
 from diana_guid.core.names import names_by_initial
 from diana_guid.stores import MemoryKeyStore
@@ -119,16 +120,24 @@ def test_a_uid_of_a_patient_begins_the_uids_below_it() -> None:
     assert all(below.startswith(above + ".") for above, below in pairwise(uids))
 
 
-def test_a_domain_needs_no_key_and_maps_no_identifiers() -> None:
+def test_identities_need_no_key_and_identifiers_do() -> None:
     mint = GuidMint([make_domain("old", "diana2")], MemoryKeyStore({}))
-    mint.check_ready()
-    assert mint.key_present("old")
     assert mint.mint("old", Subject(name="DOE^JANE", birth_date=date(1980, 1, 1))).id
     for mapping in (mint.map_uids, mint.map_accession_numbers):
         with pytest.raises(DianaError) as refused:
             mapping("old", ["1.2.3"])
-        assert refused.value.reason is Reason.SUBJECT_INVALID
-        assert refused.value.fields[0].field == "domain"
+        assert refused.value.reason is Reason.DOMAIN_KEY_MISSING
+
+
+def test_uids_are_keyed_unless_the_domain_asks_for_those_of_diana2() -> None:
+    domains = [make_domain("old", "diana2"), make_domain("older", "diana2", {"keyed_uids": False})]
+    mint = GuidMint(domains, MemoryKeyStore({"old": bytes(32), "older": bytes(32)}))
+    assert mint.map_uids("old", ["1.2.3"])[0].startswith("2.25.")
+    with pytest.raises(DianaError) as refused:
+        mint.map_uids("older", ["1.2.3"])
+    assert refused.value.reason is Reason.SUBJECT_INVALID
+    assert refused.value.fields[0].field == "domain"
+    assert len(mint.map_accession_numbers("older", ["A1"])[0]) == 16
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import random
 import uuid
 
 import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_common.uidmap import SUBKEY_BYTES, map_uid
-from diana_guid.core import GuidMint, make_domain
+from diana_guid.core import GuidMint, base32, make_domain
+from diana_guid.core.key_tree import Digester
 from diana_guid.stores import MemoryKeyStore
 
 KEY = bytes(range(32))
@@ -66,3 +70,15 @@ def test_an_accession_number_fits_its_value_representation_and_ignores_padding()
     assert len(first) == 16
     assert first == padded
     assert first != second
+
+
+def test_base32_is_that_of_the_standard_library() -> None:
+    draws = random.Random(1)
+    for digest in [bytes(20), b"\xff" * 20, *(draws.randbytes(20) for _ in range(500))]:
+        assert base32.encode(digest) == base64.b32encode(digest).decode()
+
+
+def test_a_subkeys_digest_is_hmac_sha_256() -> None:
+    for subkey in (bytes(32), bytes(range(32))):
+        for message in (b"", b"x" * 200):
+            assert Digester(subkey).digest(message) == hmac.digest(subkey, message, "sha256")

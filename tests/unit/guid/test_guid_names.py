@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from diana_guid.core.names import first_names_by_initial, names, names_by_initial
+from diana_guid.core.names import first_names, names, names_by_initial
 from tests.support.corpus import CORPUS, needs_corpus
 
 GENERATOR = Path(__file__).parents[3] / "tools" / "make_guid_names.py"
@@ -27,9 +27,15 @@ def test_a_packaged_list_has_the_digest_on_record(which: str, count: int) -> Non
 
 
 def test_an_unknown_sex_draws_from_both_lists() -> None:
-    either, female, male = (first_names_by_initial(sex) for sex in "UFM")
-    assert (female, male) == (names_by_initial("female"), names_by_initial("male"))
-    assert either == {initial: female[initial] + male[initial] for initial in female}
+    either, female, male = (first_names(sex) for sex in "UFM")
+    assert (female, male) == (names("female"), names("male"))
+    assert either == female + male
+
+
+def test_buckets_hold_the_whole_list_by_initial() -> None:
+    buckets = names_by_initial("last")
+    assert sum(buckets.values(), ()) == names("last")
+    assert all(name[0] == initial for initial, bucket in buckets.items() for name in bucket)
 
 
 @needs_corpus

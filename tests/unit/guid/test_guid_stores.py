@@ -22,15 +22,19 @@ def store_at(path: Path, *, create: bool = False) -> FileKeyStore:
     return FileKeyStore({"research": KeyFile(path, create)})
 
 
+def newest_key(store: FileKeyStore | MemoryKeyStore) -> bytes:
+    return store.key("research", store.newest("research"))
+
+
 def written(path: Path, content: bytes, mode: int = 0o600) -> Path:
     path.write_bytes(content)
     path.chmod(mode)
     return path
 
 
-def refusal(store: FileKeyStore | MemoryKeyStore, domain: str = "research") -> DianaError:
+def refusal(store: FileKeyStore | MemoryKeyStore) -> DianaError:
     with pytest.raises(DianaError) as refused:
-        store.key(domain)
+        newest_key(store)
     return refused.value
 
 
@@ -39,7 +43,7 @@ def refusal(store: FileKeyStore | MemoryKeyStore, domain: str = "research") -> D
     [base64.b64encode(KEY), base64.b64encode(KEY) + b"\n", base64.encodebytes(KEY * 2), KEY.hex().encode() + b" \n"],
 )
 def test_a_key_is_read_from_base64_or_hexadecimal_text(tmp_path: Path, text: bytes) -> None:
-    assert store_at(written(tmp_path / "key", text)).key("research")[:40] == KEY
+    assert newest_key(store_at(written(tmp_path / "key", text)))[:40] == KEY
 
 
 @pytest.mark.parametrize("text", [b"", b"short", b"\xff" * 64, KEY.hex().encode()[:-1], b"ab" * 31, b"A" * 5000])
@@ -63,17 +67,17 @@ def test_a_domain_without_a_file_has_no_key() -> None:
 
 def test_a_created_key_is_private_and_the_same_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "state" / "keys" / "research.key"
-    key = store_at(path, create=True).key("research")
+    key = newest_key(store_at(path, create=True))
     assert len(key) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [child.name for child in path.parent.iterdir()] == ["research.key"]
-    assert store_at(path, create=True).key("research") == store_at(path).key("research") == key
+    assert newest_key(store_at(path, create=True)) == newest_key(store_at(path)) == key
 
 
 def test_an_existing_key_is_never_replaced(tmp_path: Path) -> None:
     path = written(tmp_path / "key", base64.b64encode(KEY))
-    assert store_at(path, create=True).key("research") == KEY
+    assert newest_key(store_at(path, create=True)) == KEY
 
 
 def test_a_key_created_by_another_between_look_and_link_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +89,7 @@ def test_a_key_created_by_another_between_look_and_link_wins(tmp_path: Path, mon
         link(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    assert store_at(path, create=True).key("research") == KEY
+    assert newest_key(store_at(path, create=True)) == KEY
     assert [child.name for child in tmp_path.iterdir()] == ["key"]
 
 
@@ -98,7 +102,7 @@ def test_a_created_key_is_synced_with_its_directory_before_use(tmp_path: Path, m
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recorded)
-    store_at(tmp_path / "key", create=True).key("research")
+    newest_key(store_at(tmp_path / "key", create=True))
     assert synced == ["file", "directory"]
 
 
@@ -106,7 +110,7 @@ def test_processes_that_race_to_create_a_key_agree(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from diana_guid.stores import FileKeyStore, KeyFile\n"
         "store = FileKeyStore({'research': KeyFile(Path(sys.argv[1]), True)})\n"
-        "print('ready', flush=True); sys.stdin.readline(); print(store.key('research').hex())"
+        "print('ready', flush=True); sys.stdin.readline(); print(store.key('research', store.newest('research')).hex())"
     )
     racers = [
         subprocess.Popen(
@@ -123,7 +127,7 @@ def test_processes_that_race_to_create_a_key_agree(tmp_path: Path) -> None:
         assert racer.stdout.readline() == "ready\n"
     keys = set(ThreadPoolExecutor(4).map(lambda racer: racer.communicate("go\n", timeout=60)[0], racers))
     assert len(keys) == 1
-    assert keys == {store_at(tmp_path / "key").key("research").hex() + "\n"}
+    assert keys == {newest_key(store_at(tmp_path / "key")).hex() + "\n"}
     assert [child.name for child in tmp_path.iterdir()] == ["key"]
 
 
@@ -131,7 +135,7 @@ def test_processes_that_race_to_create_a_key_agree(tmp_path: Path) -> None:
 def test_a_key_file_open_to_others_is_used_with_a_warning_that_names_its_domain(tmp_path: Path, mode: int) -> None:
     path = written(tmp_path / "key", base64.b64encode(KEY), mode)
     with pytest.warns(KeyFileExposed, match="research") as caught:
-        assert store_at(path).key("research") == KEY
+        assert newest_key(store_at(path)) == KEY
     assert str(tmp_path) not in str(caught[0].message)
 
 
@@ -152,6 +156,61 @@ def test_a_short_key_given_in_memory_is_refused() -> None:
 
 def test_a_key_is_read_once(tmp_path: Path) -> None:
     store = store_at(tmp_path / "key", create=True)
-    key = store.key("research")
+    key = newest_key(store)
     (tmp_path / "key").unlink()
-    assert store.key("research") == key
+    assert store.key("research", 1) == key
+
+
+def ours(path: Path) -> FileKeyStore:
+    return FileKeyStore({"research": KeyFile(path, create=True, ours=True)})
+
+
+def test_a_version_is_whole_and_durable_before_it_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    sync, link = os.fsync, os.link
+
+    def synced(descriptor: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def linked(source: Path, target: Path) -> None:
+        steps.append("link")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", linked)
+    assert ours(tmp_path / "research.key").put("research", 2, KEY, "one")
+    assert steps == ["file", "link", "directory"]
+
+
+def test_what_a_crash_left_behind_is_no_version_and_hinders_none(tmp_path: Path) -> None:
+    (tmp_path / ".research.v2.key.0123456789abcdef").write_bytes(b"half a k")
+    store = ours(tmp_path / "research.key")
+    assert store.newest("research") == 1
+    assert store.put("research", 2, KEY, "one")
+    assert store.versions("research") == [1, 2]
+    assert store.version_made_by("research", "one") == 2
+    assert ours(tmp_path / "research.key").key("research", 2) == KEY
+
+
+def test_a_version_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    store = ours(tmp_path / "research.key")
+    assert store.put("research", 3, KEY)
+    assert not store.put("research", 3, KEY[::-1], "one")
+    assert store.key("research", 3) == KEY
+    assert store.newest("research") == 3
+    assert store.version_made_by("research", "one") is None
+
+
+def test_the_first_version_is_not_made_where_a_later_one_was_brought(tmp_path: Path) -> None:
+    store = ours(tmp_path / "research.key")
+    store.put("research", 4, KEY)
+    assert newest_key(store) == KEY
+    with pytest.raises(DianaError) as refused:
+        store.key("research", 1)
+    assert refused.value.reason is Reason.KEY_VERSION_UNKNOWN
+
+
+def test_remarks_beside_a_key_are_not_part_of_it(tmp_path: Path) -> None:
+    text = b"# kept by alice\n" + base64.b64encode(KEY) + b"\n# until 2030\n"
+    assert newest_key(store_at(written(tmp_path / "key", text))) == KEY

@@ -1,4 +1,4 @@
-"""anonymize: de-identifying studies from store to store, and instances as they pass."""
+"""anonymize: de-identifying studies from store to store, instances as they pass, and free text."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, cast
 import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes, required, show_summary
+from diana_cli.deidentifying import cohort, show_cohort, show_texts, text_files
 from diana_cli.pairs import parse_pairs
 from diana_cli.progress import progress_bar
 from diana_cli.session import Session
@@ -21,7 +22,7 @@ from diana_common.errors import invalid_field
 from diana_endpoints.failures import failure_of, is_fatal, unreadable
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.items import FileContent, Item
-from diana_endpoints.protocol import Anonymizer, StudyOrder
+from diana_endpoints.protocol import Anonymizer, CohortOrder, StudyOrder
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _STUDIES: Sequence[Column] = (
@@ -37,11 +38,15 @@ _EXAMPLES = """Example: diana-cli anonymize 1.2.826.0.1.3680043.8.498.1 --to dei
 
 Example: diana-cli find -m PatientID=1CT1 anonymize --to deid get --from archive:deid --out DIR
 
-Example: diana-cli dgetall path:/scans anonymize --out DIR"""
+Example: diana-cli dgetall path:/scans anonymize --out DIR
+
+Example: diana-cli find -m StudyDescription='*chest*' anonymize --preview --report preview.html
+
+Example: diana-cli anonymize report.txt --of 1.2.826.0.1.3680043.8.498.1"""
 
 
 @click.command("anonymize", cls=Worded, epilog=_EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[STUDY_UID | FILE]...")
+@click.argument("names", nargs=-1, metavar="[STUDY_UID | FILE | TEXT.txt]...")
 @click.option("--to", "target", default="", metavar="STORE", help="De-identify whole studies, into this store.")
 @click.option("--from", "source", default="", metavar="STORE", help="The store the studies are in.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write STUDY/SERIES/INSTANCE.dcm here.")
@@ -52,6 +57,14 @@ Example: diana-cli dgetall path:/scans anonymize --out DIR"""
 @click.option(
     "--copy", "copied", multiple=True, metavar="KEY", help="Take this attribute over from the study; may be repeated."
 )
+@click.option("--together", is_flag=True, help="Do all studies as one operation, with one report.")
+@click.option("--preview", is_flag=True, help="Work out what would be done to studies, and store nothing.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --together or --preview: write the report here, as .html, .json or .csv.",
+)
+@click.option("--of", "study", default="", metavar="STUDY_UID", help="The study that a text file is about.")
 @click.option("--no-wait", is_flag=True, help="Start the work, and do not wait for its end.")
 @click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who does it.")
 def anonymize(
@@ -62,6 +75,10 @@ def anonymize(
     profile: str,
     attributes: tuple[str, ...],
     copied: tuple[str, ...],
+    together: bool,
+    preview: bool,
+    report: Path | None,
+    study: str,
     no_wait: bool,
     endpoint: str,
 ) -> Stage:
@@ -70,9 +87,22 @@ def anonymize(
     With --to, whole studies go from store to store: those named, or those that the items before belong to. The
     new studies are handed on, and what was refused is told with its reason; Ctrl-C ends the waiting, not the
     work. Without --to, each file named or item before becomes its de-identified instance, which --out writes.
+    Text files (.txt) come out without identifiers, as a text or, with --out, as files.
+
+    Each study is an operation of its own, unless they are done --together. A --preview stores nothing: its report
+    says what would be done, and which text would remain.
     """
-    _check(names, target, out, only_with_target={"from": source, "attribute": attributes, "copy": copied})
     takes = Takes.NOTHING if names else Takes.ITEMS
+    if names and all(name.lower().endswith(".txt") for name in names):
+        _check_texts(target, preview or together or bool(report) or bool(attributes) or bool(copied))
+        return Stage("anonymize", takes, partial(_texts, endpoint, names, study, source, profile, out), show_texts)
+    whole = together or preview
+    _check_cohort(whole, preview, target, out, report, study, no_wait)
+    _check(names, target or whole, out, only_with_target={"from": source, "attribute": attributes, "copy": copied})
+    if whole:
+        asked = CohortOrder((), target, source, profile, parse_pairs(attributes, "--attribute"), copied, preview)
+        run = partial(_cohorts, endpoint, names, asked, report, no_wait)
+        return Stage("anonymize", takes, run, show_table(_STARTED[:1]) if no_wait else show_cohort)
     if not target:
         return Stage("anonymize", takes, partial(_instances, endpoint, names, profile, out), show_summary)
     order = StudyOrder("", target, source, profile, parse_pairs(attributes, "--attribute"), copied)
@@ -80,12 +110,33 @@ def anonymize(
     return Stage("anonymize", takes, partial(_studies, endpoint, names, order, no_wait), shown)
 
 
-def _check(names: tuple[str, ...], target: str, out: Path | None, only_with_target: dict[str, Any]) -> None:
+def _check_texts(target: str, cohort: bool) -> None:
+    if target or cohort:
+        raise click.UsageError("Text files take --profile, --of, --from and --out only.")
+
+
+def _check_cohort(
+    whole: bool, preview: bool, target: str, out: Path | None, report: Path | None, study: str, no_wait: bool
+) -> None:
+    """Refuse what makes no sense of studies that are done or looked at together."""
+    if study:
+        raise click.UsageError("--of is for text files.")
+    if preview and target:
+        raise click.UsageError("--preview and --to exclude one another: a preview stores nothing.")
+    if whole and not preview and not target:
+        raise click.UsageError("--together needs --to STORE.")
+    if whole and out:
+        raise click.UsageError("--out is for single instances; the report goes to --report FILE.")
+    if report and (not whole or no_wait):
+        raise click.UsageError("--report needs --together or --preview, and the end of the work.")
+
+
+def _check(names: tuple[str, ...], target: str | bool, out: Path | None, only_with_target: dict[str, Any]) -> None:
     """Refuse what makes no sense together."""
     if target and out:
         raise click.UsageError("--to and --out exclude one another; to fetch what --to made, let get follow.")
     if target and not all(map(_UID.fullmatch, names)):
-        raise click.UsageError("--to takes studies by their Study Instance UIDs.")
+        raise click.UsageError("--to and --preview take studies by their Study Instance UIDs.")
     if not target:
         for option, value in only_with_target.items():
             if value:
@@ -112,6 +163,42 @@ def _studies(
     anon = _anonymizer(session, endpoint)
     for store, uid in _wanted(names, flow, order.source_store, session.store):
         yield from _one_study(session, anon, replace(order, study_uid=uid, source_store=store), no_wait)
+
+
+def _cohorts(
+    endpoint: str,
+    names: tuple[str, ...],
+    order: CohortOrder,
+    report: Path | None,
+    no_wait: bool,
+    session: Session,
+    flow: Flow | None,
+) -> Flow:
+    """All studies of each store as one operation; `order` says all but the studies."""
+    anon = _anonymizer(session, endpoint)
+    by_store: dict[str, list[str]] = {}
+    for store, uid in _wanted(names, flow, order.source_store, session.store):
+        by_store.setdefault(store, []).append(uid)
+    if report and len(by_store) > 1:
+        raise invalid_field("--report", "is one file, and the studies are in several stores")
+    for store, uids in by_store.items():
+        yield from cohort(session, anon, replace(order, study_uids=uids, source_store=store), report, no_wait)
+
+
+def _texts(
+    endpoint: str,
+    names: tuple[str, ...],
+    study: str,
+    store: str,
+    profile: str,
+    out: Path | None,
+    session: Session,
+    _: Flow | None,
+) -> Flow:
+    anon = _anonymizer(session, endpoint)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    yield from text_files(session, anon, names, study, store, profile, out)
 
 
 def _anonymizer(session: Session, endpoint: str) -> Anonymizer:

@@ -1,12 +1,19 @@
-"""What is left of a content tree under the Basic Profile: its shape and its references.
+"""What is left of a content tree: under the Basic Profile its shape and its references.
 
 Table E.1-1 wants Content Sequence (0040,A730) replaced by a dummy. A tree of the same shape, with every word, name,
 code and number in it replaced or gone, is one that still leads from a report to its images.
+Under the Clean Structured Content Option each content item is treated by its concept (`structured`).
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
+from diana_anon.core.rules import Kind
+
 CONTENT_SEQUENCE = 0x0040A730
+IDENTIFIER = 0x0040DB73
+"""Referenced Content Item Identifier: the positions that lead to another item."""
 
 KEPT = frozenset(
     {
@@ -40,3 +47,36 @@ EMPTIED = frozenset({0x0040A300})
 
 BY_TABLE = frozenset({0x00081155, 0x0040A120, 0x0040A121, 0x0040A122, 0x0040A123, 0x0040A124, 0x0040A13A, 0x30060024})
 """UIDs, dates, times and person names have rows of their own in Table E.1-1 and are treated by them."""
+
+VALUES = frozenset(
+    {
+        TEXT_VALUE,
+        0x0040A120,  # DateTime
+        0x0040A121,  # Date
+        0x0040A122,  # Time
+        0x0040A123,  # Person Name
+        0x0040A124,  # UID
+        0x0040A168,  # Concept Code Sequence
+        0x0040A300,  # Measured Value Sequence
+    }
+)
+"""What holds a content item's value, but for references: whichever its Value Type is, their UIDs are mapped."""
+
+REPLACEMENTS = {0x0040A124: Kind.MAP, 0x0040A300: Kind.EMPTY}
+"""What makes a dummy of a value that is none of words: a UID still leads somewhere, a number goes."""
+
+
+class Item(Enum):
+    """What Table E.3.4-1 says of a content item under the Clean Structured Content Option."""
+
+    REMOVED = auto()
+    """With all it contains."""
+    REPLACED = auto()
+    CLEANED = auto()
+    """Also what the table has no row for."""
+    KEPT = auto()
+
+
+def item_of(action: str | None) -> Item:
+    """The same for an action code of the table; X/D is D, since an item's template may require it."""
+    return {"X": Item.REMOVED, "X/D": Item.REPLACED, "D": Item.REPLACED, "K": Item.KEPT}.get(action or "", Item.CLEANED)

@@ -20,10 +20,12 @@ def time_of(tag: int) -> int | None:
     return tag_of(keyword.replace("Date", "Time")) if "Date" in keyword else None
 
 
+@lru_cache(maxsize=8192)
 def shifted(vr: str, raw: bytes, offset: timedelta, paired: bytes = b"") -> bytes | None:
     """The values of a DA, DT or TM element, moved; None if one cannot be read or leaves the calendar.
 
-    `paired` is the value of a date's paired time; without one a date's day starts at midnight.
+    `paired` is the value of a date's paired time; without one a date's day starts at midnight. Remembered: the
+    instances of a study share most of theirs.
     """
     texts, times = _values(raw), _values(paired)
     if len(times) != len(texts):

@@ -12,6 +12,9 @@ _BY_VR: dict[str, bytes] = {
     **dict.fromkeys(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"), WORD),
     **dict.fromkeys(("OB", "OW", "UN"), b"\0\0"),
     **dict.fromkeys(("DS", "IS"), b"0"),
+    **dict.fromkeys(("US", "SS", "US or SS"), bytes(2)),
+    **dict.fromkeys(("AT", "FL", "OF", "OL", "SL", "UL"), bytes(4)),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), bytes(8)),
     "AS": b"000Y",
     "DA": b"19000101",
     "DT": b"19000101000000",
@@ -40,7 +43,7 @@ _ITEMS: dict[int, Tree] = {
     0x0040A088: _CODE,  # Verifying Observer Identification Code Sequence
     0x0040A168: _CODE,  # Concept Code Sequence
     0x0040A730: {0x0040A010: b"CONTAINS", 0x0040A040: b"TEXT", 0x0040A043: (_CODE,), 0x0040A160: WORD},
-    0x0040B020: {0x00700006: WORD},  # Waveform Annotation Sequence
+    0x0040B020: {0x0040A0B0: bytes(4), 0x00700006: WORD},  # Waveform Annotation Sequence: a note on no channel
     0x00700001: {0x00700002: WORD},  # Graphic Annotation Sequence
 }
 

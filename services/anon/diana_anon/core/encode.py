@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TypeAlias
 
 from diana_common.dicom.context import Context
@@ -16,6 +17,8 @@ Value: TypeAlias = "bytes | tuple[Tree, ...]"
 """What an element holds."""
 
 _LONGEST = 0xFFFFFFFE
+_SHORT = 128
+"""Bytes of a value whose element is remembered: the instances of a study share most of theirs."""
 
 
 def head(tag: int, vr: bytes, length: int, ctx: Context) -> bytes:
@@ -32,14 +35,21 @@ def head(tag: int, vr: bytes, length: int, ctx: Context) -> bytes:
     return struct.pack(ctx.order + "HH2sH", group, number, vr, length)
 
 
-def element(tag: int, value: Value, ctx: Context) -> bytes:
-    """One element, padded to even length, with the VR of the dictionary."""
-    vr = implicit_vr(tag).encode()
+def element(tag: int, value: Value, ctx: Context, vr: bytes = b"") -> bytes:
+    """One element, padded to even length, with the VR of the dictionary, or this one of a private attribute."""
     if isinstance(value, tuple):
         value = b"".join(item(tree, ctx) for tree in value)
+    return _short(tag, value, ctx, vr) if len(value) <= _SHORT else _element(tag, value, ctx, vr)
+
+
+def _element(tag: int, value: bytes, ctx: Context, vr: bytes) -> bytes:
+    vr = vr or implicit_vr(tag)[:2].encode()
     if len(value) % 2:
         value += b" " if vr not in (b"UI", b"OB", b"UN") else b"\0"
     return head(tag, vr, len(value), ctx) + value
+
+
+_short = lru_cache(maxsize=8192)(_element)
 
 
 def item(tree: Tree, ctx: Context) -> bytes:

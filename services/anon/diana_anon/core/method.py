@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from diana_anon.core import encode
-from diana_anon.core.elements import Element
+from diana_anon.core.elements import Element, find
+from diana_anon.core.level import Level
+from diana_anon.core.options import Method, description
 from diana_anon.core.pieces import Part, size
-from diana_anon.core.plan import Method
 from diana_anon.core.rewrite import Entry, Rewriter
 from diana_common.dicom.context import Context
 
@@ -16,26 +18,33 @@ _CODE_VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
 _DCM = b"DCM"
 
 
-def method_entries(rewriter: Rewriter, elements: Sequence[Element], ctx: Context) -> list[Entry]:
+def method_entries(
+    rewriter: Rewriter, methods: tuple[Method, ...], elements: Sequence[Element], level: Level, ctx: Context
+) -> list[Entry]:
     """The flags, the method and its codes. Codes of an earlier de-identification stay; its free text does not."""
     plan = rewriter.plan
-    dates = b"MODIFIED" if plan.profile.shifts_dates else b"REMOVED"
-    values = {IDENTITY_REMOVED: b"YES", METHOD: plan.description.encode(), DATES_MODIFIED: dates}
+    values = {
+        IDENTITY_REMOVED: b"YES" if plan.removes_identity else b"NO",
+        METHOD: description(methods).encode(),
+        DATES_MODIFIED: plan.temporal_information.encode(),
+    }
     entries: list[Entry] = [(tag, [encode.element(tag, value, ctx)]) for tag, value in values.items()]
-    return [*entries, (CODES, _codes(rewriter, elements, ctx))]
+    return [*entries, (CODES, _codes(rewriter, methods, elements, level, ctx))]
 
 
-def _codes(rewriter: Rewriter, elements: Sequence[Element], ctx: Context) -> list[Part]:
-    """The code sequence: what is there, then those of the plan's codes that are not."""
+def _codes(
+    rewriter: Rewriter, methods: tuple[Method, ...], elements: Sequence[Element], level: Level, ctx: Context
+) -> list[Part]:
+    """The code sequence: what is there, then those of the methods' codes that are not."""
     parts: list[Part] = []
     known: set[bytes] = set()
-    for element in elements:
-        if element.tag == CODES and element.vr in (b"", b"SQ"):
-            items, _ = rewriter.reader.items(element, 0)
-            known = {code for item in items for code in _dcm_codes(rewriter, item)}
-            parts = rewriter.items(items, (CODES,), ctx, 0)
-    new = [_item(method) for method in rewriter.plan.methods if method.value.encode() not in known]
-    parts += [encode.item(tree, ctx) for tree in new]
+    element = find(elements, CODES)
+    if element is not None and element.vr in (b"", b"SQ"):
+        items, _ = rewriter.reader.items(element, 0)
+        known = {code for item in items for code in _dcm_codes(rewriter, item)}
+        parts = rewriter.items(CODES, items, level.into(CODES), ctx, 0)
+    new = [method for method in methods if method.value.encode() not in known]
+    parts += [_item(method, ctx) for method in new]
     return [encode.head(CODES, b"SQ", size(parts), ctx), *parts]
 
 
@@ -44,5 +53,7 @@ def _dcm_codes(rewriter: Rewriter, item: Sequence[Element]) -> list[bytes]:
     return [values.get(_CODE_VALUE, b"")] if values.get(_SCHEME) == _DCM else []
 
 
-def _item(method: Method) -> encode.Tree:
-    return {_CODE_VALUE: method.value.encode(), _SCHEME: _DCM, _MEANING: method.meaning.encode()}
+@lru_cache(maxsize=64)
+def _item(method: Method, ctx: Context) -> bytes:
+    tree: encode.Tree = {_CODE_VALUE: method.value.encode(), _SCHEME: _DCM, _MEANING: method.meaning.encode()}
+    return encode.item(tree, ctx)

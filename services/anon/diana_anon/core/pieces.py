@@ -8,12 +8,13 @@ from typing import TypeAlias
 Span: TypeAlias = tuple[int, int]
 """First byte and the byte after the last, in the source."""
 
-Part: TypeAlias = Span | bytes
+Part: TypeAlias = Span | bytes | memoryview
+"""A memoryview is for new bytes of any length, which are not copied."""
 
 
 def size(parts: Iterable[Part]) -> int:
     """Bytes in all."""
-    return sum(len(part) if isinstance(part, bytes) else part[1] - part[0] for part in parts)
+    return sum(part[1] - part[0] if isinstance(part, tuple) else len(part) for part in parts)
 
 
 def joined(parts: Iterable[Part], source: memoryview) -> list[bytes | memoryview]:
@@ -22,11 +23,15 @@ def joined(parts: Iterable[Part], source: memoryview) -> list[bytes | memoryview
     new: list[bytes] = []
     start = end = 0
     for part in parts:
-        if isinstance(part, bytes):
+        if not isinstance(part, tuple):
             if end > start:
                 pieces.append(source[start:end])
                 start = end = 0
-            new.append(part)
+            if isinstance(part, memoryview):
+                pieces += [b"".join(new), part] if new else [part]
+                new = []
+            else:
+                new.append(part)
         elif part[0] == end and end > start:
             end = part[1]
         else:

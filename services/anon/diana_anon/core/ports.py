@@ -1,13 +1,16 @@
-"""What the core asks of others: the mint, the store a study comes from and the one it goes to, and a place to read."""
+"""What the core asks of others: the mint, the stores a study comes from and goes to, the ledger of what was done."""
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from diana_anon.core.engine import Identity
+from diana_anon.core.profile import Header
+from diana_anon.core.quarantine import Entry, HeldBack, Why
+from diana_anon.core.receipts import Receipt
 from diana_anon.core.subject import Subject
 from diana_common.errors import DianaError
 
@@ -38,7 +41,7 @@ class Outgoing:
     """A de-identified Part 10 file on its way; `sop_uid` is its source's SOP Instance UID."""
 
     sop_uid: str
-    pieces: Sequence[Piece]
+    pieces: Sequence[Piece] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,22 @@ class Answered:
     error: DianaError | None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ReceiptKey:
+    """A receipt's place in lists; the default is before every one."""
+
+    sop_instance_uid: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What a domain's UIDs and accession numbers are mapped with, 32 bytes each: secrets, for one piece of work."""
+
+    uids: bytes
+    accession_numbers: bytes
+
+
 class Mint(Protocol):
     """Who a subject becomes. Every method raises DOMAIN_UNKNOWN, DOMAIN_KEY_MISSING, PEER_UNAVAILABLE, INTERNAL."""
 
@@ -56,8 +75,12 @@ class Mint(Protocol):
         """The subject's identity. Raises SUBJECT_INVALID too."""
         ...
 
-    def uid_key(self, domain: str) -> bytes:
-        """The key that the domain's UIDs are mapped with. Raises SUBJECT_INVALID for a domain that maps none."""
+    def keys(self, domain: str) -> Keys | None:
+        """The domain's keys; None for a domain that maps UIDs as diana2 did."""
+        ...
+
+    def accession_number(self, domain: str, accession_number: str) -> str:
+        """What an accession number becomes. Raises INVALID_FIELD too."""
         ...
 
 
@@ -70,6 +93,10 @@ class Source(Protocol):
 
     def instances(self, store: str, study_uid: str) -> Iterator[InstanceKey]:
         """Its current instances, in order."""
+        ...
+
+    def first_headers(self, store: str, study_uid: str) -> Iterator[Header]:
+        """The header of the first instance of each of its series, by Series Instance UID."""
         ...
 
     def download(
@@ -119,6 +146,65 @@ class Spool(Protocol):
 
         Raises INSTANCE_TOO_LARGE, DISK_FULL, INTERNAL, and what `pieces` raises.
         """
+        ...
+
+
+class Ledger(Protocol):
+    """The receipts, kept for good. Safe from any thread. Every method raises DISK_FULL, STORE_DAMAGED."""
+
+    def record(self, operation: str, receipts: Sequence[Receipt]) -> None:
+        """Keep receipts of an operation, all or none; durable on return.
+
+        Of the same instance and operation the last one stays.
+        """
+        ...
+
+    def newest(self, sop_instance_uid: str) -> Receipt:
+        """The newest receipt of a de-identified instance. Raises RECEIPT_NOT_FOUND."""
+        ...
+
+    def of_result(self, result_sha256: str) -> Receipt:
+        """The newest receipt of a de-identified file by its SHA-256. Raises RECEIPT_NOT_FOUND."""
+        ...
+
+    def receipts(
+        self, study_uid: str, operation: str, after: ReceiptKey, size: int, actions: bool = True
+    ) -> list[tuple[ReceiptKey, Receipt]]:
+        """At most `size` receipts of a de-identified study, or of an operation where `study_uid` is empty, by key.
+
+        Without `actions` theirs are empty.
+        """
+        ...
+
+    def instances(self, operation: str) -> Iterator[Receipt]:
+        """All receipts of an operation, by SOP Instance UID; read in parts, so that others get at the ledger."""
+        ...
+
+
+class Quarantine(Protocol):
+    """The instances held back. Safe from any thread. Every method raises DISK_FULL, STORE_DAMAGED."""
+
+    def hold(self, held: HeldBack) -> None:
+        """Enter one; durable on return. Of no effect if the operation entered it for that reason before."""
+        ...
+
+    def released_by(self, source_sha256: str, profile_sha256: str, why: Why) -> str:
+        """Who let this source go that this profile holds back for that reason; empty while nobody did."""
+        ...
+
+    def entries(self, operation: str, released: bool, after: int, size: int) -> list[Entry]:
+        """At most `size` entries numbered above `after`, oldest first: an operation's, or all for an empty name.
+
+        `released`: those that were released too.
+        """
+        ...
+
+    def count(self, operation: str, study_uid: str = "") -> int:
+        """How many instances an operation held back: of one of its source studies, or of all for an empty UID."""
+        ...
+
+    def release(self, ids: Sequence[str], released_by: str) -> list[Entry]:
+        """Release entries; they as they are now, in that order. Raises QUARANTINE_ENTRY_NOT_FOUND, releasing none."""
         ...
 
 

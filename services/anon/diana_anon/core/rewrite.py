@@ -3,103 +3,199 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
 
-from diana_anon.core import encode
-from diana_anon.core.dates import shifted, time_of
+from diana_anon.core import content, encode, private
+from diana_anon.core.actions import ActionLog
 from diana_anon.core.dummies import dummy
 from diana_anon.core.elements import PIXEL_DATA, Element, Items, Reader
-from diana_anon.core.pieces import Part, size
-from diana_anon.core.plan import IDENTITY, Kind, Plan, Rule
-from diana_anon.core.profile import BirthDate
-from diana_anon.core.uids import UidMapper, mapped_values
+from diana_anon.core.items import ContentItems
+from diana_anon.core.level import Level
+from diana_anon.core.pieces import Part, joined, size
+from diana_anon.core.plan import Kind, Plan, Rule
+from diana_anon.core.rules import ACTIONS, REMOVED, TEXT_VRS
+from diana_anon.core.treat import Treatment
 from diana_anon.core.values import CHECKED, fits
 from diana_common.dicom.context import Context
 from diana_common.dicom.limits import Odd
 
-_TEXT = frozenset(
-    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
-)
-_ENCODED_TEXT = frozenset(vr.encode() for vr in _TEXT)
+_ENCODED_TEXT = frozenset(vr.encode() for vr in TEXT_VRS)
 _ANY = frozenset({b"", b"UN"})
 """What is written where the encoding does not tell the VR, or the writer did not know it."""
 
-Path = tuple[int, ...]
+_SHORT, _REMEMBERED = 384, 4096
+"""Bytes of an element whose outcome is remembered, and how many of them."""
+
 Entry = tuple[int, list[Part]]
 """A tag and what its element becomes."""
 
+Outcome = tuple[list[Part] | None, str]
+"""What becomes of an element, and the action for the log. No parts: it stays where it lies; None: it goes."""
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Identity:
-    """Who the patient is from now on: text in ASCII, and how far dates move if the profile has them moved."""
-
-    patient_id: str
-    patient_name: str
-    birth_date: date | None
-    offset: timedelta = field(default=timedelta())
+_GONE: Outcome = (None, "remove")
+_KEPT: Outcome = ([], "")
 
 
 class Rewriter:
-    """Rewrites the data sets of one object."""
+    """Rewrites the data sets of one object.
 
-    def __init__(self, reader: Reader, plan: Plan, sop_class_uid: str, identity: Identity, map_uid: UidMapper) -> None:
+    `known` is what became of short elements at the top, by their bytes, in objects for which all else is the same:
+    instances of a study share most of theirs. `by_reference`: content items refer to others by their position.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        plan: Plan,
+        treatment: Treatment,
+        known: dict[bytes, Outcome],
+        log: ActionLog | None,
+        by_reference: bool,
+    ) -> None:
         self.reader = reader
         self.plan = plan
-        self._sop_class_uid = sop_class_uid
-        self._map_uid = map_uid
-        self._offset = timedelta(days=identity.offset.days, seconds=identity.offset.seconds)
-        born = identity.birth_date if plan.profile.birth_date is BirthDate.NEAR else None
-        self._identity: dict[Kind, bytes] = {
-            Kind.PATIENT_ID: identity.patient_id.encode("ascii"),
-            Kind.PATIENT_NAME: identity.patient_name.encode("ascii"),
-            Kind.BIRTH_DATE: born.isoformat().replace("-", "").encode() if born else b"",
-        }
+        self._treatment = treatment
+        self._known = known
+        self._log = log
+        self._content = ContentItems(reader, plan.profile.options)
+        self._by_reference = by_reference
 
-    def identity_entries(self, ctx: Context) -> list[Entry]:
-        """The new patient's elements, which an object gets whether it had them or not."""
-        return [(tag, [encode.element(tag, self._identity[kind], ctx)]) for tag, kind in IDENTITY.items()]
-
-    def entries(self, elements: Sequence[Element], path: Path, ctx: Context, depth: int = 0) -> list[Entry]:
-        """What is left of the elements of one data set, ascending by tag; of duplicates the last."""
-        level = self.plan.level(self._sop_class_uid, path)
+    def entries(self, elements: Sequence[Element], level: Level, ctx: Context, depth: int = 0) -> list[Entry]:
+        """What is left of the elements of one data set, which are `ascending`, as they are then too."""
         found: list[Entry] = []
-        for element in ascending(elements):
-            rule = level[element.tag]
-            kind = rule.kind
-            if kind is Kind.REMOVE:
+        buffer, log, keeps_private = self.reader.buffer, self._log, self.plan.keeps_private
+        known = {} if depth else self._known
+        for element in elements:
+            tag, _, pos, _, _, after, _, _ = element
+            if tag & 0x10000 and keeps_private:
                 continue
-            if kind is Kind.KEEP and element.items is None and element.vr != b"SQ":
-                if self._sound(element, rule, depth):
-                    found.append((element.tag, [(element.pos, element.after)]))
-            elif kind is Kind.KEEP or kind is Kind.WALK:
-                found.extend(self._sequence(element, rule, path, ctx, depth))
-            elif (new := self._replaced(element, rule, elements)) is not None:
-                found.append((element.tag, [encode.element(element.tag, new, ctx)]))
+            outcome = known.get(buffer[pos:after]) if known and after - pos <= _SHORT else None
+            parts, action = outcome or self._remembered(element, level, elements, ctx, depth)
+            if parts is not None:
+                found.append((tag, parts or [(pos, after)]))
+            if log is not None and action:
+                log.add(tag, action)
+        if keeps_private and (kept := self._private(elements, level, ctx, depth)):
+            return sorted(found + kept, key=_tag)
         return found
 
-    def _sequence(self, element: Element, rule: Rule, path: Path, ctx: Context, depth: int) -> list[Entry]:
-        """A sequence with each item rewritten; none if it is one by its tag only, and its bytes do not say so."""
+    def items(self, tag: int, items: Items, level: Level, ctx: Context, depth: int) -> list[Part]:
+        """The items of a sequence that are left, their lengths defined; `level` is the one inside it."""
+        parts: list[Part] = []
+        log = self._log
+        for number, item in enumerate(map(ascending, items)):
+            inner = level
+            if level.structured:
+                what = self._content.what(item, depth)
+                if what is content.Item.REMOVED and not self._by_reference:
+                    if log is not None:
+                        log.add_item(tag, number, "remove")
+                    continue
+                inner = level.of_item(content.Item.REPLACED if what is content.Item.REMOVED else what)
+            if log is not None:
+                log.enter(tag, number)
+            self._treatment.enter(item)
+            kept = [part for _, entry in self.entries(item, inner, ctx, depth + 1) for part in entry]
+            self._treatment.leave()
+            if log is not None:
+                log.leave()
+            parts.append(encode.item_head(size(kept), ctx))
+            parts += kept
+        return parts
+
+    def _private(self, elements: Sequence[Element], level: Level, ctx: Context, depth: int) -> list[Entry]:
+        """The private elements that are kept, and those that reserve their blocks."""
+        found: list[Entry] = []
+        blocks: set[int] = set()
+        creators = private.creators(self.reader.buffer, elements)
+        odd = [element for element in elements if element.tag & 0x10000]
+        for element in odd:
+            if element.tag in creators:
+                continue
+            creator = creators.get(private.block(element.tag), "")
+            rule = level.private(element.tag, creator) if creator else REMOVED
+            step = private.place(element.tag, creator)
+            parts, action = self._outcome(element, rule, level, step, elements, ctx, depth)
+            if parts is not None:
+                found.append((element.tag, parts or [(element.pos, element.after)]))
+                blocks.add(private.block(element.tag))
+            if self._log is not None and action:
+                self._log.add(element.tag, action)
+        for element in odd:
+            if element.tag in blocks:
+                found.append((element.tag, [(element.pos, element.after)]))
+            elif element.tag in creators and self._log is not None:
+                self._log.add(element.tag, "remove")
+        return found
+
+    def _remembered(
+        self, element: Element, level: Level, siblings: Sequence[Element], ctx: Context, depth: int
+    ) -> Outcome:
+        """What becomes of an element; of a short one at the top it is remembered, unless others have a say in it.
+
+        Nor is it of a sequence when there is a log to be told what becomes of its items.
+        """
+        rule = level[element.tag]
+        outcome = self._outcome(element, rule, level, element.tag, siblings, ctx, depth)
+        if depth or element.after - element.pos > _SHORT or self._treatment.is_paired(rule):
+            return outcome
+        if rule.kind is Kind.WALK or _is_sequence(element):
+            if self._log is not None:
+                return outcome
+            outcome = self._detached(outcome)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[self.reader.buffer[element.pos : element.after]] = outcome
+        return outcome
+
+    def _detached(self, outcome: Outcome) -> Outcome:
+        """The same without spans of this source."""
+        parts, action = outcome
+        pieces = joined(parts, memoryview(self.reader.buffer)) if parts else []
+        return [b"".join(pieces)] if parts else parts, action
+
+    def _outcome(
+        self,
+        element: Element,
+        rule: Rule,
+        level: Level,
+        step: int,
+        siblings: Sequence[Element],
+        ctx: Context,
+        depth: int,
+    ) -> Outcome:
+        """What becomes of an element by a rule; `step` stands for it in a path."""
+        kind = rule.kind
+        if kind is Kind.REMOVE:
+            return _GONE
+        if kind is Kind.WALK or (kind is Kind.KEEP and _is_sequence(element)):
+            parts = self._sequence(element, rule, level, step, ctx, depth)
+            return _GONE if parts is None else (parts, "")
+        if kind is not Kind.KEEP:
+            raw = self.reader.buffer[element.start : element.end] if element.end == element.after else None
+            new, kind = self._treatment.treated(element.tag, rule, raw, siblings)
+            if new is not None:
+                vr = _private_vr(element, rule) if element.tag & 0x10000 else b""
+                return [encode.element(element.tag, new, ctx, vr)], ACTIONS[kind]
+        return _KEPT if kind is Kind.KEEP and self._sound(element, rule, depth) else _GONE
+
+    def _sequence(
+        self, element: Element, rule: Rule, level: Level, step: int, ctx: Context, depth: int
+    ) -> list[Part] | None:
+        """A sequence with each item rewritten; None if it is one by its tag only, and its bytes do not say so."""
         if element.vr not in (b"", b"SQ", b"UN"):
-            return []
+            return None
         try:
             items, inner = self.reader.items(element, depth)
         except Odd:
             if element.vr == b"UN":
-                return []
+                return None
             raise
-        parts = self.items(items, path_into(path, element.tag), inner, depth)
+        parts = self.items(element.tag, items, level.into(step), inner, depth)
         if not parts and rule.otherwise is Kind.DUMMY:
             parts = [encode.item(tree, inner) for tree in dummy(element.tag, "SQ") if isinstance(tree, dict)]
-        return [(element.tag, [encode.head(element.tag, element.vr, size(parts), ctx), *parts])]
-
-    def items(self, items: Items, path: Path, ctx: Context, depth: int) -> list[Part]:
-        """The items of a sequence, their lengths defined."""
-        parts: list[Part] = []
-        for item in items:
-            content = [part for _, kept in self.entries(item, path, ctx, depth + 1) for part in kept]
-            parts += [encode.item_head(size(content), ctx), *content]
-        return parts
+        # Items that keep their VRs are no UN's (PS3.5 6.2.2): what readers would take for Implicit VR.
+        vr = b"SQ" if element.vr == b"UN" and not inner.implicit else element.vr
+        return [encode.head(element.tag, vr, size(parts), ctx), *parts]
 
     def _sound(self, element: Element, rule: Rule, depth: int) -> bool:
         """Whether an element may be kept unread.
@@ -111,42 +207,15 @@ class Rewriter:
             return element.tag == PIXEL_DATA and not depth
         if depth and element.tag >> 16 == PIXEL_DATA >> 16:
             return False
-        text = rule.vr in _TEXT
+        vr = rule.vr
+        if not vr:
+            return True  # a private attribute of a VR that nobody knows
+        text = vr in TEXT_VRS
         if element.vr not in _ANY and (element.vr in _ENCODED_TEXT) is not text:
             return False
-        if rule.vr in CHECKED and not fits(element.tag, rule.vr, self.value(element)):
+        if vr in CHECKED and not fits(element.tag, vr, self.value(element)):
             return False
         return not text or b"\0" not in self.value(element).rstrip(b"\0 ")
-
-    def _replaced(self, element: Element, rule: Rule, siblings: Sequence[Element]) -> encode.Value | None:
-        """The new value of an element; None if it goes after all."""
-        kind = rule.kind
-        if kind in self._identity:
-            return self._identity[kind]
-        if kind is Kind.SHIFT:
-            moved = None if element.end != element.after else self._shifted(element, rule.vr, siblings)
-            if moved is not None:
-                return moved
-            kind = rule.otherwise
-        if kind is Kind.MAP:
-            return self._mapped(element) if element.end == element.after else None
-        if kind is Kind.DUMMY:
-            return dummy(element.tag, rule.vr)
-        return b"" if kind is Kind.EMPTY else None
-
-    def _mapped(self, element: Element) -> bytes:
-        raw = self.value(element)
-        self.reader.counted(raw.count(b"\\"))
-        return mapped_values(raw, self._map_uid)
-
-    def _shifted(self, element: Element, vr: str, siblings: Sequence[Element]) -> bytes | None:
-        paired = b""
-        if vr == "DA" and self._offset.seconds:
-            clock = time_of(element.tag)
-            paired = next((self.value(other) for other in reversed(siblings) if other.tag == clock), b"")
-        raw = self.value(element)
-        self.reader.counted(raw.count(b"\\"))
-        return shifted(vr, raw, self._offset, paired)
 
     def value(self, element: Element) -> bytes:
         """The bytes of an element's value."""
@@ -162,6 +231,13 @@ def ascending(elements: Sequence[Element]) -> Sequence[Element]:
     return [last[tag] for tag in sorted(last)]
 
 
-def path_into(path: Path, tag: int) -> Path:
-    """The path inside a sequence; one within itself, as in a content tree, counts once."""
-    return path[: path.index(tag) + 1] if tag in path else (*path, tag)
+def _tag(entry: Entry) -> int:
+    return entry[0]
+
+
+def _is_sequence(element: Element) -> bool:
+    return element.items is not None or element.vr == b"SQ"
+
+
+def _private_vr(element: Element, rule: Rule) -> bytes:
+    return element.vr if element.vr not in _ANY else (rule.vr or "UN").encode()

@@ -9,25 +9,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
-from diana_anon.core.deidentifier import Deidentifier, Identities, Procedure
+from diana_anon.core.books import Books, Place
+from diana_anon.core.deidentifier import Deidentifier
+from diana_anon.core.flow import OF_ALL, Flow, Result, study_flow
 from diana_anon.core.ports import Outgoing, Source, StudySummary, Target, Work
+from diana_anon.core.procedure import Procedure
+from diana_anon.core.quarantine import Withheld
 from diana_anon.core.tally import Checkpoint, Tally
 from diana_common.errors import DianaError, Reason, invalid_field
 
-_BATCH = 200
+_BATCH = 500
 _MOST_ATTRIBUTES = 64
 # Attempts in a row that settle nothing while a peer is away: about ten minutes with the clients' own.
 _ATTEMPTS = 60
 _LONGEST_WAIT_SECONDS = 5.0
-
-# One instance of a download is gone or damaged; the others may be whole.
-_OF_ONE = frozenset({Reason.INSTANCE_NOT_FOUND, Reason.STORE_DAMAGED})
-# Not an instance's doing: its operation ends, or is tried again.
-_OF_ALL = frozenset(
-    {Reason.PEER_UNAVAILABLE, Reason.DOMAIN_UNKNOWN, Reason.DOMAIN_KEY_MISSING, Reason.DISK_FULL, Reason.INTERNAL}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,17 @@ class StudyJob:
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
-    """What came of it: the new study's UID, its instances stored and failed, and the feed position that covers it."""
+    """What came of it: the new study's UID, its instances stored and failed, and the feed position that covers it.
+
+    `quarantined` of those that failed are in quarantine.
+    """
 
     study_uid: str
     stored: int
     failed: int
     completed: bool
     position: str
+    quarantined: int = 0
 
 
 class StudyDeidentifier:
@@ -61,11 +63,13 @@ class StudyDeidentifier:
         deidentifier: Deidentifier,
         source: Source,
         target: Target,
+        books: Books,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deidentifier = deidentifier
         self._source = source
         self._target = target
+        self._books = books
         self._sleep = sleep
 
     def run(self, job: StudyJob, work: Work) -> StudyOutcome:
@@ -77,7 +81,7 @@ class StudyDeidentifier:
         start, failed, attempts = Checkpoint.from_bytes(work.last_checkpoint), work.failed_items, 0
         procedure = self._deidentifier.procedure(job.profile)
         while True:
-            tally = Tally(work, start, failed)
+            tally = Tally(work, start, failed, partial(self._books.ledger.record, work.operation))
             try:
                 return self._attempt(job, procedure, work, tally)
             except Exception as error:
@@ -87,7 +91,7 @@ class StudyDeidentifier:
             finally:
                 reached = tally.close()
             attempts = 1 if reached != start else attempts + 1
-            start, failed = reached, frozenset(tally.failed)
+            start, failed = reached, frozenset(tally.failed_items)
             self._sleep(min(0.25 * 2.0 ** min(attempts, 10), _LONGEST_WAIT_SECONDS))
             work.raise_if_cancelled()
 
@@ -95,8 +99,8 @@ class StudyDeidentifier:
         study = self._source.study(job.source_store, job.study_uid)
         attributes = _attributes(job, study)
         tally.expect(study.instance_count)
-        identities = self._deidentifier.identities(procedure)
-        outgoing = _Outgoing(self._deidentifier, self._source, job, procedure, identities, work, tally)
+        flow = study_flow(self._deidentifier, self._source, procedure, job.source_store, job.study_uid, work.cancelled)
+        outgoing = _Outgoing(flow, job, procedure, self._books, work, tally)
         with closing(self._target.upload(job.target_store, outgoing, work.operation)) as answers:
             for answer in answers:
                 tally.settle(answer.sop_uid, answer.error)
@@ -112,7 +116,8 @@ class StudyDeidentifier:
             counted = self._source.study(job.source_store, job.study_uid).instance_count
             if not tally.failed and tally.stored == counted:
                 position, completed = self._complete(job.target_store, tally, operation, position)
-        return StudyOutcome(tally.study_uid, tally.stored, len(tally.failed), completed, position)
+        held = self._books.quarantine.count(operation, job.study_uid)
+        return StudyOutcome(tally.study_uid, tally.stored, tally.failed, completed, position, held)
 
     def _complete(self, store: str, tally: Tally, operation: str, position: str) -> tuple[str, bool]:
         """Declare it complete. All of the source is there; what it had earlier and has lost since may be too."""
@@ -127,61 +132,44 @@ class StudyDeidentifier:
 
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
-    """The de-identified instances of one attempt, made one at a time as they are asked for."""
+    """The de-identified instances of one attempt, made as they are asked for."""
 
-    deidentifier: Deidentifier
-    source: Source
+    flow: Flow
     job: StudyJob
     procedure: Procedure
-    identities: Identities
+    books: Books
     work: Work
     tally: Tally
 
     def __iter__(self) -> Iterator[Outgoing]:
         after = self.tally.start.key
-        listed = self.source.instances(self.job.source_store, self.job.study_uid)
+        listed = self.flow.source.instances(self.job.source_store, self.job.study_uid)
         keys = (key for key in listed if key > after)
         while batch := list(islice(keys, _BATCH)):
-            yield from self._made(self.tally.begin(batch))
+            with closing(self.flow.results(self.tally.begin(batch))) as results:
+                yield from filter(None, map(self._sent, results))
+            if self.work.cancelled():
+                return
 
-    def _made(self, sop_uids: Sequence[str]) -> Iterator[Outgoing]:
-        """Those of them that can be, downloaded together; one by one where one of them spoils that."""
-        left = dict.fromkeys(sop_uids)
-        try:
-            for outgoing in self._downloaded(left):
-                if self.work.cancelled():
-                    return
-                if outgoing is not None:
-                    yield outgoing
-        except DianaError as error:
-            if error.reason not in _OF_ONE:
-                raise
-            if len(sop_uids) == 1:
-                self.tally.settle(sop_uids[0], error)
-            else:
-                for sop_uid in left:
-                    yield from self._made([sop_uid])
-
-    def _downloaded(self, left: dict[str, None]) -> Iterator[Outgoing | None]:
-        """Each instance as it comes, None for one that was refused; it is taken out of `left`."""
-        if not left:
-            return
-        with closing(self.source.download(self.job.source_store, self.job.study_uid, list(left))) as downloads:
-            for sop_uid, data in downloads:
-                outgoing = self._deidentified(sop_uid, data)
-                left.pop(sop_uid, None)
-                yield outgoing
-
-    def _deidentified(self, sop_uid: str, data: Iterator[bytes]) -> Outgoing | None:
-        try:
-            made = self.deidentifier.instance(data, self.procedure, self.identities)
-        except DianaError as error:
-            if error.reason in _OF_ONE | _OF_ALL:
-                raise
-            self.tally.settle(sop_uid, error)
+    def _sent(self, result: Result) -> Outgoing | None:
+        """What is to be stored of a result, written down first whom it stands for; None of one that was refused."""
+        sop_uid, made = result
+        if not isinstance(made, DianaError):
+            try:
+                self.books.enter_passage(made, self.procedure, self.job.source_store)
+            except DianaError as error:
+                if error.reason in OF_ALL:
+                    raise
+                made = error
+        if isinstance(made, DianaError):
+            if isinstance(made, Withheld):
+                place = Place(self.job.source_store, self.job.study_uid, sop_uid)
+                self.books.enter_withheld(made, self.procedure, self.work.operation, place)
+            self.tally.settle(sop_uid, made)
             return None
-        self.tally.study_uid = made.study_uid
-        return Outgoing(sop_uid, made.pieces)
+        self.tally.study_uid = made.file.study_uid
+        self.tally.made(sop_uid, made.receipt)
+        return Outgoing(sop_uid, made.file.pieces)
 
 
 def _is_away(error: Exception) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import mmap
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from diana_common.dicom.limits import DEFAULT_LIMITS, Limits
-from diana_common.header import scan
+from diana_anon.core.profile import Header
 from diana_common.values import PersonName, parse_age, parse_date
 
 _NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _AGE = "00100010", "00100020", "00100021", "00100030", "00100040", "00101010"
@@ -35,9 +32,8 @@ class Subject:
     sex: str
 
 
-def read_subject(source: bytes | mmap.mmap, limits: Limits = DEFAULT_LIMITS) -> Subject:
-    """The subject of one Part 10 file. Raises what `diana_common.header.scan` raises."""
-    header: dict[str, dict[str, Any]] = json.loads(scan(source, limits).dicom_json)
+def read_subject(header: Header) -> Subject:
+    """The subject of one instance by its header."""
     days = parse_age(_text(header, _AGE))
     dates = (parse_date(_text(header, tag)) for tag in _DATES)
     sex = _text(header, _SEX).upper()
@@ -52,17 +48,17 @@ def read_subject(source: bytes | mmap.mmap, limits: Limits = DEFAULT_LIMITS) -> 
     )
 
 
-def _values(header: dict[str, dict[str, Any]], tag: str) -> list[Any]:
+def _values(header: Header, tag: str) -> list[Any]:
     value = header.get(tag, {}).get("Value")
     return value if isinstance(value, list) else []
 
 
-def _text(header: dict[str, dict[str, Any]], tag: str) -> str:
+def _text(header: Header, tag: str) -> str:
     """The value as text. Several values stay one text, so that two people who differ in the second stay two."""
     values = _values(header, tag)
     return "\\".join(value for value in values if isinstance(value, str)).strip()
 
 
-def _name(header: dict[str, dict[str, Any]]) -> str:
+def _name(header: Header) -> str:
     values = [value for value in _values(header, _NAME) if isinstance(value, dict)]
     return "\\".join(str(PersonName.from_json(value)) for value in values)

@@ -21,8 +21,8 @@ _TAGS = frozenset(
         0x00401007,  # Filler Order Number / Procedure, retired
         0x00402006,  # Placer Order Number / Imaging Service Request, retired
         0x00402007,  # Filler Order Number / Imaging Service Request, retired
+        0x00420015,  # Encapsulated Document Length, of a document that is replaced
         0x0040E001,  # HL7 Instance Identifier
-        0x00620020,  # Tracking ID
         0x40101051,  # Itinerary ID
         0x40101053,  # Itinerary ID Assigning Authority
     }

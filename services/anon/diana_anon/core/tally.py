@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from diana_anon.core.ports import InstanceKey, Work
+from diana_anon.core.receipts import Receipt
 from diana_common.errors import DianaError
 
 _CHECKPOINT_SECONDS = 1.0
+_PROVEN_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Checkpoint:
     sop_uid: str = ""
     stored: int = 0
     study_uid: str = ""
+    failed: int = 0
 
     @property
     def key(self) -> InstanceKey:
@@ -44,11 +47,18 @@ class Checkpoint:
 class Tally:
     """The account of one attempt. Instances begin in order and settle in any; safe from several threads.
 
-    What failed in an earlier attempt has failed: it is not tried again.
+    What failed in an earlier attempt has failed: it is not tried again. `record` keeps receipts durably: always before
+    the checkpoint that settles their instances, so that none that is stored lacks its receipt.
     """
 
-    def __init__(self, work: Work, start: Checkpoint, failed: Iterable[str]) -> None:
+    def __init__(
+        self, work: Work, start: Checkpoint, failed: Iterable[str], record: Callable[[Sequence[Receipt]], None]
+    ) -> None:
         self._work = work
+        self._record = record
+        self._under_way: dict[str, Receipt] = {}  # made, and not answered yet
+        self._proven: list[Receipt] = []  # stored, and not recorded yet
+        self._proven_bytes = 0
         self._total = 0
         self._lock = threading.Lock()
         self._closed = False
@@ -56,7 +66,8 @@ class Tally:
         self._kept_at = time.monotonic()
         self._open: dict[str, InstanceKey] = {}  # begun, in order, from the first that is not settled
         self._settled: dict[str, bool] = {}  # those of them that are, and whether they are stored
-        self.failed = set(failed)
+        self.failed_items = set(failed)
+        self.failed = start.failed
         self.stored = start.stored
         self.study_uid = start.study_uid
 
@@ -72,47 +83,67 @@ class Tally:
             fresh = []
             for key in keys:
                 self._open[key.sop_uid] = key
-                if key.sop_uid in self.failed:
+                if key.sop_uid in self.failed_items:
                     self._settled[key.sop_uid] = False
+                    self.failed += 1
                 else:
                     fresh.append(key.sop_uid)
             return fresh
+
+    def made(self, sop_uid: str, receipt: Receipt) -> None:
+        """An instance is de-identified, and on its way. Of no effect once closed."""
+        with self._lock:
+            if not self._closed:
+                self._under_way[sop_uid] = receipt
 
     def settle(self, sop_uid: str, error: DianaError | None = None) -> None:
         """An instance is stored, or has failed. Of no effect once closed."""
         with self._lock:
             if self._closed:
                 return
+            receipt = self._under_way.pop(sop_uid, None)
             if error is None:
+                if receipt is not None:
+                    self._proven.append(receipt)
+                    self._proven_bytes += len(receipt.statement) + len(receipt.actions)
                 self.stored += 1
             else:
-                self.failed.add(sop_uid)
+                self.failed += 1
+                self.failed_items.add(sop_uid)
                 self._work.fail_item(sop_uid, error)
             self._settled[sop_uid] = error is None
             self._tell()
             self._advance()
-            if time.monotonic() - self._kept_at >= _CHECKPOINT_SECONDS:
+            if time.monotonic() - self._kept_at >= _CHECKPOINT_SECONDS or self._proven_bytes >= _PROVEN_BYTES:
                 self._keep()
 
     def close(self) -> Checkpoint:
-        """Keep the state; what settles from now on is left to the next attempt."""
+        """Keep the state; what settles from now on is left to the next attempt.
+
+        What is on its way may be stored without our hearing of it: its receipts are kept too.
+        """
         with self._lock:
             self._closed = True
+            self._proven += self._under_way.values()
             self._advance()
             self._keep()
             return self._mark
 
     def _advance(self) -> None:
-        mark, stored = None, self._mark.stored
+        mark, stored, failed = None, self._mark.stored, self._mark.failed
         while self._open and (first := next(iter(self._open))) in self._settled:
             mark = self._open.pop(first)
-            stored += self._settled.pop(first)
+            ended_well = self._settled.pop(first)
+            stored, failed = stored + ended_well, failed + (not ended_well)
         if mark is not None:
-            self._mark = Checkpoint(mark.series_uid, mark.sop_uid, stored, self.study_uid)
+            self._mark = Checkpoint(mark.series_uid, mark.sop_uid, stored, self.study_uid, failed)
 
     def _tell(self) -> None:
-        self._work.progress(self.stored + len(self.failed), self._total, "instances")
+        self._work.progress(self.stored + self.failed, self._total, "instances")
 
     def _keep(self) -> None:
+        if self._proven:
+            self._record(self._proven)
+            self._proven, self._proven_bytes = [], 0
         self._work.checkpoint(self._mark.to_bytes())
         self._kept_at = time.monotonic()

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pydicom.datadict import dictionary_VM
-
+from diana_common.tags import vm_of
 from diana_common.uid import is_uid
 
 _SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 8, "SV": 8}
 CHECKED = frozenset({*_SIZES, "DS", "IS", "UI"})
 """The VRs that `fits` looks into."""
+
+LONGEST = {"AE": 16, "CS": 16, "DS": 16, "IS": 12, "LO": 64, "LT": 10240, "PN": 64, "SH": 16, "ST": 1024, "UI": 64}
+"""The most characters of a value by VR (PS3.5 table 6.2-1), of a name those of one component group."""
 
 _NUMBER = b"0123456789+-.eE \\\0"
 
@@ -33,8 +35,5 @@ def fits(tag: int, vr: str, value: bytes) -> bool:
 @lru_cache(maxsize=8192)
 def _most_values(tag: int) -> int:
     """The most values an attribute may have (PS3.6); 0 when that is not bounded, or not known."""
-    try:
-        most = dictionary_VM(tag).rpartition("-")[2]
-    except KeyError:
-        return 0
+    most = vm_of(tag).rpartition("-")[2]
     return int(most) if most.isdigit() else 0

@@ -73,3 +73,11 @@ class RegisteredUid(NamedTuple):
 def registered_uids() -> dict[str, RegisteredUid]:
     """What PS3.6 annex A registers, by UID."""
     return {uid: RegisteredUid(*row) for uid, row in _table("_uid_dict").UID_dictionary.items()}
+
+
+@cache
+def private_entries() -> dict[str, dict[str, tuple[str, str, str, str]]]:
+    """Private attributes by creator, then by place ("0019xx10": any block), each with VR, VM, name and "Retired" or
+    nothing."""
+    entries: dict[str, dict[str, tuple[str, str, str, str]]] = _table("_private_dict").private_dictionaries
+    return entries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from diana_common.dicom.additions import ADDITIONS
-from diana_common.dicom.dictionary import ENTRIES, entry_of
+from diana_common.dicom.dictionary import ENTRIES, entry_of, private_entries
 
 _KNOWN: dict[int, str] = {tag: entry.vr for tag, entry in ENTRIES.items()}
 _KNOWN.update({tag: vr for tag, (vr, _) in ADDITIONS.items()})
@@ -29,12 +29,10 @@ def implicit_vr(tag: int) -> str:
 @lru_cache(maxsize=4096)
 def private_vr(tag: int, creator: str) -> str:
     """The VR pydicom's private dictionary gives a private element of this creator, else UN."""
-    from pydicom.datadict import private_dictionary_VR  # all of pydicom with it: most processes need it never
-
-    try:
-        return private_dictionary_VR(tag, creator)
-    except KeyError:
-        return "UN"
+    entries, number = private_entries().get(creator, {}), f"{tag:08X}"
+    # A few stand in one block only, most in any, and some in any group too.
+    places = number, f"{number[:4]}xx{number[6:]}", f"{number[:2]}xxxx{number[6:]}"
+    return next((entries[place][0] for place in places if place in entries), "UN")
 
 
 def _uncommon(tag: int) -> str:

@@ -1,4 +1,4 @@
-"""Scheme `diana2`: byte for byte the identities and UIDs of the older system, for projects that must go on.
+"""Scheme `diana2`: byte for byte the identities of the older system, for projects that must go on.
 
 Its outputs can be inverted. The id is a plain SHA-1 of name, birth date and sex, so that who guesses
 a person can check the guess; and the shifts of the birth date and of all times are seeded from the
@@ -8,31 +8,29 @@ written without these are all alike. Choose `keyed` for anything new.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from itertools import takewhile, tee
+from itertools import tee
 
+from diana_guid.core import base32
 from diana_guid.core.names import names_by_initial
 from diana_guid.core.subject import Identity, Subject, birth_date_of, bounded, moved, sex_letter, subject_invalid
 
-DEFAULT_APP_ID = "dicom"
-"""The application's name that the older system put into UIDs unless told."""
-
 _SHIFT_DAYS = 90
 _SHIFT_SECONDS = 3600
-_UID_ROOT = "1.2.826.0.1.3680043.10.43"
-_APP_DIGITS = 2
-_PATH_DIGITS = (12, 12, 4, 4)
+_LETTERS = 26
 _NOT_WORD = re.compile("[^a-z0-9]+")
 
 
 class Diana2Scheme:
     """Mints as the older system did; it has no key and no options."""
+
+    key_version = 0
+    may_collide = True
 
     def mint(self, subject: Subject) -> Identity:
         """The subject's identity. Raises SUBJECT_INVALID without a name, or a birth date or age on the calendar."""
@@ -53,33 +51,21 @@ class Diana2Scheme:
         )
 
 
-def diana2_uid(path: Sequence[str], app_id: str = DEFAULT_APP_ID) -> str:
-    """The older system's UID: its root, then short decimal hashes of the application and of the path's names.
-
-    path: names of patient, study, series and instance, from the top. The series counts only when not
-    empty, the instance only below a series. (Where the older system was given none for a patient or
-    study, it took the text `None`.)
-
-    With four digits each, instances of a large series collide; that too is kept. At most 64 characters.
-    """
-    named = [*path[:2], *takewhile(bool, path[2:])]
-    return ".".join([_UID_ROOT, _digits(app_id, _APP_DIGITS), *map(_digits, named, _PATH_DIGITS)])
-
-
-def _digits(value: str, count: int) -> str:
-    digest = hashlib.sha1(value.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
-    return str(int.from_bytes(digest, "big") % 10**count)
-
-
 def _name_key(name: str) -> str:
     return "-".join(sorted(filter(None, _NOT_WORD.split(bounded(name, "name").lower()))))
 
 
 def _new_id(key: str) -> str:
     digest = hashlib.sha1(key.encode("ascii"), usedforsecurity=False).digest()
-    while not (new_id := base64.b32encode(digest).decode("ascii"))[:3].isalpha():
+    while not _begins_with_letters(digest):
         digest = hashlib.sha1(digest, usedforsecurity=False).digest()
-    return new_id
+    return base32.encode(digest)
+
+
+def _begins_with_letters(digest: bytes) -> bool:
+    """Whether the first three characters in base32 are A to Z: 0 to 25."""
+    bits = digest[0] << 8 | digest[1]
+    return bits >> 11 < _LETTERS and bits >> 6 & 31 < _LETTERS and bits >> 1 & 31 < _LETTERS
 
 
 def _words(new_id: str) -> Iterator[int]:

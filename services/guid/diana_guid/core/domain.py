@@ -31,7 +31,13 @@ class KeyedOptions:
 
 @dataclass(frozen=True, slots=True)
 class Diana2Options:
-    """What a `diana2` domain may choose: nothing, since all must be as the older system had it."""
+    """What a `diana2` domain may choose; identities must be as the older system had them.
+
+    keyed_uids: whether its UIDs are mapped by key, as in keyed domains, or are those of the older system
+        (`diana_common.hierarchical_uid`), which collide.
+    """
+
+    keyed_uids: bool = True
 
 
 SCHEMES: Mapping[str, type[KeyedOptions | Diana2Options]] = {"keyed": KeyedOptions, "diana2": Diana2Options}

@@ -6,20 +6,18 @@ by label. Who holds a subkey learns neither its siblings nor the key above.
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import hmac
+import struct
+
+from diana_guid.core import base32
 
 MIN_KEY_BYTES = 32
 """Fewest bytes of a domain key."""
 
-CODE_LENGTH = 16
-"""Characters of a `code`: 80 bits, fits SH; two of ten million collide once in 20 billion domains."""
-
-ID_LENGTH = 32
-"""Characters of an `id_code`: 160 bits, fits LO."""
-
-ID_LETTERS = 3
-"""Characters at an `id_code`'s beginning that are letters: the initials of a name."""
+_BLOCK_BYTES = 64
+_INNER, _OUTER = (bytes(value ^ pad for value in range(256)) for pad in (0x36, 0x5C))
+_FOUR_WORDS = struct.Struct(">4Q")
 
 
 class KeyTree:
@@ -36,44 +34,43 @@ class KeyTree:
         return hmac.digest(self._root, label.encode() + b"\x01", "sha256")
 
 
+class Digester:
+    """HMAC-SHA-256 under one subkey, whose share of the work is done once (RFC 2104 section 4)."""
+
+    def __init__(self, subkey: bytes) -> None:
+        padded = subkey.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
+
+    def digest(self, message: bytes) -> bytes:
+        """32 bytes for a message."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def words(self, message: bytes) -> tuple[int, int, int, int]:
+        """Four numbers of 64 bits for a message."""
+        one, two, three, four = _FOUR_WORDS.unpack(self.digest(message))
+        return one, two, three, four
+
+    def id_code(self, message: bytes) -> str:
+        """32 letters and digits 2 to 7 for a message: 160 bits, fits LO."""
+        return base32.encode(self.digest(message)[: base32.BYTES])
+
+
 def framed(*parts: str) -> bytes:
     """The parts as UTF-8, each after its length, so that no two lists of parts give the same bytes."""
     encoded = [part.encode("utf-8") for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
 
 
-def code(subkey: bytes, message: bytes) -> str:
-    """`CODE_LENGTH` letters and digits 2 to 7 (base32, RFC 4648) for a message."""
-    return _base32(hmac.digest(subkey, message, "sha256"), CODE_LENGTH)
+def below(limit: int, word: int) -> int:
+    """A number from 0 to `limit` - 1: the word scaled down, so that the bias is below limit / 2**64."""
+    return word * limit >> 64
 
 
-def id_code(subkey: bytes, message: bytes) -> str:
-    """`ID_LENGTH` letters and digits 2 to 7 for a message, of which the first `ID_LETTERS` are letters.
-
-    The digest is digested again until they are; twice is the mean.
-    """
-    digest = hmac.digest(subkey, message, "sha256")
-    while not (made := _base32(digest, ID_LENGTH))[:ID_LETTERS].isalpha():
-        digest = hmac.digest(subkey, digest, "sha256")
-    return made
-
-
-class Draws:
-    """Up to four numbers drawn from one message's digest."""
-
-    def __init__(self, subkey: bytes, message: bytes) -> None:
-        digest = hmac.digest(subkey, message, "sha256")
-        self._words = iter([int.from_bytes(digest[at : at + 8], "big") for at in range(0, 32, 8)])
-
-    def below(self, limit: int) -> int:
-        """A number from 0 to `limit` - 1; 64 bits are scaled down, so the bias is below limit / 2**64."""
-        return next(self._words) * limit >> 64
-
-    def either_way(self, bound: int) -> int:
-        """A number from -`bound` to `bound`, never 0: an output equal to its source would reveal it."""
-        number = self.below(2 * bound) - bound
-        return number if number < 0 else number + 1
-
-
-def _base32(digest: bytes, length: int) -> str:
-    return base64.b32encode(digest[: length * 5 // 8]).decode("ascii")
+def either_way(bound: int, word: int) -> int:
+    """A number from -`bound` to `bound`, never 0: an output equal to its source would reveal it."""
+    number = (word * 2 * bound >> 64) - bound
+    return number if number < 0 else number + 1

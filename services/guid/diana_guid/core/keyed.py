@@ -1,18 +1,18 @@
 """Scheme `keyed`: every output comes from its own subkey of the domain, and from the subject key.
 
-Nobody without the domain key goes from an output back to a subject, nor from one output to
-another; that holds for the birth date's shift and the time offset too. Only the new name tells
-something of the new id: its initials, which are there for people's eyes.
+Nobody without the domain key goes from an output back to a subject, nor from one output to another, nor from a domain
+or a key version to another.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date, timedelta
 
 from diana_guid.core.domain import KeyedOptions
-from diana_guid.core.key_tree import Draws, KeyTree, framed, id_code
-from diana_guid.core.names import first_names_by_initial, names_by_initial
+from diana_guid.core.key_tree import Digester, KeyTree, below, either_way, framed
+from diana_guid.core.name_words import name_words
+from diana_guid.core.names import LETTERS, first_names, names
+from diana_guid.core.old_age import birth_date_over_89, is_over_89
 from diana_guid.core.subject import Identity, Subject, birth_date_of, moved, plain_text, sex_letter, subject_invalid
 
 _HOUR_SECONDS = 3600
@@ -21,69 +21,66 @@ _HOUR_SECONDS = 3600
 class KeyedScheme:
     """Mints identities under one domain's key tree."""
 
-    def __init__(self, tree: KeyTree, options: KeyedOptions) -> None:
+    may_collide = False
+
+    def __init__(self, tree: KeyTree, options: KeyedOptions, key_version: int = 1) -> None:
+        self.key_version = key_version
         self._options = options
-        self._id_key = tree.subkey("id")
-        self._name_key = tree.subkey("name")
-        self._birth_date_key = tree.subkey("birth_date")
-        self._time_offset_key = tree.subkey("time_offset")
+        self._ids = Digester(tree.subkey("id"))
+        self._names = Digester(tree.subkey("name"))
+        self._birth_dates = Digester(tree.subkey("birth_date"))
+        self._time_offsets = Digester(tree.subkey("time_offset"))
 
     def mint(self, subject: Subject) -> Identity:
-        """The subject's identity. Raises SUBJECT_INVALID naming what the subject key lacks."""
+        """The subject's identity. Raises SUBJECT_INVALID naming what the subject key lacks.
+
+        The birth date is the true one moved by 1 to `birth_date_days` days; a subject who is over 89 on the reference
+        date gets one that says 90 on that day (`old_age`).
+        """
         birth_date = birth_date_of(subject)
         key = self._subject_key(subject, birth_date)
-        new_id = id_code(self._id_key, key)
+        offset = self._time_offset(key)
         return Identity(
-            id=new_id,
-            name=self._name(key, new_id, sex_letter(subject.sex)),
-            birth_date=None if birth_date is None else self._birth_date(key, birth_date, subject.reference_date),
-            time_offset=self._time_offset(key),
+            id=self._ids.id_code(key),
+            name=self._name(key, sex_letter(subject.sex)),
+            birth_date=None if birth_date is None else self._birth_date(key, subject, birth_date, offset),
+            time_offset=offset,
         )
 
     def _subject_key(self, subject: Subject, birth_date: date | None) -> bytes:
-        if self._options.subject_key == "name_birth_date_sex":
-            if birth_date is None:
-                raise subject_invalid("birth_date", "is needed: it is part of this domain's subject key")
-            return framed(
-                "name_birth_date_sex", name_words(subject.name), birth_date.isoformat(), sex_letter(subject.sex)
-            )
-        patient_id = plain_text(subject.patient_id, "patient_id")
-        if not patient_id:
-            raise subject_invalid("patient_id", "is empty: it is this domain's subject key")
-        return framed("patient_id", patient_id, plain_text(subject.issuer, "issuer"))
+        if self._options.subject_key == "patient_id":
+            return _patient_id_key(subject, "is empty: it is this domain's subject key")
+        words = name_words(subject.name)
+        # A birth date that is counted back from an age differs with the study: the Patient ID does not.
+        if words and birth_date and (subject.birth_date or not subject.patient_id.strip("\0 ")):
+            return framed("name_birth_date_sex", words, birth_date.isoformat(), sex_letter(subject.sex))
+        lacking = "name" if not words else "birth_date"
+        return _patient_id_key(subject, "is part of this domain's subject key, unless there is a Patient ID", lacking)
 
-    def _name(self, key: bytes, new_id: str, sex: str) -> str:
-        draws = Draws(self._name_key, key)
-        last = names_by_initial("last")[new_id[0]]
-        first = first_names_by_initial(sex)[new_id[1]]
-        return f"{last[draws.below(len(last))]}^{first[draws.below(len(first))]}^{new_id[2]}"
+    def _name(self, key: bytes, sex: str) -> str:
+        one, two, three, _ = self._names.words(key)
+        last, first = names("last"), first_names(sex)
+        return f"{last[below(len(last), one)]}^{first[below(len(first), two)]}^{LETTERS[below(len(LETTERS), three)]}"
 
-    def _birth_date(self, key: bytes, birth_date: date, reference_date: date | None) -> date:
-        days = Draws(self._birth_date_key, key).either_way(self._options.birth_date_days)
-        if reference_date is not None:
-            if reference_date < birth_date:
-                raise subject_invalid("reference_date", "lies before the birth date")
-            if days > (reference_date - birth_date).days:
-                days = -days
+    def _birth_date(self, key: bytes, subject: Subject, birth_date: date, offset: timedelta) -> date:
+        if subject.reference_date is not None and is_over_89(subject, birth_date):
+            return birth_date_over_89(subject.reference_date, offset)
+        days = either_way(self._options.birth_date_days, self._birth_dates.words(key)[0])
+        if subject.birth_date is None and subject.reference_date is not None:
+            # Who is known by an age only must not be born after the day on which it was true.
+            days = -days if days > (subject.reference_date - birth_date).days else days
         return moved(birth_date, days)
 
     def _time_offset(self, key: bytes) -> timedelta:
-        draws = Draws(self._time_offset_key, key)
-        days = draws.either_way(self._options.time_offset_days)
-        seconds = draws.below(2 * _HOUR_SECONDS + 1) - _HOUR_SECONDS if self._options.seconds else 0
+        one, two, _, _ = self._time_offsets.words(key)
+        days = either_way(self._options.time_offset_days, one)
+        seconds = below(2 * _HOUR_SECONDS + 1, two) - _HOUR_SECONDS if self._options.seconds else 0
         return timedelta(days=days, seconds=seconds)
 
 
-def name_words(name: str) -> str:
-    """A name's words in any script, case folded and sorted, so that `Doe^Jane` and `Jane DOE` are the same.
-
-    Of the component groups of PN (PS3.5 section 6.2.1) the first that holds a word counts. Raises
-    SUBJECT_INVALID when none does.
-    """
-    for group in plain_text(name, "name").split("="):
-        folded = unicodedata.normalize("NFKC", group).casefold()
-        # Marks stay: they are the vowels of many scripts, and names differ by them.
-        words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()
-        if words:
-            return " ".join(sorted(words))
-    raise subject_invalid("name", "holds no word: it is part of this domain's subject key")
+def _patient_id_key(subject: Subject, description: str, lacking: str = "patient_id") -> bytes:
+    """The subject key by Patient ID. Raises SUBJECT_INVALID for what is `lacking` when there is none."""
+    patient_id = plain_text(subject.patient_id, "patient_id")
+    if not patient_id:
+        raise subject_invalid(lacking, description)
+    return framed("patient_id", patient_id, plain_text(subject.issuer, "issuer"))

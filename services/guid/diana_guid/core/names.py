@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import string
 from functools import cache
 from importlib.resources import files
+
+LETTERS = string.ascii_uppercase
+"""What middle initials are drawn from."""
 
 _LISTS_BY_SEX = {"M": ("male",), "F": ("female",), "U": ("female", "male")}
 
@@ -17,15 +21,15 @@ def names(which: str) -> tuple[str, ...]:
 
 
 @cache
-def first_names_by_initial(sex: str) -> dict[str, tuple[str, ...]]:
-    """First names for the sex `M`, `F` or `U` in buckets by their initial; for `U` those of both lists."""
-    return names_by_initial(*_LISTS_BY_SEX[sex])
+def first_names(sex: str) -> tuple[str, ...]:
+    """First names for the sex `M`, `F` or `U`; for `U` those of both lists."""
+    return tuple(name for which in _LISTS_BY_SEX[sex] for name in names(which))
 
 
 @cache
-def names_by_initial(*lists: str) -> dict[str, tuple[str, ...]]:
-    """The names of lists, one after the other, in buckets by their initial, sorted as each list is."""
+def names_by_initial(which: str) -> dict[str, tuple[str, ...]]:
+    """The names of a list in buckets by their initial, sorted as the list is."""
     buckets: dict[str, list[str]] = {}
-    for name in (name for which in lists for name in names(which)):
+    for name in names(which):
         buckets.setdefault(name[0], []).append(name)
     return {initial: tuple(bucket) for initial, bucket in buckets.items()}

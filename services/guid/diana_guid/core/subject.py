@@ -35,9 +35,8 @@ class Subject:
     name: Patient's Name (0010,0010), any of the forms PN allows, or words in any order.
     birth_date: Patient's Birth Date (0010,0030). When given, `age_years` is not looked at.
     age_years: at `reference_date`, which it needs.
-    reference_date: the day `age_years` was true, usually the study's. In scheme `keyed` the new
-        birth date will not lie after it; with a birth date give the earliest one known, or none, or
-        two studies of an infant may get two birth dates.
+    reference_date: the day `age_years` was true, usually the study's. In scheme `keyed` it also tells who
+        is over 89 (`old_age`); who is known by an age is not born after it.
     sex: Patient's Sex (0010,0040); M or F by the first letter in either case, else unknown.
 
     It has no repr: a log or a traceback that shows a subject shows nothing.
@@ -56,8 +55,9 @@ class Subject:
 class Identity:
     """A pseudo-identity.
 
-    id: the new Patient ID, 32 letters and digits 2 to 7, letters first, fits LO.
-    name: the new Patient's Name in DICOM form, `LAST^FIRST^M`; its initials are the id's first letters.
+    id: the new Patient ID, 32 letters and digits 2 to 7, fits LO.
+    name: the new Patient's Name in DICOM form, `LAST^FIRST^M`. In scheme `diana2` its initials are the id's
+        first letters; in scheme `keyed` it says nothing of the id.
     birth_date: near the true one; None when the subject gave neither birth date nor age.
     time_offset: to be added to every date and time of the subject. Whole days, unless the domain
         asks for seconds or the scheme is `diana2`; then dates move together with their times.

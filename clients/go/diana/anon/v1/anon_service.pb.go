@@ -711,9 +711,15 @@ type AnonymizeStudiesResult struct {
 	// How many of those refused are in quarantine.
 	QuarantinedCount int64 `protobuf:"varint,6,opt,name=quarantined_count,json=quarantinedCount,proto3" json:"quarantined_count,omitempty"`
 	// The target store's feed position that covers all of it.
-	Position      string `protobuf:"bytes,7,opt,name=position,proto3" json:"position,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Position string `protobuf:"bytes,7,opt,name=position,proto3" json:"position,omitempty"`
+	// How many instances would put two people under one pseudonym, or two
+	// studies under one UID; of a preview only.
+	ConflictCount int64 `protobuf:"varint,8,opt,name=conflict_count,json=conflictCount,proto3" json:"conflict_count,omitempty"`
+	// How many different free texts would remain, each counted once for every
+	// attribute it stands in; of a preview only.
+	RemainingTextCount int64 `protobuf:"varint,9,opt,name=remaining_text_count,json=remainingTextCount,proto3" json:"remaining_text_count,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *AnonymizeStudiesResult) Reset() {
@@ -793,6 +799,20 @@ func (x *AnonymizeStudiesResult) GetPosition() string {
 		return x.Position
 	}
 	return ""
+}
+
+func (x *AnonymizeStudiesResult) GetConflictCount() int64 {
+	if x != nil {
+		return x.ConflictCount
+	}
+	return 0
+}
+
+func (x *AnonymizeStudiesResult) GetRemainingTextCount() int64 {
+	if x != nil {
+		return x.RemainingTextCount
+	}
+	return 0
 }
 
 // AnonymizeTextRequest carries a free text.
@@ -1236,7 +1256,7 @@ const file_diana_anon_v1_anon_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
 	"\x18AnonymizeStudiesResponse\x12;\n" +
-	"\toperation\x18\x01 \x01(\v2\x1d.diana.operation.v1.OperationR\toperation\"\x9d\x02\n" +
+	"\toperation\x18\x01 \x01(\v2\x1d.diana.operation.v1.OperationR\toperation\"\xf6\x02\n" +
 	"\x16AnonymizeStudiesResult\x12!\n" +
 	"\ftarget_store\x18\x01 \x01(\tR\vtargetStore\x12\x1f\n" +
 	"\vstudy_count\x18\x02 \x01(\x03R\n" +
@@ -1245,7 +1265,9 @@ const file_diana_anon_v1_anon_service_proto_rawDesc = "" +
 	"\x0einstance_count\x18\x04 \x01(\x03R\rinstanceCount\x12!\n" +
 	"\ffailed_count\x18\x05 \x01(\x03R\vfailedCount\x12+\n" +
 	"\x11quarantined_count\x18\x06 \x01(\x03R\x10quarantinedCount\x12\x1a\n" +
-	"\bposition\x18\a \x01(\tR\bposition\"\xb1\x02\n" +
+	"\bposition\x18\a \x01(\tR\bposition\x12%\n" +
+	"\x0econflict_count\x18\b \x01(\x03R\rconflictCount\x120\n" +
+	"\x14remaining_text_count\x18\t \x01(\x03R\x12remainingTextCount\"\xb1\x02\n" +
 	"\x14AnonymizeTextRequest\x12>\n" +
 	"\aprofile\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\aprofile\x12\x1d\n" +
 	"\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\x120\n" +

@@ -99,7 +99,9 @@ type Reidentified struct {
 	Subject *v1.Subject `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
 	// The source's Study Instance UID, for a study's pseudonym.
 	StudyUid string `protobuf:"bytes,3,opt,name=study_uid,json=studyUid,proto3" json:"study_uid,omitempty"`
-	// The store the source was in when it was last de-identified.
+	// The store the source was in when it was last de-identified. A Patient
+	// ID's pseudonym stands for the subject as it was last met; a study's for
+	// the subject as it was met in that study.
 	Store         string `protobuf:"bytes,4,opt,name=store,proto3" json:"store,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

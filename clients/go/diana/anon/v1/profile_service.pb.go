@@ -451,9 +451,11 @@ type AttributeDifference struct {
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Its keyword; empty for a private attribute.
 	Keyword string `protobuf:"bytes,2,opt,name=keyword,proto3" json:"keyword,omitempty"`
-	// What the left one does: an action's name, as profiles write them.
+	// What the left one does: an action's name, as profiles write them, or
+	// "identity"; where conditions have a say, in brackets behind it what is
+	// done then: "keep (remove if Modality = CT)".
 	Left string `protobuf:"bytes,3,opt,name=left,proto3" json:"left,omitempty"`
-	// What the right one does.
+	// What the right one does, likewise.
 	Right         string `protobuf:"bytes,4,opt,name=right,proto3" json:"right,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -148,8 +148,7 @@ type Receipt struct {
 	// "sop_instance_uid" and "study_uid" (the result's), "profile",
 	// "profile_sha256", "standard" ("PS3.15 2026c"), "methods" (codes of CID
 	// 7050), "software", "actions_sha256", "pixels" (null, or what was done),
-	// "scan" ("clean", or "released" with who released it), "created" (RFC
-	// 3339).
+	// "scan" ("clean", or {"released": who let it go}), "created" (RFC 3339).
 	Statement []byte `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"`
 	// Ed25519 (RFC 8032) over `statement`: 64 bytes.
 	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
@@ -157,7 +156,9 @@ type Receipt struct {
 	KeyId string `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	// Every action: a JSON array in UTF-8 of ["TAG PATH", "ACTION"], whose
 	// SHA-256 is the statement's "actions_sha256". A path is tags and item
-	// numbers from 0: "(0040,0275)[0].(0040,0009)". Never values.
+	// numbers from 0: "(0040,0275)[0].(0040,0009)". Never values. Where the
+	// array would be longer than 1 MiB, "[*]" stands for the items of a
+	// sequence, and each action is told once.
 	Actions       []byte `protobuf:"bytes,4,opt,name=actions,proto3" json:"actions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

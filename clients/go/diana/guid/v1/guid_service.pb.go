@@ -144,7 +144,8 @@ func (Sex) EnumDescriptor() ([]byte, []int) {
 type Subject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Patient ID (0010,0020). Required by scheme KEYED, unless the domain
-	// takes names for its subject key. Leading and trailing spaces do not
+	// takes names for its subject key: then it stands in where name or birth
+	// date are missing, so that nobody becomes another. Leading and trailing spaces do not
 	// count. At most 1,024 bytes.
 	PatientId string `protobuf:"bytes,1,opt,name=patient_id,json=patientId,proto3" json:"patient_id,omitempty"`
 	// Issuer of Patient ID (0010,0021), or the authority that is configured
@@ -161,7 +162,8 @@ type Subject struct {
 	// date is not known: 0 to 150. Ignored when `birth_date` is set.
 	AgeYears *int32 `protobuf:"varint,5,opt,name=age_years,json=ageYears,proto3,oneof" json:"age_years,omitempty"`
 	// The day that `age_years` refers to: the study's, for example. Required
-	// with `age_years`.
+	// with `age_years`. With a birth date scheme KEYED looks at it for one
+	// thing only: who is over 89 on this day.
 	ReferenceDate *date.Date `protobuf:"bytes,6,opt,name=reference_date,json=referenceDate,proto3" json:"reference_date,omitempty"`
 	// The sex. The minted name is drawn from names of that sex.
 	Sex           Sex `protobuf:"varint,7,opt,name=sex,proto3,enum=diana.guid.v1.Sex" json:"sex,omitempty"`
@@ -259,7 +261,10 @@ type Identity struct {
 	// id. Names are for people's eyes; two subjects may share one.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// A birth date near the true one. Absent when the subject had neither
-	// birth date nor age.
+	// birth date nor age. In scheme KEYED, a subject who is over 89 on the
+	// reference date gets one that says 90 on that day, moved by the time
+	// offset, and for three months around it; it comes from that day only.
+	// Without a reference date nothing tells an old subject from another.
 	BirthDate *date.Date `protobuf:"bytes,3,opt,name=birth_date,json=birthDate,proto3" json:"birth_date,omitempty"`
 	// What to add to the subject's study dates and times; the same for all of
 	// a subject's studies, so that order and distance in time remain. Whole
@@ -997,10 +1002,14 @@ type Domain struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// How it mints.
 	Scheme Scheme `protobuf:"varint,2,opt,name=scheme,proto3,enum=diana.guid.v1.Scheme" json:"scheme,omitempty"`
-	// Whether its key is in place. Always true for a domain that needs none.
+	// Whether its key is in place. Scheme DIANA2 mints identities without one,
+	// and maps accession numbers and UIDs with it.
 	KeyPresent bool `protobuf:"varint,3,opt,name=key_present,json=keyPresent,proto3" json:"key_present,omitempty"`
 	// The newest version of its key, from 1; 0 where there is none.
-	KeyVersion    int32 `protobuf:"varint,4,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	KeyVersion int32 `protobuf:"varint,4,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	// How it maps UIDs: by key, or (a domain of scheme DIANA2 that asks for
+	// it) as diana2 did. Never SCHEME_UNSPECIFIED.
+	UidScheme     Scheme `protobuf:"varint,5,opt,name=uid_scheme,json=uidScheme,proto3,enum=diana.guid.v1.Scheme" json:"uid_scheme,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1061,6 +1070,13 @@ func (x *Domain) GetKeyVersion() int32 {
 		return x.KeyVersion
 	}
 	return 0
+}
+
+func (x *Domain) GetUidScheme() Scheme {
+	if x != nil {
+		return x.UidScheme
+	}
+	return Scheme_SCHEME_UNSPECIFIED
 }
 
 // ListDomainsRequest asks for the domains.
@@ -1208,8 +1224,11 @@ type LeaseUidKeyResponse struct {
 	UidKey []byte `protobuf:"bytes,1,opt,name=uid_key,json=uidKey,proto3" json:"uid_key,omitempty"`
 	// The subkey that accession numbers are mapped with: 32 bytes. A secret.
 	AccessionNumberKey []byte `protobuf:"bytes,2,opt,name=accession_number_key,json=accessionNumberKey,proto3" json:"accession_number_key,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The version of the domain's key that both come from. Mint with the same
+	// one, so that a rotation meanwhile does not part identities and UIDs.
+	KeyVersion    int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeaseUidKeyResponse) Reset() {
@@ -1254,6 +1273,13 @@ func (x *LeaseUidKeyResponse) GetAccessionNumberKey() []byte {
 		return x.AccessionNumberKey
 	}
 	return nil
+}
+
+func (x *LeaseUidKeyResponse) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
 }
 
 var File_diana_guid_v1_guid_service_proto protoreflect.FileDescriptor
@@ -1324,24 +1350,28 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\x06app_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x05appId\x12%\n" +
 	"\x04path\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\b\x01\x10\x04\"\x05r\x03(\x80\bR\x04path\"/\n" +
 	"\x1bMintHierarchicalUidResponse\x12\x10\n" +
-	"\x03uid\x18\x01 \x01(\tR\x03uid\"\x8d\x01\n" +
+	"\x03uid\x18\x01 \x01(\tR\x03uid\"\xc3\x01\n" +
 	"\x06Domain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
 	"\x06scheme\x18\x02 \x01(\x0e2\x15.diana.guid.v1.SchemeR\x06scheme\x12\x1f\n" +
 	"\vkey_present\x18\x03 \x01(\bR\n" +
 	"keyPresent\x12\x1f\n" +
 	"\vkey_version\x18\x04 \x01(\x05R\n" +
-	"keyVersion\"\x14\n" +
+	"keyVersion\x124\n" +
+	"\n" +
+	"uid_scheme\x18\x05 \x01(\x0e2\x15.diana.guid.v1.SchemeR\tuidScheme\"\x14\n" +
 	"\x12ListDomainsRequest\"F\n" +
 	"\x13ListDomainsResponse\x12/\n" +
 	"\adomains\x18\x01 \x03(\v2\x15.diana.guid.v1.DomainR\adomains\"|\n" +
 	"\x12LeaseUidKeyRequest\x12<\n" +
 	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x12(\n" +
 	"\vkey_version\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
-	"keyVersion\"`\n" +
+	"keyVersion\"\x81\x01\n" +
 	"\x13LeaseUidKeyResponse\x12\x17\n" +
 	"\auid_key\x18\x01 \x01(\fR\x06uidKey\x120\n" +
-	"\x14accession_number_key\x18\x02 \x01(\fR\x12accessionNumberKey*E\n" +
+	"\x14accession_number_key\x18\x02 \x01(\fR\x12accessionNumberKey\x12\x1f\n" +
+	"\vkey_version\x18\x03 \x01(\x05R\n" +
+	"keyVersion*E\n" +
 	"\x06Scheme\x12\x16\n" +
 	"\x12SCHEME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSCHEME_KEYED\x10\x01\x12\x11\n" +
@@ -1416,26 +1446,27 @@ var file_diana_guid_v1_guid_service_proto_depIdxs = []int32{
 	3,  // 11: diana.guid.v1.MintResult.identity:type_name -> diana.guid.v1.Identity
 	22, // 12: diana.guid.v1.MintResult.status:type_name -> google.rpc.Status
 	0,  // 13: diana.guid.v1.Domain.scheme:type_name -> diana.guid.v1.Scheme
-	15, // 14: diana.guid.v1.ListDomainsResponse.domains:type_name -> diana.guid.v1.Domain
-	4,  // 15: diana.guid.v1.GuidService.MintIdentity:input_type -> diana.guid.v1.MintIdentityRequest
-	6,  // 16: diana.guid.v1.GuidService.BatchMintIdentities:input_type -> diana.guid.v1.BatchMintIdentitiesRequest
-	8,  // 17: diana.guid.v1.GuidService.MintIdentities:input_type -> diana.guid.v1.MintIdentitiesRequest
-	11, // 18: diana.guid.v1.GuidService.MapIdentifiers:input_type -> diana.guid.v1.MapIdentifiersRequest
-	18, // 19: diana.guid.v1.GuidService.LeaseUidKey:input_type -> diana.guid.v1.LeaseUidKeyRequest
-	13, // 20: diana.guid.v1.GuidService.MintHierarchicalUid:input_type -> diana.guid.v1.MintHierarchicalUidRequest
-	16, // 21: diana.guid.v1.GuidService.ListDomains:input_type -> diana.guid.v1.ListDomainsRequest
-	5,  // 22: diana.guid.v1.GuidService.MintIdentity:output_type -> diana.guid.v1.MintIdentityResponse
-	7,  // 23: diana.guid.v1.GuidService.BatchMintIdentities:output_type -> diana.guid.v1.BatchMintIdentitiesResponse
-	9,  // 24: diana.guid.v1.GuidService.MintIdentities:output_type -> diana.guid.v1.MintIdentitiesResponse
-	12, // 25: diana.guid.v1.GuidService.MapIdentifiers:output_type -> diana.guid.v1.MapIdentifiersResponse
-	19, // 26: diana.guid.v1.GuidService.LeaseUidKey:output_type -> diana.guid.v1.LeaseUidKeyResponse
-	14, // 27: diana.guid.v1.GuidService.MintHierarchicalUid:output_type -> diana.guid.v1.MintHierarchicalUidResponse
-	17, // 28: diana.guid.v1.GuidService.ListDomains:output_type -> diana.guid.v1.ListDomainsResponse
-	22, // [22:29] is the sub-list for method output_type
-	15, // [15:22] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	0,  // 14: diana.guid.v1.Domain.uid_scheme:type_name -> diana.guid.v1.Scheme
+	15, // 15: diana.guid.v1.ListDomainsResponse.domains:type_name -> diana.guid.v1.Domain
+	4,  // 16: diana.guid.v1.GuidService.MintIdentity:input_type -> diana.guid.v1.MintIdentityRequest
+	6,  // 17: diana.guid.v1.GuidService.BatchMintIdentities:input_type -> diana.guid.v1.BatchMintIdentitiesRequest
+	8,  // 18: diana.guid.v1.GuidService.MintIdentities:input_type -> diana.guid.v1.MintIdentitiesRequest
+	11, // 19: diana.guid.v1.GuidService.MapIdentifiers:input_type -> diana.guid.v1.MapIdentifiersRequest
+	18, // 20: diana.guid.v1.GuidService.LeaseUidKey:input_type -> diana.guid.v1.LeaseUidKeyRequest
+	13, // 21: diana.guid.v1.GuidService.MintHierarchicalUid:input_type -> diana.guid.v1.MintHierarchicalUidRequest
+	16, // 22: diana.guid.v1.GuidService.ListDomains:input_type -> diana.guid.v1.ListDomainsRequest
+	5,  // 23: diana.guid.v1.GuidService.MintIdentity:output_type -> diana.guid.v1.MintIdentityResponse
+	7,  // 24: diana.guid.v1.GuidService.BatchMintIdentities:output_type -> diana.guid.v1.BatchMintIdentitiesResponse
+	9,  // 25: diana.guid.v1.GuidService.MintIdentities:output_type -> diana.guid.v1.MintIdentitiesResponse
+	12, // 26: diana.guid.v1.GuidService.MapIdentifiers:output_type -> diana.guid.v1.MapIdentifiersResponse
+	19, // 27: diana.guid.v1.GuidService.LeaseUidKey:output_type -> diana.guid.v1.LeaseUidKeyResponse
+	14, // 28: diana.guid.v1.GuidService.MintHierarchicalUid:output_type -> diana.guid.v1.MintHierarchicalUidResponse
+	17, // 29: diana.guid.v1.GuidService.ListDomains:output_type -> diana.guid.v1.ListDomainsResponse
+	23, // [23:30] is the sub-list for method output_type
+	16, // [16:23] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_diana_guid_v1_guid_service_proto_init() }

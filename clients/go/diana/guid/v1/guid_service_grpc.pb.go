@@ -51,6 +51,7 @@ const (
 //	INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
 //	  field.
 //	NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+//	NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
 //	FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
 //	  there.
 //	RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -67,8 +68,15 @@ type GuidServiceClient interface {
 	// the first message. Two different subjects of one stream that would get
 	// the same id are told from one another: the later one gets
 	// FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-	// whose ids are made from a few letters of the name. Send while you read:
-	// the server does not hold more than a few messages. Idempotent.
+	// whose ids are made from a few letters of the name. Subjects differ by
+	// Patient ID and issuer; without a Patient ID by name, birth date and sex.
+	// Send while you read: the server does not hold more than a few messages,
+	// and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+	//	  DIANA2 has 2,000,000 different ids already.
 	MintIdentities(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[MintIdentitiesRequest, MintIdentitiesResponse], error)
 	// MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
 	// mapped UID depends on the domain and the UID only, so references
@@ -90,10 +98,10 @@ type GuidServiceClient interface {
 	// version 8 (RFC 9562), and write "2.25." and that UUID as an integer
 	// (PS3.5 section B.2). MapIdentifiers answers the same.
 	//
-	// Accession numbers likewise, under a key of their own: strip spaces at
-	// both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-	// big endian) and the text in UTF-8, and write the first 10 bytes in
-	// base32 (RFC 4648).
+	// Accession numbers likewise, under a key of their own: strip NUL and
+	// spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+	// (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+	// write the first 10 bytes in base32 (RFC 4648).
 	//
 	// Errors:
 	//
@@ -212,6 +220,7 @@ func (c *guidServiceClient) ListDomains(ctx context.Context, in *ListDomainsRequ
 //	INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
 //	  field.
 //	NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+//	NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
 //	FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
 //	  there.
 //	RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -228,8 +237,15 @@ type GuidServiceServer interface {
 	// the first message. Two different subjects of one stream that would get
 	// the same id are told from one another: the later one gets
 	// FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-	// whose ids are made from a few letters of the name. Send while you read:
-	// the server does not hold more than a few messages. Idempotent.
+	// whose ids are made from a few letters of the name. Subjects differ by
+	// Patient ID and issuer; without a Patient ID by name, birth date and sex.
+	// Send while you read: the server does not hold more than a few messages,
+	// and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+	//
+	// Errors:
+	//
+	//	INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+	//	  DIANA2 has 2,000,000 different ids already.
 	MintIdentities(grpc.BidiStreamingServer[MintIdentitiesRequest, MintIdentitiesResponse]) error
 	// MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
 	// mapped UID depends on the domain and the UID only, so references
@@ -251,10 +267,10 @@ type GuidServiceServer interface {
 	// version 8 (RFC 9562), and write "2.25." and that UUID as an integer
 	// (PS3.5 section B.2). MapIdentifiers answers the same.
 	//
-	// Accession numbers likewise, under a key of their own: strip spaces at
-	// both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-	// big endian) and the text in UTF-8, and write the first 10 bytes in
-	// base32 (RFC 4648).
+	// Accession numbers likewise, under a key of their own: strip NUL and
+	// spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+	// (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+	// write the first 10 bytes in base32 (RFC 4648).
 	//
 	// Errors:
 	//

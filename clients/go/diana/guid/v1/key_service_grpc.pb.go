@@ -75,6 +75,8 @@ type KeyServiceClient interface {
 	//	INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
 	//	  this domain.
 	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+	//	FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+	//	  operator's file, which the service may not change.
 	ImportKey(ctx context.Context, in *ImportKeyRequest, opts ...grpc.CallOption) (*ImportKeyResponse, error)
 	// GetSealingKey answers the public key that keys for this service are to
 	// be sealed to. Read only.
@@ -186,6 +188,8 @@ type KeyServiceServer interface {
 	//	INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
 	//	  this domain.
 	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+	//	FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+	//	  operator's file, which the service may not change.
 	ImportKey(context.Context, *ImportKeyRequest) (*ImportKeyResponse, error)
 	// GetSealingKey answers the public key that keys for this service are to
 	// be sealed to. Read only.

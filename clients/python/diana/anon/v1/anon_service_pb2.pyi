@@ -401,6 +401,8 @@ class AnonymizeStudiesResult(message.Message):
     FAILED_COUNT_FIELD_NUMBER: builtins.int
     QUARANTINED_COUNT_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    CONFLICT_COUNT_FIELD_NUMBER: builtins.int
+    REMAINING_TEXT_COUNT_FIELD_NUMBER: builtins.int
     target_store: builtins.str
     """The store that took the studies; empty for a preview."""
     study_count: builtins.int
@@ -415,6 +417,14 @@ class AnonymizeStudiesResult(message.Message):
     """How many of those refused are in quarantine."""
     position: builtins.str
     """The target store's feed position that covers all of it."""
+    conflict_count: builtins.int
+    """How many instances would put two people under one pseudonym, or two
+    studies under one UID; of a preview only.
+    """
+    remaining_text_count: builtins.int
+    """How many different free texts would remain, each counted once for every
+    attribute it stands in; of a preview only.
+    """
     def __init__(
         self,
         *,
@@ -425,10 +435,12 @@ class AnonymizeStudiesResult(message.Message):
         failed_count: builtins.int = ...,
         quarantined_count: builtins.int = ...,
         position: builtins.str = ...,
+        conflict_count: builtins.int = ...,
+        remaining_text_count: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["failed_count", b"failed_count", "failed_study_count", b"failed_study_count", "instance_count", b"instance_count", "position", b"position", "quarantined_count", b"quarantined_count", "study_count", b"study_count", "target_store", b"target_store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["conflict_count", b"conflict_count", "failed_count", b"failed_count", "failed_study_count", b"failed_study_count", "instance_count", b"instance_count", "position", b"position", "quarantined_count", b"quarantined_count", "remaining_text_count", b"remaining_text_count", "study_count", b"study_count", "target_store", b"target_store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

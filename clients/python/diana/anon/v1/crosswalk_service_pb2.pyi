@@ -65,7 +65,10 @@ class Reidentified(message.Message):
     study_uid: builtins.str
     """The source's Study Instance UID, for a study's pseudonym."""
     store: builtins.str
-    """The store the source was in when it was last de-identified."""
+    """The store the source was in when it was last de-identified. A Patient
+    ID's pseudonym stands for the subject as it was last met; a study's for
+    the subject as it was met in that study.
+    """
     @builtins.property
     def subject(self) -> guid_service_pb2.Subject:
         """The subject."""

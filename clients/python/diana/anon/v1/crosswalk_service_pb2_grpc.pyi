@@ -35,14 +35,17 @@ class CrosswalkServiceStub:
 
     Who may call it: callers that show a token which the configuration's
     `crosswalk.tokens` names, in the metadata "authorization: Bearer TOKEN".
-    Every call is recorded, before it is answered, in an append-only log whose
-    entries each hold the digest of the one before. Besides the errors
-    listed, every RPC may answer:
+    Every Reidentify with a known token, refused or not, is recorded, before it
+    is answered, in an append-only log whose entries each hold the digest of
+    the one before. Besides the errors listed, every RPC may answer:
       UNAUTHENTICATED (CALLER_UNKNOWN): no token, or an unknown one.
       PERMISSION_DENIED (CALLER_NOT_PERMITTED): the token may not do this.
       INVALID_ARGUMENT (INVALID_FIELD): BadRequest names the field.
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
+      DATA_LOSS (STORE_DAMAGED): what is asked for, or the end of the log, is
+        not as it was written; nothing is told then.
+      RESOURCE_EXHAUSTED (DISK_FULL): the log cannot be written.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
         (INTERNAL).
     """
@@ -74,14 +77,17 @@ class CrosswalkServiceAsyncStub(CrosswalkServiceStub):
 
     Who may call it: callers that show a token which the configuration's
     `crosswalk.tokens` names, in the metadata "authorization: Bearer TOKEN".
-    Every call is recorded, before it is answered, in an append-only log whose
-    entries each hold the digest of the one before. Besides the errors
-    listed, every RPC may answer:
+    Every Reidentify with a known token, refused or not, is recorded, before it
+    is answered, in an append-only log whose entries each hold the digest of
+    the one before. Besides the errors listed, every RPC may answer:
       UNAUTHENTICATED (CALLER_UNKNOWN): no token, or an unknown one.
       PERMISSION_DENIED (CALLER_NOT_PERMITTED): the token may not do this.
       INVALID_ARGUMENT (INVALID_FIELD): BadRequest names the field.
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
+      DATA_LOSS (STORE_DAMAGED): what is asked for, or the end of the log, is
+        not as it was written; nothing is told then.
+      RESOURCE_EXHAUSTED (DISK_FULL): the log cannot be written.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
         (INTERNAL).
     """
@@ -109,14 +115,17 @@ class CrosswalkServiceServicer(metaclass=abc_1.ABCMeta):
 
     Who may call it: callers that show a token which the configuration's
     `crosswalk.tokens` names, in the metadata "authorization: Bearer TOKEN".
-    Every call is recorded, before it is answered, in an append-only log whose
-    entries each hold the digest of the one before. Besides the errors
-    listed, every RPC may answer:
+    Every Reidentify with a known token, refused or not, is recorded, before it
+    is answered, in an append-only log whose entries each hold the digest of
+    the one before. Besides the errors listed, every RPC may answer:
       UNAUTHENTICATED (CALLER_UNKNOWN): no token, or an unknown one.
       PERMISSION_DENIED (CALLER_NOT_PERMITTED): the token may not do this.
       INVALID_ARGUMENT (INVALID_FIELD): BadRequest names the field.
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the token is not from this
         request.
+      DATA_LOSS (STORE_DAMAGED): what is asked for, or the end of the log, is
+        not as it was written; nothing is told then.
+      RESOURCE_EXHAUSTED (DISK_FULL): the log cannot be written.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
         (INTERNAL).
     """

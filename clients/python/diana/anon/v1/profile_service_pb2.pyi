@@ -215,9 +215,12 @@ class AttributeDifference(message.Message):
     keyword: builtins.str
     """Its keyword; empty for a private attribute."""
     left: builtins.str
-    """What the left one does: an action's name, as profiles write them."""
+    """What the left one does: an action's name, as profiles write them, or
+    "identity"; where conditions have a say, in brackets behind it what is
+    done then: "keep (remove if Modality = CT)".
+    """
     right: builtins.str
-    """What the right one does."""
+    """What the right one does, likewise."""
     def __init__(
         self,
         *,

@@ -91,8 +91,7 @@ class Receipt(message.Message):
     "sop_instance_uid" and "study_uid" (the result's), "profile",
     "profile_sha256", "standard" ("PS3.15 2026c"), "methods" (codes of CID
     7050), "software", "actions_sha256", "pixels" (null, or what was done),
-    "scan" ("clean", or "released" with who released it), "created" (RFC
-    3339).
+    "scan" ("clean", or {"released": who let it go}), "created" (RFC 3339).
     """
     signature: builtins.bytes
     """Ed25519 (RFC 8032) over `statement`: 64 bytes."""
@@ -101,7 +100,9 @@ class Receipt(message.Message):
     actions: builtins.bytes
     """Every action: a JSON array in UTF-8 of ["TAG PATH", "ACTION"], whose
     SHA-256 is the statement's "actions_sha256". A path is tags and item
-    numbers from 0: "(0040,0275)[0].(0040,0009)". Never values.
+    numbers from 0: "(0040,0275)[0].(0040,0009)". Never values. Where the
+    array would be longer than 1 MiB, "[*]" stands for the items of a
+    sequence, and each action is told once.
     """
     def __init__(
         self,

@@ -97,7 +97,8 @@ class Subject(message.Message):
     SEX_FIELD_NUMBER: builtins.int
     patient_id: builtins.str
     """Patient ID (0010,0020). Required by scheme KEYED, unless the domain
-    takes names for its subject key. Leading and trailing spaces do not
+    takes names for its subject key: then it stands in where name or birth
+    date are missing, so that nobody becomes another. Leading and trailing spaces do not
     count. At most 1,024 bytes.
     """
     issuer: builtins.str
@@ -124,7 +125,8 @@ class Subject(message.Message):
     @builtins.property
     def reference_date(self) -> date_pb2.Date:
         """The day that `age_years` refers to: the study's, for example. Required
-        with `age_years`.
+        with `age_years`. With a birth date scheme KEYED looks at it for one
+        thing only: who is over 89 on this day.
         """
 
     def __init__(
@@ -171,7 +173,10 @@ class Identity(message.Message):
     @builtins.property
     def birth_date(self) -> date_pb2.Date:
         """A birth date near the true one. Absent when the subject had neither
-        birth date nor age.
+        birth date nor age. In scheme KEYED, a subject who is over 89 on the
+        reference date gets one that says 90 on that day, moved by the time
+        offset, and for three months around it; it comes from that day only.
+        Without a reference date nothing tells an old subject from another.
         """
 
     @builtins.property
@@ -517,14 +522,21 @@ class Domain(message.Message):
     SCHEME_FIELD_NUMBER: builtins.int
     KEY_PRESENT_FIELD_NUMBER: builtins.int
     KEY_VERSION_FIELD_NUMBER: builtins.int
+    UID_SCHEME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, under the rule of a store's name."""
     scheme: Scheme.ValueType
     """How it mints."""
     key_present: builtins.bool
-    """Whether its key is in place. Always true for a domain that needs none."""
+    """Whether its key is in place. Scheme DIANA2 mints identities without one,
+    and maps accession numbers and UIDs with it.
+    """
     key_version: builtins.int
     """The newest version of its key, from 1; 0 where there is none."""
+    uid_scheme: Scheme.ValueType
+    """How it maps UIDs: by key, or (a domain of scheme DIANA2 that asks for
+    it) as diana2 did. Never SCHEME_UNSPECIFIED.
+    """
     def __init__(
         self,
         *,
@@ -532,10 +544,11 @@ class Domain(message.Message):
         scheme: Scheme.ValueType = ...,
         key_present: builtins.bool = ...,
         key_version: builtins.int = ...,
+        uid_scheme: Scheme.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["key_present", b"key_present", "key_version", b"key_version", "name", b"name", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["key_present", b"key_present", "key_version", b"key_version", "name", b"name", "scheme", b"scheme", "uid_scheme", b"uid_scheme"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -608,18 +621,24 @@ class LeaseUidKeyResponse(message.Message):
 
     UID_KEY_FIELD_NUMBER: builtins.int
     ACCESSION_NUMBER_KEY_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     uid_key: builtins.bytes
     """The subkey: 32 bytes. A secret."""
     accession_number_key: builtins.bytes
     """The subkey that accession numbers are mapped with: 32 bytes. A secret."""
+    key_version: builtins.int
+    """The version of the domain's key that both come from. Mint with the same
+    one, so that a rotation meanwhile does not part identities and UIDs.
+    """
     def __init__(
         self,
         *,
         uid_key: builtins.bytes = ...,
         accession_number_key: builtins.bytes = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_number_key", b"accession_number_key", "uid_key", b"uid_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_number_key", b"accession_number_key", "key_version", b"key_version", "uid_key", b"uid_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

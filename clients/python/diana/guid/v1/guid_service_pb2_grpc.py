@@ -42,6 +42,7 @@ class GuidServiceStub(object):
     INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
     field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+    NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
     FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
     there.
     RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -108,6 +109,7 @@ class GuidServiceServicer(object):
     INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
     field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+    NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
     FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
     there.
     RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -136,8 +138,14 @@ class GuidServiceServicer(object):
         the first message. Two different subjects of one stream that would get
         the same id are told from one another: the later one gets
         FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-        whose ids are made from a few letters of the name. Send while you read:
-        the server does not hold more than a few messages. Idempotent.
+        whose ids are made from a few letters of the name. Subjects differ by
+        Patient ID and issuer; without a Patient ID by name, birth date and sex.
+        Send while you read: the server does not hold more than a few messages,
+        and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+
+        Errors:
+        INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+        DIANA2 has 2,000,000 different ids already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,10 +176,10 @@ class GuidServiceServicer(object):
         version 8 (RFC 9562), and write "2.25." and that UUID as an integer
         (PS3.5 section B.2). MapIdentifiers answers the same.
 
-        Accession numbers likewise, under a key of their own: strip spaces at
-        both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-        big endian) and the text in UTF-8, and write the first 10 bytes in
-        base32 (RFC 4648).
+        Accession numbers likewise, under a key of their own: strip NUL and
+        spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+        (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+        write the first 10 bytes in base32 (RFC 4648).
 
         Errors:
         INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
@@ -262,6 +270,7 @@ class GuidService(object):
     INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
     field.
     NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+    NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
     FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
     there.
     RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL

@@ -43,6 +43,7 @@ class GuidServiceStub:
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+      NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
       FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
         there.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -66,8 +67,14 @@ class GuidServiceStub:
     the first message. Two different subjects of one stream that would get
     the same id are told from one another: the later one gets
     FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-    whose ids are made from a few letters of the name. Send while you read:
-    the server does not hold more than a few messages. Idempotent.
+    whose ids are made from a few letters of the name. Subjects differ by
+    Patient ID and issuer; without a Patient ID by name, birth date and sex.
+    Send while you read: the server does not hold more than a few messages,
+    and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+        DIANA2 has 2,000,000 different ids already.
     """
     MapIdentifiers: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
@@ -90,10 +97,10 @@ class GuidServiceStub:
     version 8 (RFC 9562), and write "2.25." and that UUID as an integer
     (PS3.5 section B.2). MapIdentifiers answers the same.
 
-    Accession numbers likewise, under a key of their own: strip spaces at
-    both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-    big endian) and the text in UTF-8, and write the first 10 bytes in
-    base32 (RFC 4648).
+    Accession numbers likewise, under a key of their own: strip NUL and
+    spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+    (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+    write the first 10 bytes in base32 (RFC 4648).
 
     Errors:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
@@ -128,6 +135,7 @@ class GuidServiceAsyncStub(GuidServiceStub):
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+      NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
       FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
         there.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -148,8 +156,14 @@ class GuidServiceAsyncStub(GuidServiceStub):
     the first message. Two different subjects of one stream that would get
     the same id are told from one another: the later one gets
     FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-    whose ids are made from a few letters of the name. Send while you read:
-    the server does not hold more than a few messages. Idempotent.
+    whose ids are made from a few letters of the name. Subjects differ by
+    Patient ID and issuer; without a Patient ID by name, birth date and sex.
+    Send while you read: the server does not hold more than a few messages,
+    and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+
+    Errors:
+      INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+        DIANA2 has 2,000,000 different ids already.
     """
     MapIdentifiers: aio.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]  # type: ignore[assignment]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
@@ -172,10 +186,10 @@ class GuidServiceAsyncStub(GuidServiceStub):
     version 8 (RFC 9562), and write "2.25." and that UUID as an integer
     (PS3.5 section B.2). MapIdentifiers answers the same.
 
-    Accession numbers likewise, under a key of their own: strip spaces at
-    both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-    big endian) and the text in UTF-8, and write the first 10 bytes in
-    base32 (RFC 4648).
+    Accession numbers likewise, under a key of their own: strip NUL and
+    spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+    (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+    write the first 10 bytes in base32 (RFC 4648).
 
     Errors:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
@@ -209,6 +223,7 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
+      NOT_FOUND (KEY_VERSION_UNKNOWN): the domain's key has no such version.
       FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key file is not
         there.
       RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE (STOPPING), INTERNAL
@@ -245,8 +260,14 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         the first message. Two different subjects of one stream that would get
         the same id are told from one another: the later one gets
         FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-        whose ids are made from a few letters of the name. Send while you read:
-        the server does not hold more than a few messages. Idempotent.
+        whose ids are made from a few letters of the name. Subjects differ by
+        Patient ID and issuer; without a Patient ID by name, birth date and sex.
+        Send while you read: the server does not hold more than a few messages,
+        and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
+
+        Errors:
+          INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
+            DIANA2 has 2,000,000 different ids already.
         """
 
     @abc_1.abstractmethod
@@ -281,10 +302,10 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         version 8 (RFC 9562), and write "2.25." and that UUID as an integer
         (PS3.5 section B.2). MapIdentifiers answers the same.
 
-        Accession numbers likewise, under a key of their own: strip spaces at
-        both ends, take HMAC-SHA-256 of the text's length in bytes (four bytes,
-        big endian) and the text in UTF-8, and write the first 10 bytes in
-        base32 (RFC 4648).
+        Accession numbers likewise, under a key of their own: strip NUL and
+        spaces at both ends, take HMAC-SHA-256 of the text's length in bytes
+        (four bytes, big endian) and the text in UTF-8 and Unicode form NFC, and
+        write the first 10 bytes in base32 (RFC 4648).
 
         Errors:
           INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2

@@ -131,6 +131,8 @@ class KeyServiceServicer(object):
         INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
         this domain.
         ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+        FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+        operator's file, which the service may not change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,6 +75,8 @@ class KeyServiceStub:
       INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
         this domain.
       ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+        operator's file, which the service may not change.
     """
     GetSealingKey: grpc.UnaryUnaryMultiCallable[key_service_pb2.GetSealingKeyRequest, key_service_pb2.GetSealingKeyResponse]
     """GetSealingKey answers the public key that keys for this service are to
@@ -128,6 +130,8 @@ class KeyServiceAsyncStub(KeyServiceStub):
       INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
         this domain.
       ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+      FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+        operator's file, which the service may not change.
     """
     GetSealingKey: aio.UnaryUnaryMultiCallable[key_service_pb2.GetSealingKeyRequest, key_service_pb2.GetSealingKeyResponse]  # type: ignore[assignment]
     """GetSealingKey answers the public key that keys for this service are to
@@ -202,6 +206,8 @@ class KeyServiceServicer(metaclass=abc_1.ABCMeta):
           INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
             this domain.
           ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
+          FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
+            operator's file, which the service may not change.
         """
 
     @abc_1.abstractmethod

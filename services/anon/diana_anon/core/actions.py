@@ -1,0 +1,41 @@
+"""What was done to one object, element by element: for receipts, reports and dry runs. It holds no values."""
+
+from __future__ import annotations
+
+from diana_common.tags import tag_hex
+
+
+class ActionLog:
+    """Collects an action for every element that was not kept as it was, in the order of the source.
+
+    `actions` holds (path, action): the path is tags and item numbers from 0, "(0040,0275)[0].(0040,0009)"; the
+    action is one of a profile's (`profile.Action`), or "identity" for what the mint gave.
+    """
+
+    def __init__(self) -> None:
+        self.actions: list[tuple[str, str]] = []
+        self._within = ""
+        self._outer: list[str] = []
+
+    def add(self, tag: int, action: str) -> None:
+        """An element of the data set entered last."""
+        self.actions.append((self._within + shown(tag), action))
+
+    def add_item(self, tag: int, item: int, action: str) -> None:
+        """A whole item of a sequence."""
+        self.actions.append((f"{self._within}{shown(tag)}[{item}]", action))
+
+    def enter(self, tag: int, item: int) -> None:
+        """What follows is in an item of a sequence, until `leave`."""
+        self._outer.append(self._within)
+        self._within += f"{shown(tag)}[{item}]."
+
+    def leave(self) -> None:
+        """Back in the data set that holds the sequence."""
+        self._within = self._outer.pop()
+
+
+def shown(tag: int) -> str:
+    """A tag as paths write it: "(0010,0020)"."""
+    text = tag_hex(tag)
+    return f"({text[:4]},{text[4:]})"

@@ -1,0 +1,84 @@
+"""What one piece of work needs of the mint, held in memory for as long as it lasts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache, partial
+
+from diana_anon.core.engine import Identity
+from diana_anon.core.ports import Mint
+from diana_anon.core.text.cleaner import TextCleaner
+from diana_anon.core.text.identifiers import Identifiers
+from diana_anon.core.uids import Pseudonyms
+from diana_common.errors import DianaError
+from diana_common.hierarchical_uid import HierarchicalUids
+from diana_common.uidmap import map_accession_number, map_uid
+
+_SUBJECTS_HELD = 1024
+_CLEANERS_HELD = 64
+
+Standing = tuple[str, str, str]
+"""Where an instance stands: its Study, Series and SOP Instance UID."""
+
+
+class Identities:
+    """One domain's identities and pseudonyms. Safe to use from several threads."""
+
+    def __init__(self, mint: Mint, domain: str, instances: Callable[[], Iterable[Standing]] = tuple) -> None:
+        """`instances` are all those of the work; a domain is told of them if its UIDs depend on where they stand.
+
+        Raises what `Mint.keys` and `instances` do.
+        """
+        self.of = lru_cache(_SUBJECTS_HELD)(partial(mint.identity, domain))
+        """The identity of a subject. Raises what `Mint.identity` does."""
+        self._cleaner = lru_cache(_CLEANERS_HELD)(TextCleaner)
+        keys = mint.keys(domain)
+        self._keyed: Pseudonyms | None = None
+        if keys is not None:
+            accession_number = partial(map_accession_number, keys.accession_numbers)
+            self._keyed = Pseudonyms(partial(map_uid, keys.uids), accession_number)
+            return
+        standing = list(instances())
+        accession_number = partial(mint.accession_number, domain)
+        self._of_patient = lru_cache(_SUBJECTS_HELD)(lambda patient: _Hierarchy(patient, standing, accession_number))
+
+    def cleaner(self, known: Identifiers, offset: timedelta | None) -> TextCleaner:
+        """What strikes these identifiers from texts; the instances of a study share it, whose UIDs only differ."""
+        return self._cleaner(replace(known, uids=frozenset(), stamps=frozenset()), offset)
+
+    def pseudonyms(self, identity: Identity, standing: Standing) -> Pseudonyms:
+        """What the UIDs and accession numbers of an instance become. Raises UID_COLLISION."""
+        if self._keyed is not None:
+            return self._keyed
+        hierarchy = self._of_patient(identity.patient_id)
+        hierarchy.place(standing)
+        return hierarchy.pseudonyms
+
+
+class _Hierarchy:
+    """One patient's UIDs in a domain that maps them as diana2 did; none if two of the work would become one."""
+
+    def __init__(self, patient_id: str, standing: Iterable[Standing], accession_number: Callable[[str], str]) -> None:
+        self._uids = HierarchicalUids(patient_id)
+        self._lock = threading.Lock()
+        self._collision: DianaError | None = None
+        try:
+            for one in standing:
+                self._uids.place(*one)
+        except DianaError as collision:
+            self._collision = collision
+        self.pseudonyms = Pseudonyms(self._uid, accession_number)
+
+    def place(self, standing: Standing) -> None:
+        """Tell where an instance stands. Raises UID_COLLISION."""
+        with self._lock:
+            if self._collision is not None:
+                raise DianaError(self._collision.reason, self._collision.message)
+            self._uids.place(*standing)
+
+    def _uid(self, uid: str) -> str:
+        with self._lock:
+            return self._uids.uid(uid)

@@ -1,0 +1,69 @@
+"""The report of a dry run: from what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from diana_anon.core import tables
+from diana_anon.core.findings import FindingsReader, Refusal
+from diana_anon.core.receipts import software
+from diana_anon.core.reports.model import Acted, Facts, Held, Operations, Refused, Remaining, Report, Study, attribute
+
+
+def previewed(operation: str, findings: FindingsReader, operations: Operations) -> Report | None:
+    """The report; None if the operation was no dry run, or has been forgotten. Raises STORE_DAMAGED."""
+    head = findings.head(operation)
+    if head is None:
+        return None
+    counts = dict.fromkeys(("studies", "instances", "refused", "quarantined", "conflicts", "texts"), 0)
+    left_out = 0
+    for study in findings.studies(operation):
+        counts["studies"] += 1
+        counts["instances"] += study.instances
+        counts["refused"] += study.refused
+        counts["quarantined"] += study.held
+        left_out += study.left_out
+    counts["conflicts"], counts["texts"] = findings.totals(operation)
+    return Report(
+        preview=True,
+        facts=operations.facts(operation) or Facts(operation),
+        basis={
+            "profile": head.profile,
+            "profile_sha256": head.profile_sha256,
+            "standard": f"PS3.15 {tables.EDITION}",
+            "software": software(),
+            "domain": head.domain,
+        },
+        methods=head.methods,
+        counts=counts,
+        studies=lambda: (
+            Study(one.new_study_uid, one.study_uid, one.instances, one.refused) for one in findings.studies(operation)
+        ),
+        actions=lambda: (Acted(path, attribute(path), act, n) for path, act, n in findings.actions(operation)),
+        refused=partial(_refused, operation, findings, operations),
+        held=partial(_held, operation, findings),
+        conflicts=lambda: (_line(uid, one) for uid, one in findings.refusals(operation, conflicts=True)),
+        texts=lambda: (Remaining(path, attribute(path), text, n) for path, text, n in findings.texts(operation)),
+        proofs=lambda: iter(()),
+        keys=(),
+        left_out=left_out,
+    )
+
+
+def _refused(operation: str, findings: FindingsReader, operations: Operations) -> Iterator[Refused]:
+    """Instances that would be refused, then studies that could not be read."""
+    for uid, one in findings.refusals(operation, conflicts=False):
+        if not one.held:
+            yield _line(uid, one)
+    yield from operations.failures(operation)
+
+
+def _held(operation: str, findings: FindingsReader) -> Iterator[Held]:
+    for uid, one in findings.refusals(operation, conflicts=False):
+        if one.held:
+            yield Held("", one.sop_instance_uid, uid, one.reason.lower(), one.detail or one.message, "")
+
+
+def _line(study_uid: str, one: Refusal) -> Refused:
+    return Refused(one.sop_instance_uid, study_uid, one.reason, one.message, one.detail)

@@ -1,0 +1,1 @@
+"""The services that anon answers for, over the core: one module a service."""

@@ -1,0 +1,52 @@
+"""What does anon's operations; one that a crash cut short goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from diana.anon.v1 import anon_service_pb2 as pb
+from diana_anon.core.cohort import CohortRunner
+from diana_anon.core.findings import FindingsReader
+from diana_anon.core.study import StudyDeidentifier
+from diana_anon.wire.anon import (
+    cohort_job_from_proto,
+    cohort_outcome_to_proto,
+    study_job_from_proto,
+    study_outcome_to_proto,
+)
+from diana_server.operations import Work
+
+STUDY, STUDIES, PREVIEW = "anon.study", "anon.studies", "anon.preview"
+"""The kinds of operations; the payload of each is its request, without the request_id."""
+
+
+def study_handler(studies: StudyDeidentifier) -> Callable[[Work], pb.AnonymizeStudyResult]:
+    """What does an operation of kind `anon.study`."""
+
+    def handle(work: Work) -> pb.AnonymizeStudyResult:
+        job = study_job_from_proto(pb.AnonymizeStudyRequest.FromString(work.payload))
+        return study_outcome_to_proto(job.target_store, studies.run(job, work))
+
+    return handle
+
+
+def preview_handler(cohorts: CohortRunner, findings: FindingsReader) -> Callable[[Work], pb.AnonymizeStudiesResult]:
+    """What does an operation of kind `anon.preview`."""
+    looked_at = studies_handler(cohorts)
+
+    def handle(work: Work) -> pb.AnonymizeStudiesResult:
+        result = looked_at(work)
+        result.conflict_count, result.remaining_text_count = findings.totals(work.operation)
+        return result
+
+    return handle
+
+
+def studies_handler(cohorts: CohortRunner) -> Callable[[Work], pb.AnonymizeStudiesResult]:
+    """What does an operation of kind `anon.studies`."""
+
+    def handle(work: Work) -> pb.AnonymizeStudiesResult:
+        job = cohort_job_from_proto(pb.AnonymizeStudiesRequest.FromString(work.payload))
+        return cohort_outcome_to_proto(job.target_store, cohorts.run(job, work))
+
+    return handle

@@ -1,0 +1,42 @@
+"""The tables of `proof.sqlite`. Digests are 32 bytes; actions are JSON, deflated, kept once for all that share them."""
+
+from __future__ import annotations
+
+STEPS = (
+    """
+    CREATE TABLE actions (sha256 BLOB PRIMARY KEY, deflated BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE receipt (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        sop_instance_uid TEXT NOT NULL,
+        result_sha256 BLOB NOT NULL,
+        statement BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        key_id TEXT NOT NULL,
+        actions BLOB NOT NULL REFERENCES actions (sha256)
+    );
+    CREATE UNIQUE INDEX receipt_once ON receipt (operation, sop_instance_uid);
+    CREATE INDEX receipt_study ON receipt (study_uid, sop_instance_uid, number);
+    CREATE INDEX receipt_instance ON receipt (sop_instance_uid, number);
+    CREATE INDEX receipt_result ON receipt (result_sha256, number);
+    CREATE TABLE quarantine (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        operation TEXT NOT NULL,
+        source_store TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        sop_instance_uid TEXT NOT NULL,
+        source_sha256 BLOB NOT NULL,
+        profile TEXT NOT NULL,
+        profile_sha256 BLOB NOT NULL,
+        why INTEGER NOT NULL,
+        detail TEXT NOT NULL,
+        created REAL NOT NULL,
+        released_by TEXT NOT NULL DEFAULT ''
+    );
+    CREATE UNIQUE INDEX quarantine_once ON quarantine (operation, source_sha256, why);
+    CREATE INDEX quarantine_source ON quarantine (source_sha256, profile_sha256, why, released_by);
+    """,
+)
+"""What brings a file from each version to the next, the first from nothing; a file's version is how many it has had."""

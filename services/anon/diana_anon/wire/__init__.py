@@ -1,0 +1,1 @@
+"""Between protobuf and anon's own words: one module a service."""

@@ -1,0 +1,92 @@
+"""Two people with one id, told from one another while many are minted."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from array import array
+
+from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_guid.core.name_words import name_words
+from diana_guid.core.subject import Identity, Subject
+
+MOST_IDS = 2_000_000
+"""Different ids that one watch remembers."""
+
+_FIRST_SLOTS = 1 << 10
+_EMPTY = 0
+
+
+class CollisionWatch:
+    """Remembers who got which id: a table of two 8-byte digests for each, at most half full.
+
+    That is 64 MB for `MOST_IDS`, and 96 MB while it grows for the last time. Digests are keyed at random, so that
+    nobody makes two subjects that look the same; two ids do by chance with one in ten million full watches. Not for
+    several threads.
+    """
+
+    def __init__(self, most_ids: int = MOST_IDS) -> None:
+        self._most_ids = most_ids
+        self._key = secrets.token_bytes(16)
+        self._count = 0
+        self._ids, self._people = _table(_FIRST_SLOTS), _table(_FIRST_SLOTS)
+
+    def check(self, subject: Subject, identity: Identity, path: str = "subject") -> None:
+        """Refuse an id that somebody else has got: IDENTITY_COLLISION naming `path`.
+
+        Somebody else has another Patient ID or issuer; without a Patient ID, another name (its words in any order
+        and case), birth date or sex. Raises RESULT_TOO_LARGE for one id more than may be remembered.
+        """
+        new_id, person = self._digest(identity.id), self._digest(_person(subject))
+        slot = self._slot(new_id)
+        if self._ids[slot] == _EMPTY:
+            self._remember(slot, new_id, person)
+        elif self._people[slot] != person:
+            description = "would get the id of another subject of this stream"
+            raise DianaError(
+                Reason.IDENTITY_COLLISION, f"{path}: {description}", fields=[FieldViolation(path, description)]
+            )
+
+    def _remember(self, slot: int, new_id: int, person: int) -> None:
+        if self._count == self._most_ids:
+            raise DianaError(
+                Reason.RESULT_TOO_LARGE,
+                f"A stream of scheme diana2 may have {self._most_ids} different subjects: begin another.",
+            )
+        self._ids[slot], self._people[slot] = new_id, person
+        self._count += 1
+        if 2 * self._count > len(self._ids):
+            self._grow()
+
+    def _grow(self) -> None:
+        ids, people = self._ids, self._people
+        self._ids, self._people = _table(2 * len(ids)), _table(2 * len(ids))
+        for new_id, person in zip(ids, people, strict=True):
+            if new_id != _EMPTY:
+                slot = self._slot(new_id)
+                self._ids[slot], self._people[slot] = new_id, person
+
+    def _slot(self, new_id: int) -> int:
+        """Where an id stands, or would."""
+        ids = self._ids
+        mask = len(ids) - 1
+        slot = new_id & mask
+        while ids[slot] not in (new_id, _EMPTY):
+            slot = (slot + 1) & mask
+        return slot
+
+    def _digest(self, text: str) -> int:
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).digest()
+        return int.from_bytes(digest, "big") or 1
+
+
+def _table(slots: int) -> array[int]:
+    return array("Q", bytes(8 * slots))
+
+
+def _person(subject: Subject) -> str:
+    patient_id = subject.patient_id.strip("\0 ")
+    if patient_id:
+        return repr((patient_id, subject.issuer.strip("\0 ")))
+    name = name_words(subject.name) or subject.name.strip("\0 ")
+    return repr((name, subject.birth_date, subject.age_years, subject.reference_date, subject.sex))

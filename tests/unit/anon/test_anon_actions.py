@@ -1,0 +1,60 @@
+"""The log of actions: where, what, never a value; and the same bytes with and without it."""
+
+from __future__ import annotations
+
+from diana_anon.core.actions import ActionLog
+from diana_anon.core.profile import Profile
+from diana_anon.core.tables import Option
+from tests.support.dicom_files import make_small
+from tests.unit.anon.engine_files import profile, under
+from tests.unit.common.builder import element, item, part10
+
+MODIFIED = Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED_DATES
+EVERY = profile(MODIFIED, Option.CLEAN_DESCRIPTORS, Option.RETAIN_SAFE_PRIVATE, Option.CLEAN_STRUCTURED_CONTENT)
+
+
+def actions(data: bytes, chosen: Profile) -> dict[str, str]:
+    log = ActionLog()
+    under(data, chosen, log=log)
+    return dict(log.actions)
+
+
+def test_the_log_costs_no_byte() -> None:
+    assert under(make_small(), EVERY, log=ActionLog()) == under(make_small(), EVERY)
+
+
+def test_every_kind_of_action_is_named_as_profiles_name_it() -> None:
+    found = actions(make_small(), EVERY)
+    assert found["(0010,0010)"] == found["(0010,0020)"] == found["(0010,0030)"] == "identity"
+    assert found["(0008,0018)"] == "map"
+    assert found["(0008,0020)"] == "shift"
+    assert found["(0008,0050)"] == "empty"
+    assert found["(0008,1010)"] == "remove"
+    assert found["(0019,0010)"] == found["(0019,1001)"] == "remove"
+    assert "(0028,0010)" not in found and "(7FE0,0010)" not in found
+
+
+def test_text_that_stays_as_it_is_is_no_action() -> None:
+    text = element(0x00081030, "LO", b"CT Thorax ")
+    assert "(0008,1030)" not in actions(part10(text), EVERY)
+    planted = element(0x00081030, "LO", b"CT ZQPLANTED")
+    assert actions(part10(planted), EVERY)["(0008,1030)"] == "clean"
+
+
+def test_paths_lead_through_items() -> None:
+    requests = item(element(0x00080050, "SH", b"A1")) + item(element(0x00080050, "SH", b"A2"))
+    nested = element(0x00081115, "SQ", item(element(0x00081140, "SQ", item(b"") + requests)))
+    found = actions(part10(nested, element(0x00100020, "LO", b"X1")), profile())
+    assert found["(0008,1115)[0].(0008,1140)[1].(0008,0050)"] == "empty"
+    assert found["(0008,1115)[0].(0008,1140)[2].(0008,0050)"] == "empty"
+    assert found["(0010,0020)"] == "identity"
+
+
+def test_a_sequence_that_goes_is_one_action() -> None:
+    gone = element(0x00081120, "SQ", item(element(0x00080050, "SH", b"A1")))
+    found = [path for path in actions(part10(gone), profile()) if path.startswith("(0008,1120)")]
+    assert found == ["(0008,1120)"]
+
+
+def test_what_is_dropped_for_being_unsound_is_logged() -> None:
+    assert actions(part10(element(0x00280010, "LO", b"ZQ")), profile())["(0028,0010)"] == "remove"

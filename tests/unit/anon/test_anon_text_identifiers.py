@@ -1,0 +1,147 @@
+"""What is gathered from a header follows from Table E.1-1: its rows, VRs and option columns."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import date
+
+import pytest
+
+from diana_anon.core.profile import Action, Header, Override, Profile, Step, TagPath
+from diana_anon.core.tables import Option
+from diana_anon.core.text.attributes import Kind, Kinds, has_row
+from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered, named
+from diana_anon.core.text.words import folded, is_common, spellings, words
+from diana_common.tags import tag_hex, tag_of
+
+KINDS = {
+    "PatientName": ("PN", Kind.PERSON),
+    "OperatorsName": ("PN", Kind.PERSON),
+    "PatientID": ("LO", Kind.ID),
+    "AccessionNumber": ("SH", Kind.ID),
+    "PatientTelephoneNumbers": ("SH", Kind.ID),
+    "PatientAddress": ("LO", Kind.ID),
+    "InstitutionName": ("LO", Kind.PLACE),
+    "InstitutionAddress": ("ST", Kind.PLACE),
+    "InstitutionCodeSequence": ("SQ", Kind.PLACE),
+    "OtherPatientIDsSequence": ("SQ", Kind.ID),
+    "StationName": ("SH", Kind.STATION),
+    "PerformedStationAETitle": ("AE", Kind.STATION),
+    "DeviceSerialNumber": ("LO", Kind.DEVICE),
+    "StudyDate": ("DA", Kind.DATE),
+    "AcquisitionDateTime": ("DT", Kind.DATE),
+    "PatientBirthDate": ("DA", Kind.BIRTH),
+    "StudyInstanceUID": ("UI", Kind.UID),
+    "SeriesDescription": ("LO", None),
+    "RequestAttributesSequence": ("SQ", None),
+    "PatientAge": ("AS", None),
+    "EthnicGroup": ("SH", None),
+    "Manufacturer": ("LO", None),
+    "BodyPartExamined": ("CS", None),
+    "StudyTime": ("TM", None),
+    "SOPClassUID": ("UI", None),
+    "PatientComments": ("LT", None),
+}
+
+
+def _key(keyword: str) -> str:
+    tag = tag_of(keyword)
+    assert tag is not None
+    return tag_hex(tag)
+
+
+@pytest.mark.parametrize("keyword", KINDS)
+def test_how_an_attribute_tells(keyword: str) -> None:
+    vr, kind = KINDS[keyword]
+    assert Kinds.of(None, None)[_key(keyword), vr] is kind
+
+
+def test_a_name_tells_of_a_person_whatever_its_attribute_and_a_private_text_of_nobody() -> None:
+    kinds = Kinds.of(None, None)
+    assert kinds["00091001", "PN"] is Kind.PERSON
+    assert kinds["00091001", "LO"] is None
+    assert Kinds.of(Kind.PLACE, None)["00080104", "LO"] is Kind.PLACE  # Code Meaning in Institution Code Sequence
+    assert Kinds.of(Kind.PLACE, None)["00080102", "SH"] is None  # Coding Scheme Designator
+    assert has_row(0x00100010)
+    assert not has_row(0x00080070)
+
+
+def header(**values: object) -> Header:
+    vrs = {"Name": "PN", "Date": "DA", "UID": "UI", "Sequence": "SQ"}
+    found = {}
+    for keyword, value in values.items():
+        vr = next((vr for end, vr in vrs.items() if keyword.endswith(end) and keyword != "InstitutionName"), "LO")
+        values_ = [{"Alphabetic": value}] if vr == "PN" else value if isinstance(value, list) else [value]
+        found[_key(keyword)] = {"vr": vr, "Value": values_}
+    return found
+
+
+def test_the_words_of_names() -> None:
+    known = gathered(header(PatientName="van der Berg^Jo^K", OperatorsName="KIM^Anna-Lena^^Dr^III"))
+    assert known.people == {"berg", "kim", "anna", "lena"}
+    assert {"van", "der", "jo", "k", "b", "j"} <= known.beside
+    assert {"vanderberg", "vanderbergjo", "jovanderberg", "kimannalena", "annalenakim"} <= known.runs
+    assert not {"dr", "iii"} & (known.people | known.beside)
+
+
+def test_the_words_of_ids_and_places() -> None:
+    known = gathered(
+        header(PatientID="AB-2020-778899", StudyID="7", AdmissionID="4711", InstitutionName="General Hospital Quimby")
+    )
+    assert known.codes == {"778899", "4711"}
+    assert known.places == {"quimby"}
+    assert {"ab2020778899", "generalhospitalquimby"} <= known.runs
+
+
+def test_dates_are_told_apart_by_whether_an_option_keeps_them() -> None:
+    known = gathered(header(StudyDate="20200131", PatientBirthDate="19610203", StudyInstanceUID="1.2.826.0.1.99.2"))
+    assert known.dates == {date(2020, 1, 31)}
+    assert known.births == {date(1961, 2, 3)}
+    assert known.uids == {"1.2.826.0.1.99.2"}
+    assert known.stamps == {(0x00080020, "20200131"), (0x00100030, "19610203")}
+
+
+def test_items_of_sequences_are_looked_into() -> None:
+    item = header(PatientID="ZZ8811", PatientName="Hidden^Henry")
+    known = gathered(header(OtherPatientIDsSequence=[item]))
+    assert "zz8811" in known.codes
+    assert {"hidden", "henry"} <= known.people
+
+
+def test_what_a_profile_retains_or_keeps_is_not_gathered() -> None:
+    found = header(InstitutionName="Quimby Clinic", StudyDate="20200131", PatientID="AB99123", PatientName="Roe^Jane")
+    options = {Option.RETAIN_INSTITUTION_IDENTITY, Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_FULL_DATES}
+    keep = Override(TagPath((Step(0x00100020),)), Action.KEEP)
+    profile = Profile("p", frozenset(options), overrides=(keep,))
+    known = gathered(found, profile)
+    assert (known.places, known.dates, known.codes) == (frozenset(), frozenset(), frozenset())
+    assert "jane" in known.people
+    assert gathered(found, replace(profile, overrides=())).codes == {"ab99123"}
+
+
+def test_joining_adds_and_keeps_the_object_when_there_is_nothing_to_add() -> None:
+    one, other = named(["Jane Roe"]), named(["K-90210"])
+    both = one | other
+    assert one <= both and other <= both
+    assert both | one is both
+    assert NOBODY | NOBODY is NOBODY
+    assert all(getattr(both, each.name) >= getattr(one, each.name) for each in fields(Identifiers))
+
+
+def test_identifiers_are_not_shown() -> None:
+    assert "jane" not in repr(named(["Jane Roe"]))
+
+
+def test_listed_birth_dates_and_dates() -> None:
+    known = named(["20200131"], births=[date(1961, 2, 3)])
+    assert known.dates == {date(2020, 1, 31)}
+    assert known.births == {date(1961, 2, 3)}
+
+
+def test_words_are_folded() -> None:
+    assert folded("MÜLLER") == folded("Mu\u0308ller") == "muller"
+    assert spellings("Jörg") == {"jorg", "joerg"}
+    assert folded("Łódź") == "lodz"
+    assert folded("ｽﾐｽ") == folded("スミス")
+    assert [word.text for word in words("CT山田_x")] == ["ct", "山", "田", "x"]
+    assert is_common("chest") and not is_common("featherstone")
