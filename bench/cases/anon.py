@@ -20,11 +20,11 @@ from bench.corpora import files
 from bench.harness import Case, Side
 from bench.peers import deidentifiers, orthanc
 from bench.room import BenchError, Place
-from diana_anon.core.engine import Identity, deidentify
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate, Profile
-from diana_anon.core.tables import Option
-from diana_anon.core.uids import Pseudonyms
+from diana_anon.core.rewriting.engine import Identity, deidentify
+from diana_anon.core.rewriting.uids import Pseudonyms
 from diana_client import AnonClient, OperationClient, connect, study_result
 from diana_common.uidmap import map_uid
 

@@ -8,18 +8,18 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from diana_anon.core.deidentifier import Deidentifier
-from diana_anon.core.engine import Identity
 from diana_anon.core.pixels.cleaner import PixelCleaner
 from diana_anon.core.pixels.model import CleanedPixels
+from diana_anon.core.planning.procedure import make_procedure
 from diana_anon.core.ports import Keys, Whole
-from diana_anon.core.procedure import make_procedure
 from diana_anon.core.profile import Header, PixelPolicy
 from diana_anon.core.profiles import shipped_profile
-from diana_anon.core.quarantine import Why
-from diana_anon.core.receipts import PublicKey
-from diana_anon.core.self_scan import leaks
-from diana_anon.core.siblings import gathered_from
+from diana_anon.core.proof.quarantine import Why
+from diana_anon.core.proof.receipts import PublicKey
+from diana_anon.core.proof.self_scan import leaks
+from diana_anon.core.rewriting.engine import Identity
+from diana_anon.core.studies.deidentifier import Deidentifier
+from diana_anon.core.studies.siblings import gathered_from
 from diana_anon.core.subject import Subject, read_subject
 from diana_anon.core.text.identifiers import Identifiers, gathered
 from diana_common.errors import DianaError

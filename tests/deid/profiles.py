@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
 from tests.deid.standard import (
     CHARACTERISTICS,
     CLEAN_DESCRIPTORS,

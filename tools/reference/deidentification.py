@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diana_anon.core import tables
-from diana_anon.core.options import basic_codes
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning import tables
+from diana_anon.core.planning.options import basic_codes
+from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.profile import Action, Profile, TagPath
 from diana_anon.core.profiles import NAMES, option_word, profile_digest, shipped
 from diana_anon.core.profiles.comparing import attributes, done

@@ -16,18 +16,18 @@ from diana.operation.v1.operation_service_pb2_grpc import add_OperationServiceSe
 from diana_anon.adapters import DiskSpool, PrometheusMeter
 from diana_anon.adapters.pixel_engine import PixelEngine
 from diana_anon.config import AnonConfig, CrosswalkConfig, ProfileConfig
-from diana_anon.core.books import Books
-from diana_anon.core.cohort import CohortRunner
-from diana_anon.core.crosswalk import Crosswalk
-from diana_anon.core.deidentifier import AT_ONCE, Deidentifier
 from diana_anon.core.pixels.cleaner import PixelCleaner
-from diana_anon.core.preview import StudyPreviewer
-from diana_anon.core.procedure import DEFAULT_PROFILE, Procedure, make_procedure
+from diana_anon.core.planning.procedure import DEFAULT_PROFILE, Procedure, make_procedure
 from diana_anon.core.profiles.catalogue import Catalogue, Loaded, load_profile
+from diana_anon.core.proof.books import Books
+from diana_anon.core.proof.crosswalk import Crosswalk
+from diana_anon.core.proof.trail import Trail
 from diana_anon.core.reports.library import Library
-from diana_anon.core.study import StudyDeidentifier
+from diana_anon.core.studies.cohort import CohortRunner
+from diana_anon.core.studies.deidentifier import AT_ONCE, Deidentifier
+from diana_anon.core.studies.preview import StudyPreviewer
+from diana_anon.core.studies.study import StudyDeidentifier
 from diana_anon.core.texts import TextDeidentifier
-from diana_anon.core.trail import Trail
 from diana_anon.peers import ArchivePeer, GuidPeer, tls_options
 from diana_anon.servicer.anon import AnonServicer
 from diana_anon.servicer.crosswalk import CrosswalkServicer

@@ -116,7 +116,7 @@ def test_receipts_come_in_pages_by_instance(serve: Serve) -> None:
 
 
 def test_what_is_held_back_is_listed_and_let_go(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diana_anon.core.case.leaks", lambda *_: ("(0008,1030)",))
+    monkeypatch.setattr("diana_anon.core.studies.case.leaks", lambda *_: ("(0008,1030)",))
     bench = serve()
     put(bench, STUDIES[0])
     operation = ended(bench, bench.anon.anonymize_study(STUDIES[0], "deid"))

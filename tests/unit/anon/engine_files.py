@@ -14,11 +14,11 @@ from pydicom import Dataset, dcmread
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from diana_anon.core.engine import Contents, Deidentified, Identity, deidentify
-from diana_anon.core.plan import Plan, compile_plan
+from diana_anon.core.planning.plan import Plan, compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate, Profile
-from diana_anon.core.tables import Option
-from diana_anon.core.uids import Pseudonyms
+from diana_anon.core.rewriting.engine import Contents, Deidentified, Identity, deidentify
+from diana_anon.core.rewriting.uids import Pseudonyms
 from diana_common.header import scan
 from diana_common.uidmap import map_accession_number, map_uid
 

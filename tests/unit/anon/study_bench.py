@@ -10,16 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from diana_anon.core.books import Books
-from diana_anon.core.cohort import CohortJob, CohortRunner
-from diana_anon.core.deidentifier import Deidentifier
-from diana_anon.core.engine import Identity
 from diana_anon.core.pixels.model import CleanedPixels
+from diana_anon.core.planning.procedure import make_procedure
 from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, StudySummary
-from diana_anon.core.procedure import make_procedure
 from diana_anon.core.profile import Header, PixelPolicy, Profile
-from diana_anon.core.receipts import PublicKey
-from diana_anon.core.study import StudyDeidentifier, StudyJob
+from diana_anon.core.proof.books import Books
+from diana_anon.core.proof.receipts import PublicKey
+from diana_anon.core.rewriting.engine import Identity
+from diana_anon.core.studies.cohort import CohortJob, CohortRunner
+from diana_anon.core.studies.deidentifier import Deidentifier
+from diana_anon.core.studies.study import StudyDeidentifier, StudyJob
 from diana_anon.core.subject import Subject
 from diana_anon.stores.database import Database
 from diana_anon.stores.quarantine import SqliteQuarantine

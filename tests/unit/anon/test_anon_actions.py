@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diana_anon.core.actions import ActionLog
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.tables import Option
+from diana_anon.core.rewriting.actions import ActionLog
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import profile, under
 from tests.unit.common.builder import element, item, part10

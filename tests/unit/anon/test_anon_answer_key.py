@@ -11,7 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
 from tests.support.corpus import CORPUS, needs_corpus
 from tests.unit.anon.engine_files import profile, under
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core.cohort import CohortOutcome
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.tables import Option
+from diana_anon.core.studies.cohort import CohortOutcome
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from diana_common.uidmap import map_uid

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core.crosswalk import Crosswalk, Passage
+from diana_anon.core.proof.crosswalk import Crosswalk, Passage
+from diana_anon.core.proof.trail import Trail
 from diana_anon.core.subject import Subject
-from diana_anon.core.trail import Trail
 from diana_anon.stores.crosswalk_cipher import read_key
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
 from diana_common.errors import DianaError, Reason
@@ -362,8 +362,8 @@ def test_hexadecimal_keys_serve_too(tmp_path: Path) -> None:
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from diana_anon.core.crosswalk import Crosswalk
-from diana_anon.core.trail import Trail
+from diana_anon.core.proof.crosswalk import Crosswalk
+from diana_anon.core.proof.trail import Trail
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
 from tests.unit.anon.test_anon_crosswalk import KEY, passage
 

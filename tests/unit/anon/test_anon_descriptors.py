@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from diana_anon.core.retext import cleaned, encoded
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
+from diana_anon.core.rewriting.retext import cleaned, encoded
 from diana_common.dicom.charset import repertoire
 from tests.unit.anon.engine_files import Striker, profile, read, under
 from tests.unit.common.builder import element, item, part10

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core import tables
-from diana_anon.core.dummies import dummy
-from diana_anon.core.part10 import IMPLEMENTATION_CLASS_UID
+from diana_anon.core.planning import tables
+from diana_anon.core.rewriting.dummies import dummy
+from diana_anon.core.rewriting.part10 import IMPLEMENTATION_CLASS_UID
 from diana_common.dicom.vr import implicit_vr
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from diana_anon.core.dates import shifted
+from diana_anon.core.rewriting.dates import shifted
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import Dates, new_data_set, new_file
 from tests.unit.common.builder import element, part10

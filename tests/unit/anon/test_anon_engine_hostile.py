@@ -12,7 +12,7 @@ import zlib
 import pytest
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from diana_anon.core.engine import deidentify
+from diana_anon.core.rewriting.engine import deidentify
 from diana_common.dicom.limits import Limits
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 
-from diana_anon.core.actions import ActionLog
-from diana_anon.core.engine import Identity, deidentify
-from diana_anon.core.plan import Plan, compile_plan
+from diana_anon.core.planning.plan import Plan, compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate
-from diana_anon.core.tables import Option
-from diana_anon.core.uids import Pseudonyms
+from diana_anon.core.rewriting.actions import ActionLog
+from diana_anon.core.rewriting.engine import Identity, deidentify
+from diana_anon.core.rewriting.uids import Pseudonyms
 from diana_common.errors import DianaError
 from diana_common.uidmap import map_accession_number
 from tests.support.dicom_files import make_small

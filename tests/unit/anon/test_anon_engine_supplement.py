@@ -7,7 +7,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import (
     Dates,

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from diana_anon.core.deidentifier import Made
-from diana_anon.core.flow import Flow
 from diana_anon.core.ports import Source, Whole
+from diana_anon.core.studies.deidentifier import Made
+from diana_anon.core.studies.flow import Flow
 from diana_common.errors import DianaError, Reason
 
 UIDS = [f"1.2.{number}" for number in range(40)]

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from pydicom import Dataset
 
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate
-from diana_anon.core.tables import Option
 from diana_common.errors import DianaError, Reason
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import profile, read, under

@@ -14,12 +14,12 @@ from pydicom.encaps import encapsulate, generate_frames
 pytest.importorskip("rapidocr", reason="the extra diana-mesh[pixels] is not installed")
 
 from diana_anon.adapters.pixel_engine import PixelEngine
-from diana_anon.core.engine import deidentify
 from diana_anon.core.pixels.cleaner import PixelCleaner
 from diana_anon.core.pixels.model import CleanedPixels, Finding, Region, Shape, Why, Window
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import PixelPolicy, Profile
-from diana_anon.core.tables import Option
+from diana_anon.core.rewriting.engine import deidentify
 from diana_common.errors import DianaError, Reason
 from tests.support.corpus import CORPUS, needs_corpus
 from tests.unit.anon import pixel_files as files

@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from diana_anon.core.pixels.model import CleanedPixels, PixelValue
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.tables import Option
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import profile, read, under
 from tests.unit.common.builder import BIG, EXPLICIT, JPEG, SEQUENCE_END, element, meta, part10

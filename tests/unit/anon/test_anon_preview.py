@@ -13,16 +13,16 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from diana_anon.core import findings as findings_module
-from diana_anon.core.cohort import CohortRunner
-from diana_anon.core.crosswalk import Crosswalk, Passage
-from diana_anon.core.findings import Head, Refusal, StudyFindings, without_items
-from diana_anon.core.preview import StudyPreviewer
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.remaining import free_text
+from diana_anon.core.proof import findings as findings_module
+from diana_anon.core.proof.crosswalk import Crosswalk, Passage
+from diana_anon.core.proof.findings import Head, Refusal, StudyFindings, without_items
+from diana_anon.core.proof.remaining import free_text
+from diana_anon.core.proof.trail import Trail
+from diana_anon.core.studies.cohort import CohortRunner
+from diana_anon.core.studies.preview import StudyPreviewer
 from diana_anon.core.subject import Subject
-from diana_anon.core.tables import Option
-from diana_anon.core.trail import Trail
 from diana_anon.stores import findings as findings_store
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
 from diana_anon.stores.findings import SqliteFindings

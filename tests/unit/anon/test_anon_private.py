@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
 from tests.support.corpus import CORPUS, needs_corpus
 from tests.unit.anon.engine_files import new_uid, profile, read, under, written
 from tests.unit.common.builder import element, item, part10

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action
 from diana_anon.core.profiles import NAMES, check_profile, option_word, read_profile
 from diana_anon.core.profiles.overrides import KEYS as OVERRIDE_KEYS
 from diana_anon.core.profiles.reading import KEYS
-from diana_anon.core.tables import Option
 
 PAGE = (Path(__file__).parents[3] / "docs" / "deidentification.md").read_text(encoding="utf-8")
 EXAMPLE = next(one for one in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if one.startswith("profile:"))

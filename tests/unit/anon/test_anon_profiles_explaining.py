@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.profiles import NAMES, read_profile, shipped
 from diana_anon.core.profiles.comparing import Difference, differences, named_paths
 from diana_anon.core.profiles.explaining import Conditional, Explainer, Explanation

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action, BirthDate, PixelPolicy, Step, TagPath
 from diana_anon.core.profiles import (
     NAMES,
@@ -20,7 +21,6 @@ from diana_anon.core.profiles import (
     shipped_profile,
     shipped_text,
 )
-from diana_anon.core.tables import Option
 from diana_common.errors import DianaError, Reason
 
 HEAD = "profile: mine\n"

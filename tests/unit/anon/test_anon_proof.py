@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from diana_anon.core.planning.tables import EDITION, Option
 from diana_anon.core.ports import ReceiptKey
 from diana_anon.core.profile import PixelPolicy, Profile
-from diana_anon.core.quarantine import Entry, Why
-from diana_anon.core.receipts import Receipt
-from diana_anon.core.tables import EDITION, Option
+from diana_anon.core.proof.quarantine import Entry, Why
+from diana_anon.core.proof.receipts import Receipt
 from diana_common.errors import DianaError, Reason
 from diana_common.uidmap import map_uid
 from tests.unit.anon.study_bench import KEY, STUDY, Cancelled, MemoryWork, StudyBench, instance, job, sop_uid
@@ -177,7 +177,7 @@ def test_without_a_reader_of_text_nothing_is_quarantined(bench: StudyBench) -> N
 
 
 def test_an_identifier_left_in_the_result_holds_it_back(bench: StudyBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diana_anon.core.case.leaks", lambda *_: ("(0008,1030)",))
+    monkeypatch.setattr("diana_anon.core.studies.case.leaks", lambda *_: ("(0008,1030)",))
     work = MemoryWork()
     outcome = bench.studies.run(job(), work)
     assert (outcome.stored, outcome.quarantined) == (0, 3)

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from diana.anon.v1 import receipt_service_pb2 as pb
-from diana_anon.core.receipts import Receipt, canonical, listed
+from diana_anon.core.proof.receipts import Receipt, canonical, listed
 from diana_anon.servicer.receipts import ReceiptServicer
 from diana_anon.stores.database import Database
 from diana_anon.stores.quarantine import SqliteQuarantine

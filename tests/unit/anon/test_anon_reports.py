@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from diana_anon.core.quarantine import Entry, HeldBack, Why
-from diana_anon.core.receipts import PublicKey, Receipt, canonical
+from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
+from diana_anon.core.proof.receipts import PublicKey, Receipt, canonical
 from diana_anon.core.reports import page
 from diana_anon.core.reports.done import done
 from diana_anon.core.reports.library import FORMS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom import Dataset
 
-from diana_anon.core.actions import ActionLog
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
+from diana_anon.core.rewriting.actions import ActionLog
 from tests.unit.anon.engine_files import item as data_set
 from tests.unit.anon.engine_files import new_uid, profile, read, under, written
 

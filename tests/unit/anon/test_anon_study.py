@@ -9,8 +9,8 @@ import pytest
 
 from diana_anon.core.chunks import gathered
 from diana_anon.core.ports import InstanceKey, Piece
-from diana_anon.core.study import StudyOutcome
-from diana_anon.core.tally import Checkpoint, Tally
+from diana_anon.core.studies.study import StudyOutcome
+from diana_anon.core.studies.tally import Checkpoint, Tally
 from diana_common.errors import DianaError, Reason
 from diana_common.uidmap import map_uid
 from tests.unit.anon.study_bench import (

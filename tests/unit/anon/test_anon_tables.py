@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core.tables import EDITION, Option, Rule, attribute_type, chosen_action, rules
+from diana_anon.core.planning.tables import EDITION, Option, Rule, attribute_type, chosen_action, rules
 from tests.support.corpus import CORPUS, needs_corpus
 
 GENERATOR = Path(__file__).parents[3] / "tools" / "make_deid_tables.py"

@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action, Header, Override, Profile, Step, TagPath
-from diana_anon.core.tables import Option
 from diana_anon.core.text.attributes import Kind, Kinds, has_row
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered, named
 from diana_anon.core.text.words import folded, is_common, spellings, words

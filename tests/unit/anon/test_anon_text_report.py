@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.structured import structured_action
-from diana_anon.core.tables import Option
+from diana_anon.core.rewriting.structured import structured_action
 from diana_anon.core.text.identifiers import named
 from diana_anon.core.text.report import cleaned_report, text_offset
 from tests.support.corpus import CORPUS, needs_corpus

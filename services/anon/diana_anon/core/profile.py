@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
 
 Header: TypeAlias = Mapping[str, Any]
 """An instance's header as DICOM JSON (PS3.18 annex F), pixel data left out."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from diana_anon.core.deidentifier import Deidentifier
 from diana_anon.core.ports import Source
-from diana_anon.core.siblings import gathered_from
+from diana_anon.core.studies.deidentifier import Deidentifier
+from diana_anon.core.studies.siblings import gathered_from
 from diana_anon.core.subject import Subject, read_subject
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, named
 from diana_anon.core.text.report import cleaned_report

@@ -11,7 +11,7 @@ import grpc
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana.anon.v1.anon_service_pb2_grpc import AnonServiceServicer
 from diana_anon.core.chunks import gathered
-from diana_anon.core.deidentifier import Deidentifier
+from diana_anon.core.studies.deidentifier import Deidentifier
 from diana_anon.core.texts import TextDeidentifier
 from diana_anon.servicer.operations import PREVIEW, STUDIES, STUDY
 from diana_anon.wire.anon import instance_to_proto, profile_to_proto, store_of, text_job_from_proto

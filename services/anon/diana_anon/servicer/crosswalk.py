@@ -8,8 +8,8 @@ import grpc
 
 from diana.anon.v1 import crosswalk_service_pb2 as pb
 from diana.anon.v1.crosswalk_service_pb2_grpc import CrosswalkServiceServicer
-from diana_anon.core.crosswalk import Crosswalk
 from diana_anon.core.pages import PageTokens
+from diana_anon.core.proof.crosswalk import Crosswalk
 from diana_anon.wire.crosswalk import entry_to_proto, reidentified_to_proto
 from diana_common.errors import DianaError, Reason
 

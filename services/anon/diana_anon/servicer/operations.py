@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from diana.anon.v1 import anon_service_pb2 as pb
-from diana_anon.core.cohort import CohortRunner
-from diana_anon.core.findings import FindingsReader
-from diana_anon.core.study import StudyDeidentifier
+from diana_anon.core.proof.findings import FindingsReader
+from diana_anon.core.studies.cohort import CohortRunner
+from diana_anon.core.studies.study import StudyDeidentifier
 from diana_anon.wire.anon import (
     cohort_job_from_proto,
     cohort_outcome_to_proto,

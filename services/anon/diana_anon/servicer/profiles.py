@@ -6,7 +6,7 @@ import grpc
 
 from diana.anon.v1 import profile_service_pb2 as pb
 from diana.anon.v1.profile_service_pb2_grpc import ProfileServiceServicer
-from diana_anon.core.plan import compile_plan
+from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.profiles import ReadProfile, check_profile, profile_digest, read_profile
 from diana_anon.core.profiles.catalogue import Catalogue
 from diana_anon.core.profiles.comparing import differences, named_paths

@@ -10,7 +10,7 @@ from diana.anon.v1 import receipt_service_pb2 as pb
 from diana.anon.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
 from diana_anon.core.pages import PageTokens
 from diana_anon.core.ports import Ledger, Quarantine, ReceiptKey
-from diana_anon.core.receipts import Receipt, Signer
+from diana_anon.core.proof.receipts import Receipt, Signer
 from diana_anon.core.reports.library import FORMS, Library
 from diana_anon.wire.receipts import entry_to_proto, key_to_proto, receipt_to_proto
 

@@ -9,10 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from diana_anon.core.crosswalk import Passage, Pseudonym
+from diana_anon.core.proof.crosswalk import Passage, Pseudonym
+from diana_anon.core.proof.trail import Entry
+from diana_anon.core.proof.trail import damaged as entry_damaged
 from diana_anon.core.subject import Subject
-from diana_anon.core.trail import Entry
-from diana_anon.core.trail import damaged as entry_damaged
 from diana_anon.stores.crosswalk_cipher import CrosswalkCipher, damaged
 from diana_anon.stores.database import Database
 from diana_common.settings import config_invalid

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from diana_anon.core.findings import Head, Refusal, StudyFindings
+from diana_anon.core.proof.findings import Head, Refusal, StudyFindings
 from diana_anon.core.subject import Subject
 from diana_anon.stores.database import Database
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from diana_anon.core.quarantine import Entry, HeldBack, Why
+from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
 from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from diana_anon.core.ports import ReceiptKey
-from diana_anon.core.receipts import Receipt
+from diana_anon.core.proof.receipts import Receipt
 from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason
 

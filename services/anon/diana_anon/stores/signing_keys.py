@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from diana_anon.core.receipts import PublicKey
+from diana_anon.core.proof.receipts import PublicKey
 from diana_common.errors import DianaError
 from diana_common.settings import config_invalid
 from diana_common.state_files import replace_file

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from diana.anon.v1 import anon_service_pb2 as pb
-from diana_anon.core import tables
-from diana_anon.core.cohort import CohortJob, CohortOutcome
-from diana_anon.core.deidentifier import Made
-from diana_anon.core.procedure import Procedure
-from diana_anon.core.study import StudyJob, StudyOutcome
+from diana_anon.core.planning import tables
+from diana_anon.core.planning.procedure import Procedure
+from diana_anon.core.studies.cohort import CohortJob, CohortOutcome
+from diana_anon.core.studies.deidentifier import Made
+from diana_anon.core.studies.study import StudyJob, StudyOutcome
 from diana_anon.core.texts import TextJob
 from diana_anon.wire.receipts import receipt_to_proto
 from diana_anon.wire.subjects import subject_from_proto

@@ -9,9 +9,9 @@ from google.type.date_pb2 import Date
 
 from diana.anon.v1 import crosswalk_service_pb2 as pb
 from diana.guid.v1 import guid_service_pb2 as guid_pb
-from diana_anon.core.crosswalk import Passage
+from diana_anon.core.proof.crosswalk import Passage
+from diana_anon.core.proof.trail import Entry
 from diana_anon.core.subject import Subject
-from diana_anon.core.trail import Entry
 
 _SEXES = {"F": guid_pb.SEX_FEMALE, "M": guid_pb.SEX_MALE, "O": guid_pb.SEX_OTHER}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from diana.anon.v1 import receipt_service_pb2 as pb
-from diana_anon.core.quarantine import Entry
-from diana_anon.core.receipts import PublicKey, Receipt
+from diana_anon.core.proof.quarantine import Entry
+from diana_anon.core.proof.receipts import PublicKey, Receipt
 
 
 def receipt_to_proto(receipt: Receipt) -> pb.Receipt:

@@ -8,7 +8,7 @@ from typing import Literal
 from google.type.date_pb2 import Date
 
 from diana.guid.v1 import guid_service_pb2 as guid_pb
-from diana_anon.core.engine import Identity
+from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.subject import Subject
 from diana_common.errors import DianaError, FieldViolation, Reason
 

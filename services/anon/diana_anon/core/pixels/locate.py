@@ -6,8 +6,8 @@ import mmap
 from dataclasses import dataclass, field
 from typing import cast
 
-from diana_anon.core.elements import PIXEL_DATA, Element, Reader
-from diana_anon.core.part10 import inflated
+from diana_anon.core.rewriting.elements import PIXEL_DATA, Element, Reader
+from diana_anon.core.rewriting.part10 import inflated
 from diana_common.dicom.context import Context
 from diana_common.dicom.limits import DEFAULT_LIMITS, Limits, Odd, Short, truncated
 from diana_common.dicom.read import DEFLATED, file_meta, first_context

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from diana_anon.core.plan import Plan, compile_plan
+from diana_anon.core.planning.plan import Plan, compile_plan
 from diana_anon.core.profile import Profile
 from diana_anon.core.profiles.digest import profile_digest
 from diana_anon.core.profiles.document import MAX_BYTES

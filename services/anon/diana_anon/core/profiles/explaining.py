@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from diana_anon.core import private, tables
-from diana_anon.core.content import CONTENT_SEQUENCE
-from diana_anon.core.graphics import is_bitmap_or_curve
-from diana_anon.core.options import basic_codes
-from diana_anon.core.overrides import IDENTITY, METHOD_TAGS, fitting, rule_of
-from diana_anon.core.plan import Plan
+from diana_anon.core.planning import private, tables
+from diana_anon.core.planning.options import basic_codes
+from diana_anon.core.planning.overrides import IDENTITY, METHOD_TAGS, fitting, rule_of
+from diana_anon.core.planning.plan import Plan
+from diana_anon.core.planning.rules import ACTIONS, FREE_TEXT_VRS, Kind, Path, Rule
+from diana_anon.core.planning.supplement import may_tell
 from diana_anon.core.profile import Action, BirthDate, Override, Step, TagPath
 from diana_anon.core.profiles.paths import path_text, tags_text
 from diana_anon.core.profiles.reading import Origin, ReadProfile, option_word
-from diana_anon.core.rules import ACTIONS, FREE_TEXT_VRS, Kind, Path, Rule
-from diana_anon.core.supplement import may_tell
-from diana_anon.core.uids import names_a_kind
+from diana_anon.core.rewriting.content import CONTENT_SEQUENCE
+from diana_anon.core.rewriting.graphics import is_bitmap_or_curve
+from diana_anon.core.rewriting.uids import names_a_kind
 from diana_common.dicom.vr import implicit_vr
 from diana_common.sop_classes import sop_class_name
 from diana_common.tags import keyword_of
@@ -198,7 +198,7 @@ class Explainer:
             return "PS3.6 does not know it: removed, since nobody can say that it is safe."
         none = "Table E.1-1 has no row for it"
         if may_tell(tag, vr):
-            return f"{none}; it may tell who somebody is all the same (core/supplement.py)."
+            return f"{none}; it may tell who somebody is all the same (core/planning/supplement.py)."
         if vr == "UI":
             kind = "names a kind of thing, not an entity" if names_a_kind(tag) else "identifies an entity"
             return f"{none}; its UID {kind}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diana_anon.core.overrides import fault
+from diana_anon.core.planning.overrides import fault
 from diana_anon.core.profile import Action, Condition, Override, TagPath
 from diana_anon.core.profiles.conditions import bind, compile_condition
 from diana_anon.core.profiles.document import Node

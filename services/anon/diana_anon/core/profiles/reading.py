@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate, Override, PixelPolicy, Profile
 from diana_anon.core.profiles.document import Entries, Node, NotADocument, Scalar, read_document
 from diana_anon.core.profiles.faults import Fault, Faults, TooManyFaults, profile_invalid
 from diana_anon.core.profiles.fields import FieldReader, Fields
 from diana_anon.core.profiles.overrides import OverrideReader
-from diana_anon.core.tables import Option
 from diana_common.settings import nearest
 
 KEYS = ("profile", "description", "extends", "options", "birth_date", "pixels", "overrides")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from diana_anon.core.findings import without_items
 from diana_anon.core.ports import Ledger, Quarantine
-from diana_anon.core.receipts import Receipt, Signer
+from diana_anon.core.proof.findings import without_items
+from diana_anon.core.proof.receipts import Receipt, Signer
 from diana_anon.core.reports.model import Acted, Facts, Held, Operations, Proof, Refused, Report, Study, attribute
 from diana_common.errors import Reason
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from diana_anon.core.findings import FindingsReader
 from diana_anon.core.ports import Ledger, Quarantine
-from diana_anon.core.receipts import Signer
+from diana_anon.core.proof.findings import FindingsReader
+from diana_anon.core.proof.receipts import Signer
 from diana_anon.core.reports.done import done
 from diana_anon.core.reports.model import Operations, Report
 from diana_anon.core.reports.page import html_report

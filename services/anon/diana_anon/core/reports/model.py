@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from diana_anon.core.receipts import PublicKey
-from diana_anon.core.tables import Option
+from diana_anon.core.planning.tables import Option
+from diana_anon.core.proof.receipts import PublicKey
 from diana_common.tags import is_private, keyword_of
 
 _BASIC = {"113100": "Basic Application Confidentiality Profile"}

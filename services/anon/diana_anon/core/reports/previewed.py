@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from diana_anon.core import tables
-from diana_anon.core.findings import FindingsReader, Refusal
-from diana_anon.core.receipts import software
+from diana_anon.core.planning import tables
+from diana_anon.core.proof.findings import FindingsReader, Refusal
+from diana_anon.core.proof.receipts import software
 from diana_anon.core.reports.model import Acted, Facts, Held, Operations, Refused, Remaining, Report, Study, attribute
 
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 from enum import Enum
 from functools import cache, lru_cache
 
-from diana_anon.core import tables
+from diana_anon.core.planning import tables
+from diana_anon.core.planning.supplement import may_tell
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action, Profile
-from diana_anon.core.supplement import may_tell
-from diana_anon.core.tables import Option
 from diana_common.tags import keyword_of
 
 

@@ -23,13 +23,13 @@ from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Header, Profile
-from diana_anon.core.structured import structured_action
-from diana_anon.core.tables import Option
+from diana_anon.core.rewriting.structured import structured_action
+from diana_anon.core.rewriting.uids import WELL_KNOWN
 from diana_anon.core.text.attributes import DATED, Kind, Kinds
 from diana_anon.core.text.titles import TITLES
 from diana_anon.core.text.words import is_common, is_common_start, is_unspaced, spellings, words
-from diana_anon.core.uids import WELL_KNOWN
 from diana_common.dicomjson import texts
 from diana_common.values import parse_date
 

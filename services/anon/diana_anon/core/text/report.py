@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.tables import Option
 from diana_anon.core.text.cleaner import TextCleaner
 from diana_anon.core.text.identifiers import Identifiers
 

@@ -1,0 +1,1 @@
+"""A profile compiled into rules: the standard's tables, options, overrides, private attributes."""

@@ -1,0 +1,1 @@
+"""One object rewritten by the rules: its bytes in, a new Part 10 file out."""
