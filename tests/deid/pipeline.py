@@ -35,15 +35,15 @@ class Mint:
     def __init__(self, seconds: bool = False) -> None:
         self._seconds = seconds
 
-    def identity(self, domain: str, subject: Subject) -> Identity:
+    def identity(self, domain: str, subject: Subject, key_version: int = 0) -> Identity:
         digest = _digest(f"{domain}/{subject.patient_id}")
         days = -31 - 7 * (digest[0] % 80)  # no multiple of the days between the sample's dates
         offset = timedelta(days=days, seconds=int.from_bytes(digest[2:4], "big") if self._seconds else 0)
         born = subject.birth_date and subject.birth_date + timedelta(days=digest[4] % 80 + 5)
         return Identity(f"DX{digest.hex()[:14].upper()}", f"SUBJECT^{digest.hex()[:6].upper()}", born, offset)
 
-    def keys(self, domain: str) -> Keys:
-        return Keys(_digest(f"{domain}/uids"), _digest(f"{domain}/accession numbers"))
+    def keys(self, domain: str, key_version: int = 0) -> Keys:
+        return Keys(_digest(f"{domain}/uids"), _digest(f"{domain}/accession numbers"), 1)
 
     def accession_number(self, domain: str, accession_number: str) -> str:
         return map_accession_number(self.keys(domain).accession_numbers, accession_number)

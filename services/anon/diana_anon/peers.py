@@ -122,26 +122,26 @@ class GuidPeer:
         """Drop the connection."""
         self._channel.close()
 
-    def identity(self, domain: str, subject: Subject) -> Identity:
+    def identity(self, domain: str, subject: Subject, key_version: int = 0) -> Identity:
         """See core.ports.Mint."""
         asked = subject_to_proto(subject)
         with _typed(_GUID, f"domain {domain}"):
-            answer = self._client.mint(asked, domain=domain)
+            answer = self._client.mint(asked, domain=domain, key_version=key_version)
         try:
             return identity_from_proto(answer)
         except ValueError:
             raise DianaError(Reason.INTERNAL, "The guid service answered no identity.") from None
 
-    def keys(self, domain: str) -> Keys | None:
+    def keys(self, domain: str, key_version: int = 0) -> Keys | None:
         """See core.ports.Mint."""
         with _typed(_GUID, f"domain {domain}"):
             try:
-                leased = self._client.lease_keys(domain=domain)
+                leased = self._client.lease_keys(domain=domain, key_version=key_version)
             except MeshError as error:
                 if error.reason != Reason.SUBJECT_INVALID.name:
                     raise
                 return None
-        return Keys(leased.uid_key, leased.accession_number_key)
+        return Keys(leased.uid_key, leased.accession_number_key, leased.key_version)
 
     def accession_number(self, domain: str, accession_number: str) -> str:
         """See core.ports.Mint."""

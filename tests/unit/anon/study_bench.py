@@ -48,23 +48,30 @@ def instance(number: int, series: int = 1, **overrides: Any) -> bytes:
 
 
 class MemoryMint:
-    """Mints by digest; `away` many calls find it away."""
+    """Mints by digest; `away` many calls find it away. `version` is the newest of its key."""
 
     def __init__(self) -> None:
         self.away = 0
+        self.version = 1
+        self.minted_with: set[int] = set()
+        self.after_keys: Callable[[], None] = lambda: None
         self.asked: list[str] = []
 
-    def identity(self, domain: str, subject: Subject) -> Identity:
+    def identity(self, domain: str, subject: Subject, key_version: int = 0) -> Identity:
         self._check_there()
         self.asked.append(subject.patient_id)
+        self.minted_with.add(key_version or self.version)
         if not subject.patient_id:
             raise DianaError(Reason.SUBJECT_INVALID, "subject.patient_id: is empty")
         digest = hashlib.sha256(f"{domain}/{subject.patient_id}".encode()).hexdigest()[:16].upper()
         return Identity(digest, "NEW^NAME", None, timedelta(days=3))
 
-    def keys(self, domain: str) -> Keys | None:
+    def keys(self, domain: str, key_version: int = 0) -> Keys | None:
         self._check_there()
-        return Keys(KEY, KEY) if domain != "diana2" else None
+        version = key_version or self.version
+        self.after_keys()
+        key = KEY if version == 1 else bytes([version]) * len(KEY)
+        return Keys(key, key, version) if domain != "diana2" else None
 
     def accession_number(self, domain: str, accession_number: str) -> str:
         return f"{domain}-{len(accession_number)}"

@@ -40,7 +40,7 @@ def flow(
     def collect(data: Iterator[bytes]) -> bytes:
         return b"".join(data)
 
-    return Flow(cast(Source, source), "default", "1.2", collect, cast(Callable[[Whole], Made], make), stop)
+    return Flow(cast(Source, source), "default", "1.2", collect, cast(Callable[[Whole], Made], make), stop, 1)
 
 
 def wait_for_lanes() -> None:

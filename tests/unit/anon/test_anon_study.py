@@ -39,7 +39,7 @@ def bench(tmp_path: Path) -> Iterator[StudyBench]:
 def test_a_study_becomes_a_complete_one_of_as_many_instances(bench: StudyBench) -> None:
     work = MemoryWork()
     outcome = bench.studies.run(job(), work)
-    assert outcome == StudyOutcome(NEW_STUDY, 6, 0, True, "position-2")
+    assert outcome == StudyOutcome(NEW_STUDY, 6, 0, True, "position-2", key_version=1)
     assert bench.archive.completed == [(NEW_STUDY, 6)]
     assert work.told[0] == (0, 6)
     assert work.told[-1] == (6, 6)
@@ -73,7 +73,7 @@ def test_an_instance_that_is_refused_fails_alone_and_nothing_is_declared(bench: 
     bench.archive.put(instance(2, patient_id=""))
     work = MemoryWork()
     outcome = bench.studies.run(job(), work)
-    assert outcome == StudyOutcome(NEW_STUDY, 5, 1, False, "position-1")
+    assert outcome == StudyOutcome(NEW_STUDY, 5, 1, False, "position-1", key_version=1)
     assert work.failures == [(sop_uid(2), Reason.SUBJECT_INVALID)]
     assert not bench.archive.completed
     assert work.told[-1] == (6, 6)
@@ -82,7 +82,9 @@ def test_an_instance_that_is_refused_fails_alone_and_nothing_is_declared(bench: 
 def test_a_study_of_which_nothing_is_left_sets_no_attributes(bench: StudyBench) -> None:
     bench.archive.stores["default"].clear()
     bench.archive.put(instance(1, patient_id=""))
-    assert bench.studies.run(job(attributes={"a": "b"}), MemoryWork()) == StudyOutcome("", 0, 1, False, "")
+    assert bench.studies.run(job(attributes={"a": "b"}), MemoryWork()) == StudyOutcome(
+        "", 0, 1, False, "", key_version=1
+    )
     assert not bench.archive.attributes
 
 
@@ -112,6 +114,37 @@ def test_a_peer_that_is_away_is_waited_for_and_the_work_goes_on_where_it_was(ben
     assert (outcome.stored, outcome.completed) == (6, True)
     assert set(bench.archive.uploaded) == {sop_uid(number, series) for series in (1, 2) for number in (1, 2, 3)}
     assert len(bench.sleeps) == 3
+
+
+@pytest.mark.parametrize("moment", ["before anything is stored", "in the middle"])
+def test_a_key_that_is_rotated_meanwhile_parts_no_study(bench: StudyBench, moment: str) -> None:
+    def rotate(count: int) -> None:
+        if bench.mint.version == 1:
+            bench.mint.version, bench.archive.away = 2, 3
+
+    if moment == "in the middle":
+        bench.archive.after_upload = lambda count: rotate(count) if count == 4 else None
+    else:
+        bench.mint.after_keys = lambda: rotate(0)
+    outcome = bench.studies.run(job(), MemoryWork())
+    assert (outcome.study_uid, outcome.stored, outcome.completed) == (NEW_STUDY, 6, True)
+    assert bench.mint.minted_with == {1}
+
+
+def test_after_a_crash_a_study_goes_on_with_the_key_it_began_with(bench: StudyBench) -> None:
+    work = MemoryWork()
+
+    def crash(count: int) -> None:
+        raise Cancelled
+
+    bench.archive.after_upload = crash
+    with pytest.raises(Cancelled):
+        bench.studies.run(job(), work)
+    bench.archive.after_upload = lambda count: None
+    bench.mint.version = 2
+    assert bench.studies.run(job(), work.again()).study_uid == NEW_STUDY
+    assert bench.mint.minted_with == {1}
+    assert set(bench.archive.stores["deid"]) == {map_uid(KEY, uid) for uid in bench.archive.stores["default"]}
 
 
 def test_a_mint_that_stays_away_ends_the_operation_in_the_end(bench: StudyBench) -> None:

@@ -27,15 +27,20 @@ Standing = tuple[str, str, str]
 class Identities:
     """One domain's identities and pseudonyms. Safe to use from several threads."""
 
-    def __init__(self, mint: Mint, domain: str, instances: Callable[[], Iterable[Standing]] = tuple) -> None:
+    def __init__(
+        self, mint: Mint, domain: str, instances: Callable[[], Iterable[Standing]] = tuple, key_version: int = 0
+    ) -> None:
         """`instances` are all those of the work; a domain is told of them if its UIDs depend on where they stand.
+        `key_version` is that of an earlier attempt at the work; 0: the newest, and it remains that one.
 
         Raises what `Mint.keys` and `instances` do.
         """
-        self.of = lru_cache(_SUBJECTS_HELD)(partial(mint.identity, domain))
+        keys = mint.keys(domain, key_version)
+        self.key_version = keys.version if keys is not None else 0
+        """What the work goes on with, should the domain's key be rotated meanwhile."""
+        self.of = lru_cache(_SUBJECTS_HELD)(partial(mint.identity, domain, key_version=self.key_version))
         """The identity of a subject. Raises what `Mint.identity` does."""
         self._cleaner = lru_cache(_CLEANERS_HELD)(TextCleaner)
-        keys = mint.keys(domain)
         self._keyed: Pseudonyms | None = None
         if keys is not None:
             accession_number = partial(map_accession_number, keys.accession_numbers)

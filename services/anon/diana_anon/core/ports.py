@@ -66,17 +66,19 @@ class Keys:
 
     uids: bytes
     accession_numbers: bytes
+    version: int
+    """Of the domain's key that they come from: identities of the same piece of work are to be minted with it too."""
 
 
 class Mint(Protocol):
     """Who a subject becomes. Every method raises DOMAIN_UNKNOWN, DOMAIN_KEY_MISSING, PEER_UNAVAILABLE, INTERNAL."""
 
-    def identity(self, domain: str, subject: Subject) -> Identity:
-        """The subject's identity. Raises SUBJECT_INVALID too."""
+    def identity(self, domain: str, subject: Subject, key_version: int = 0) -> Identity:
+        """The subject's identity; 0 is the newest version. Raises SUBJECT_INVALID, KEY_VERSION_UNKNOWN too."""
         ...
 
-    def keys(self, domain: str) -> Keys | None:
-        """The domain's keys; None for a domain that maps UIDs as diana2 did."""
+    def keys(self, domain: str, key_version: int = 0) -> Keys | None:
+        """The domain's keys; None for a domain that maps UIDs as diana2 did. Raises KEY_VERSION_UNKNOWN too."""
         ...
 
     def accession_number(self, domain: str, accession_number: str) -> str:

@@ -27,17 +27,23 @@ class CohortJob:
     attributes: Mapping[str, str]
     copied_attributes: Sequence[str]
 
-    def study(self, study_uid: str) -> StudyJob:
+    def study(self, study_uid: str, key_version: int) -> StudyJob:
         """What is to be done with one of them."""
         return StudyJob(
-            self.source_store, study_uid, self.target_store, self.profile, self.attributes, self.copied_attributes
+            source_store=self.source_store,
+            study_uid=study_uid,
+            target_store=self.target_store,
+            profile=self.profile,
+            attributes=self.attributes,
+            copied_attributes=self.copied_attributes,
+            key_version=key_version,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CohortOutcome:
     """What came of it: studies whole and not, instances done and refused, those of them in quarantine, and the feed
-    position that covers all."""
+    position that covers all. All studies have one version of the domain's key, so that a patient stays one."""
 
     studies: int = 0
     failed_studies: int = 0
@@ -45,6 +51,7 @@ class CohortOutcome:
     failed: int = 0
     quarantined: int = 0
     position: str = ""
+    key_version: int = 0
 
     def with_study(self, study: StudyOutcome) -> CohortOutcome:
         """This and one more study."""
@@ -56,6 +63,7 @@ class CohortOutcome:
             failed=self.failed + study.failed,
             quarantined=self.quarantined + study.quarantined,
             position=study.position or self.position,
+            key_version=study.key_version or self.key_version,
         )
 
 
@@ -104,7 +112,7 @@ class CohortRunner:
         failed = work.failed_items  # those of the study that is under way are among them
         for number in range(state.done, len(job.study_uids)):
             work.progress(number, len(job.study_uids), "studies")
-            outcome = self._study(job.study(job.study_uids[number]), work, state, failed)
+            outcome = self._study(job.study(job.study_uids[number], state.outcome.key_version), work, state, failed)
             state, failed = CohortCheckpoint(number + 1, outcome), frozenset()
             work.checkpoint(state.to_bytes())
             work.raise_if_cancelled()

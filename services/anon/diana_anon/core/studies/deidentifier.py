@@ -70,12 +70,11 @@ class Deidentifier:
         except KeyError:
             raise DianaError(Reason.PROFILE_UNKNOWN, "No profile of this name is configured.") from None
 
-    def identities(self, procedure: Procedure, instances: Callable[[], Iterable[Standing]] = tuple) -> Identities:
-        """What a piece of work by this procedure needs of the mint; `instances` are where those of the work stand.
-
-        Raises what `Mint.keys` and `instances` do.
-        """
-        return Identities(self._mint, procedure.domain, instances)
+    def identities(
+        self, procedure: Procedure, instances: Callable[[], Iterable[Standing]] = tuple, key_version: int = 0
+    ) -> Identities:
+        """What a piece of work by this procedure needs of the mint; see Identities. Raises what that does."""
+        return Identities(self._mint, procedure.domain, instances, key_version)
 
     def collect(self, pieces: Iterable[bytes], procedure: Procedure) -> Whole:
         """A Part 10 file whole. Raises what `Spool.collect` does."""

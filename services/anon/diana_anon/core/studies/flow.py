@@ -59,6 +59,8 @@ class Flow:
     collect: Callable[[Iterator[bytes]], Whole]
     make: Callable[[Whole], Made]
     stop: Callable[[], bool]
+    key_version: int
+    """Of the domain's key, which the work is to go on with after a crash."""
 
     def results(self, sop_uids: Sequence[str]) -> Generator[Result, None, None]:
         """What becomes of them, in any order; those that are refused, with the error; none after `stop`.
@@ -134,9 +136,10 @@ def _put(one: Result | _End, results: Queue[Result | _End], state: _State) -> No
     """Hand over a result as soon as there is room, or drop it once nobody takes any."""
     while not state.abandoned:
         try:
-            return results.put(one, timeout=_LOOK_UP_SECONDS)
+            results.put(one, timeout=_LOOK_UP_SECONDS)
         except Full:
             continue
+        return
 
 
 def study_flow(
@@ -146,8 +149,11 @@ def study_flow(
     store: str,
     study_uid: str,
     stop: Callable[[], bool],
+    key_version: int = 0,
 ) -> Flow:
-    """The flow of one study by a profile. Raises what `Source` and `Mint.keys` do.
+    """The flow of one study by a profile, by a version of the domain's key (0: the newest).
+
+    Raises what `Source` and `Mint.keys` do.
 
     Identifiers that any series of the study names are struck from the texts of all, where the profile cleans texts.
     """
@@ -155,8 +161,9 @@ def study_flow(
     def standing() -> Iterator[Standing]:
         return ((study_uid, key.series_uid, key.sop_uid) for key in source.instances(store, study_uid))
 
-    identities, siblings = deidentifier.identities(procedure, standing), NOBODY
+    identities, siblings = deidentifier.identities(procedure, standing, key_version), NOBODY
     if cleans_text(procedure.profile):
         siblings = gathered_from(source.first_headers(store, study_uid), procedure.profile)
     make = partial(deidentifier.instance, procedure=procedure, identities=identities, siblings=siblings)
-    return Flow(source, store, study_uid, partial(deidentifier.collect, procedure=procedure), make, stop)
+    collect = partial(deidentifier.collect, procedure=procedure)
+    return Flow(source, store, study_uid, collect, make, stop, identities.key_version)

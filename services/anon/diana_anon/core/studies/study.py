@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -30,7 +30,10 @@ _LONGEST_WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StudyJob:
-    """What is to be done: store and Study Instance UID, where it goes, by which profile, with which attributes."""
+    """What is to be done: store and Study Instance UID, where it goes, by which profile, with which attributes.
+
+    `key_version` is the domain's that other studies of the same work had; 0: the newest.
+    """
 
     source_store: str
     study_uid: str
@@ -38,13 +41,14 @@ class StudyJob:
     profile: str
     attributes: Mapping[str, str]
     copied_attributes: Sequence[str]
+    key_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
     """What came of it: the new study's UID, its instances stored and failed, and the feed position that covers it.
 
-    `quarantined` of those that failed are in quarantine.
+    `quarantined` of those that failed are in quarantine. `key_version` is that of the domain's key, 0 for a preview.
     """
 
     study_uid: str
@@ -53,6 +57,7 @@ class StudyOutcome:
     completed: bool
     position: str
     quarantined: int = 0
+    key_version: int = 0
 
 
 class StudyDeidentifier:
@@ -99,14 +104,18 @@ class StudyDeidentifier:
         study = self._source.study(job.source_store, job.study_uid)
         attributes = _attributes(job, study)
         tally.expect(study.instance_count)
-        flow = study_flow(self._deidentifier, self._source, procedure, job.source_store, job.study_uid, work.cancelled)
+        version = tally.start.key_version or job.key_version
+        flow = study_flow(
+            self._deidentifier, self._source, procedure, job.source_store, job.study_uid, work.cancelled, version
+        )
+        tally.pin(flow.key_version)
         outgoing = _Outgoing(flow, job, procedure, self._books, work, tally)
         with closing(self._target.upload(job.target_store, outgoing, work.operation)) as answers:
             for answer in answers:
                 tally.settle(answer.sop_uid, answer.error)
                 work.raise_if_cancelled()
         work.raise_if_cancelled()
-        return self._finish(job, attributes, work.operation, tally)
+        return replace(self._finish(job, attributes, work.operation, tally), key_version=flow.key_version)
 
     def _finish(self, job: StudyJob, attributes: Mapping[str, str], operation: str, tally: Tally) -> StudyOutcome:
         position, completed = "", False

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from diana_anon.core.ports import InstanceKey, Work
 from diana_anon.core.proof.receipts import Receipt
@@ -28,6 +28,8 @@ class Checkpoint:
     stored: int = 0
     study_uid: str = ""
     failed: int = 0
+    key_version: int = 0
+    """Of the domain's key that the study is de-identified with; 0 while unknown."""
 
     @property
     def key(self) -> InstanceKey:
@@ -70,6 +72,13 @@ class Tally:
         self.failed = start.failed
         self.stored = start.stored
         self.study_uid = start.study_uid
+
+    def pin(self, key_version: int) -> None:
+        """Go on with this version of the domain's key, whatever happens: kept before anything is stored."""
+        with self._lock:
+            if key_version != self._mark.key_version:
+                self._mark = replace(self._mark, key_version=key_version)
+                self._keep()
 
     def expect(self, total: int) -> None:
         """So many instances are there in all."""
@@ -136,7 +145,8 @@ class Tally:
             ended_well = self._settled.pop(first)
             stored, failed = stored + ended_well, failed + (not ended_well)
         if mark is not None:
-            self._mark = Checkpoint(mark.series_uid, mark.sop_uid, stored, self.study_uid, failed)
+            version = self._mark.key_version
+            self._mark = Checkpoint(mark.series_uid, mark.sop_uid, stored, self.study_uid, failed, version)
 
     def _tell(self) -> None:
         self._work.progress(self.stored + self.failed, self._total, "instances")
