@@ -33,8 +33,8 @@ _SERVICES = (
     "grpc.health.v1.Health",
 )
 
-# Not repeated: each question to the crosswalk is logged; an upload and the feed go on by themselves where they were; and
-# a stream that gRPC is to repeat can hang for ever when its server is killed while it is read (grpcio 1.85).
+# Not repeated: each question to the crosswalk is logged; an upload and the feed go on by themselves where they were;
+# and a stream that gRPC is to repeat can hang for ever when its server is killed while it is read (grpcio 1.85).
 _ONCE = (
     (_ARCHIVE, "UploadInstances"),
     (_ARCHIVE, "AdoptInstances"),

@@ -20,7 +20,8 @@ from diana_anon.core.pixels.cleaner import PixelCleaner
 from diana_anon.core.planning.procedure import DEFAULT_PROFILE, Procedure, make_procedure
 from diana_anon.core.profiles.catalogue import Catalogue, Loaded, load_profile
 from diana_anon.core.proof.books import Books
-from diana_anon.core.proof.crosswalk import Crosswalk
+from diana_anon.core.proof.crosswalk import Crosswalk, Recorder
+from diana_anon.core.proof.persons import Persons
 from diana_anon.core.proof.trail import Trail
 from diana_anon.core.reports.library import Library
 from diana_anon.core.studies.cohort import CohortRunner
@@ -35,10 +36,11 @@ from diana_anon.servicer.facts import QueueFacts
 from diana_anon.servicer.operations import PREVIEW, STUDIES, STUDY, preview_handler, studies_handler, study_handler
 from diana_anon.servicer.profiles import ProfileServicer
 from diana_anon.servicer.receipts import ReceiptServicer
-from diana_anon.stores.crosswalk_cipher import read_key
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
 from diana_anon.stores.database import Database
 from diana_anon.stores.findings import SqliteFindings
+from diana_anon.stores.keyed import read_key
+from diana_anon.stores.persons import SqlitePersons
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
 from diana_anon.stores.signing_keys import FileSigner
@@ -65,8 +67,11 @@ def make_server(config: AnonConfig) -> Server:
     archive, mint = _connected(ArchivePeer, config.archive), _connected(GuidPeer, config.guid)
     signer, proof = FileSigner(config.state_dir / "signing_keys.json"), Database(config.state_dir / "proof.sqlite")
     findings = SqliteFindings(config.state_dir / "previews.sqlite")
-    crosswalk = _crosswalk(config.crosswalk, config.state_dir, server) if config.crosswalk else None
-    books = Books(SqliteLedger(proof), SqliteQuarantine(proof), crosswalk)
+    persons = Persons(SqlitePersons(proof, config.state_dir / "persons.key"), config.shared_patient_ids)
+    recorders: list[Recorder] = [persons]
+    if config.crosswalk:
+        recorders.append(_crosswalk(config.crosswalk, config.state_dir, server))
+    books = Books(SqliteLedger(proof), SqliteQuarantine(proof), recorders)
     engine = PixelEngine(AT_ONCE)
     deidentifier = Deidentifier(
         _procedures(config, profiles),
@@ -81,7 +86,7 @@ def make_server(config: AnonConfig) -> Server:
     queue = OperationQueue(config.state_dir / "operations.sqlite", "anon")
     queue.register(STUDY, study_handler(studies))
     queue.register(STUDIES, studies_handler(CohortRunner(studies)))
-    previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, crosswalk))
+    previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, recorders))
     queue.register(PREVIEW, preview_handler(previews, findings))
     library = Library(books.ledger, books.quarantine, findings, QueueFacts(queue), signer)
     texts = TextDeidentifier(deidentifier, archive)
@@ -140,10 +145,10 @@ def _crosswalk(config: CrosswalkConfig, state_dir: Path, server: Server) -> Cros
     path = state_dir / "crosswalk.sqlite"
     # A new key where a crosswalk lies would hide that the old one is lost.
     made = config.key_file is None and not path.exists()
-    store = SqliteCrosswalk(path, read_key(config.key_file or state_dir / "crosswalk.key", made))
+    store = SqliteCrosswalk(path, read_key(config.key_file or state_dir / "crosswalk.key", made, "crosswalk.key_file"))
     tokens = BearerTokens({name: one.file for name, one in config.tokens.items()}, "crosswalk.tokens")
     rights = {name: {right.value for right in one.may} for name, one in config.tokens.items()}
-    crosswalk = Crosswalk(store, Trail(store), config.shared_patient_ids)
+    crosswalk = Crosswalk(store, Trail(store))
     server.add(
         crosswalk_service_pb2.DESCRIPTOR.services_by_name["CrosswalkService"],
         add_CrosswalkServiceServicer_to_server,

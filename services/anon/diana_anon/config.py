@@ -65,10 +65,6 @@ class CrosswalkConfig:
     tokens: Mapping[str, CrosswalkTokenConfig] = field(default_factory=dict)
     """Who may ask, by name. The name goes into the log of re-identifications."""
 
-    shared_patient_ids: bool = False
-    """Whether two people who share a Patient ID, as name and birth date tell, are let pass under one pseudonym.
-    Otherwise the second one's instances are refused (IDENTITY_COLLISION)."""
-
 
 @dataclass(frozen=True)
 class AnonConfig:
@@ -102,8 +98,13 @@ class AnonConfig:
     profiles: Mapping[str, ProfileConfig] = field(default_factory=dict)
     """The profiles by name: 1 to 63 lower-case letters, digits, "-" and "_"; "default" is always there."""
 
+    shared_patient_ids: bool = False
+    """Whether two people who share a Patient ID, as name and birth date tell, are let pass under one pseudonym.
+    Otherwise the second one's instances are refused (IDENTITY_COLLISION)."""
+
     crosswalk: CrosswalkConfig | None = None
-    """The way back from pseudonyms to subjects. When absent, nothing is recorded and nobody can ask."""
+    """The way back from pseudonyms to subjects. When absent, nobody can ask, and nothing is recorded but keyed
+    digests that tell two people under one pseudonym."""
 
     def __post_init__(self) -> None:
         if self.max_instance_bytes < 1:

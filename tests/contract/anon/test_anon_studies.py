@@ -51,6 +51,46 @@ def test_one_instance_alone_becomes_what_it_becomes_in_its_study(bench: Bench) -
     assert b"".join(bench.archive.read(alone.instance.sop_instance_uid, store="deid")) == alone.read()
 
 
+def put_people(bench: Bench) -> None:
+    """Three instances of one study: of Ada, of Charles with her Patient ID, and of Ada with another."""
+    ada, charles = ("Lovelace^Ada", "18151210"), ("Babbage^Charles", "17911226")
+    for number, (patient_id, (name, born)) in enumerate([("A-1", ada), ("A-1", charles), ("B-2", ada)]):
+        person = {"PatientID": patient_id, "PatientName": name, "PatientBirthDate": born, "PatientSex": "F"}
+        file = make_small(sop_uid=f"{ROOT}.4.{number}", **person)
+        assert [one.error for one in bench.archive.upload([file])] == [None]
+
+
+def test_a_second_person_under_a_pseudonym_is_refused_without_a_crosswalk_too(bench: Bench) -> None:
+    put_people(bench)
+    for _ in range(2):
+        ended = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=60)
+        (failure,) = bench.operations.failures(ended.name)
+        assert "share this Patient ID" in failure.status.message
+        assert study_result(ended).instance_count == 2
+    assert (bench.state / "persons.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_people_who_share_a_patient_id_pass_where_the_configuration_lets_them(serve: Serve) -> None:
+    bench = serve(shared_patient_ids=True)
+    put_people(bench)
+    ended = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=60)
+    assert study_result(ended).instance_count == 3
+
+
+def test_two_people_whom_scheme_diana2_gives_one_id_are_not_merged_and_one_with_two_patient_ids_is_one(
+    serve: Serve,
+) -> None:
+    bench = serve(profiles={"default": ProfileConfig(domain="old")})
+    for number, (patient_id, name) in enumerate([("1", "Öß"), ("2", "Öß"), ("3", "Äß")]):
+        person = {"PatientID": patient_id, "PatientName": name, "PatientBirthDate": "19700101"}
+        file = make_small(sop_uid=f"{ROOT}.4.{number}", SpecificCharacterSet="ISO_IR 100", **person)
+        assert [one.error for one in bench.archive.upload([file])] == [None]
+    ended = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=60)
+    (failure,) = bench.operations.failures(ended.name)
+    assert "stands for another subject" in failure.status.message
+    assert study_result(ended).instance_count == 2
+
+
 @pytest.mark.parametrize(
     ("source", "target"), [("", ""), ("", "default"), ("default", "default"), ("deid", "deid"), ("", "x" * 64)]
 )

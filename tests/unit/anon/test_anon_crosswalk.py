@@ -20,8 +20,8 @@ import pytest
 from diana_anon.core.proof.crosswalk import Crosswalk, Passage
 from diana_anon.core.proof.trail import Trail
 from diana_anon.core.subject import Subject
-from diana_anon.stores.crosswalk_cipher import read_key
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
+from diana_anon.stores.keyed import read_key
 from diana_common.errors import DianaError, Reason
 
 KEY = bytes(range(32))
@@ -40,8 +40,8 @@ def store(path: Path) -> Iterator[SqliteCrosswalk]:
         yield store
 
 
-def crosswalk(store: SqliteCrosswalk, shared_ids: bool = False) -> Crosswalk:
-    return Crosswalk(store, Trail(store), shared_ids, now=lambda: AT)
+def crosswalk(store: SqliteCrosswalk) -> Crosswalk:
+    return Crosswalk(store, Trail(store), now=lambda: AT)
 
 
 def passage(subject: Subject = ADA, pseudonym: str = "PSEUDO", study: str = "1.2", new: str = "2.25.7") -> Passage:
@@ -92,50 +92,8 @@ def test_rows_do_not_tell_long_names_from_short_ones(store: SqliteCrosswalk, pat
         assert db.execute("SELECT count(DISTINCT length(sealed)) FROM passage").fetchone() == (1,)
 
 
-def test_another_subject_under_the_same_pseudonym_is_refused_and_the_first_one_stays(store: SqliteCrosswalk) -> None:
+def test_where_two_people_share_a_pseudonym_each_study_keeps_its_own(store: SqliteCrosswalk) -> None:
     book = crosswalk(store)
-    book.record(passage())
-    other = replace(ADA, patient_id="B-2", name="Babbage^Charles")
-    assert refusal(lambda: book.record(passage(other, study="1.9", new="2.25.9"))).reason is Reason.IDENTITY_COLLISION
-    assert book.reidentify("ada", "default", ["PSEUDO"], "why")[0].subject == ADA
-    unknown = refusal(lambda: book.reidentify("ada", "default", ["2.25.9"], "why"))
-    assert unknown.reason is Reason.PSEUDONYM_UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("changed", "together"),
-    [
-        ({"name": "Byron^Ada"}, True),  # married
-        ({"birth_date": date(1815, 10, 12)}, True),  # a slip of the pen
-        ({"name": "LOVELACE^ADA^KING", "birth_date": date(1815, 10, 12)}, True),  # the same name, in full
-        ({"name": "ADA LOVELACE", "birth_date": None}, True),
-        ({"name": "Babbage^Charles", "birth_date": None}, True),  # nothing to tell them apart by
-        ({"patient_id": " A-1 ", "sex": ""}, True),
-        ({"patient_id": "B-2"}, True),  # a domain that goes by name and birth date
-        ({"patient_id": "B-2", "birth_date": None}, False),
-        ({"patient_id": "B-2", "name": "Lovelace^Ada^King"}, False),
-        ({"issuer": "CLINIC", "name": "Babbage^Charles"}, False),
-        ({"name": "Babbage^Charles", "birth_date": date(1791, 12, 26)}, False),  # two people with one id
-        ({"name": "Ловелас^Ада", "birth_date": date(1791, 12, 26)}, False),
-    ],
-)
-def test_whether_two_subjects_of_one_pseudonym_are_one_person(
-    store: SqliteCrosswalk, changed: dict[str, object], together: bool
-) -> None:
-    book = crosswalk(store)
-    book.record(passage())
-    other = passage(replace(ADA, **changed), study="1.3", new="2.25.8")  # type: ignore[arg-type]
-    if together:
-        book.record(other)
-        assert book.reidentify("ada", "default", ["PSEUDO"], "why")[0].subject == other.subject
-    else:
-        assert refusal(lambda: book.record(other)).reason is Reason.IDENTITY_COLLISION
-
-
-def test_two_people_with_one_patient_id_pass_where_that_is_let_pass_and_each_study_keeps_its_own(
-    store: SqliteCrosswalk,
-) -> None:
-    book = crosswalk(store, shared_ids=True)
     book.record(passage())
     charles = replace(ADA, name="Babbage^Charles", birth_date=date(1791, 12, 26))
     book.record(passage(charles, study="1.3", new="2.25.8"))
@@ -330,9 +288,9 @@ def test_nothing_is_answered_when_the_log_cannot_be_written(store: SqliteCrosswa
 
 def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "keys" / "crosswalk.key"
-    key = read_key(file, create=True)
+    key = read_key(file, create=True, setting="key")
     assert (len(key), file.stat().st_mode & 0o777) == (32, 0o600)
-    assert read_key(file, create=True) == key == read_key(file, create=False)
+    assert read_key(file, create=True, setting="key") == key == read_key(file, create=False, setting="key")
 
 
 @pytest.mark.parametrize("content", [b"", b"00" * 31, b"QUJD", b"00" * 4000, b"\xff" * 44, b"not base64 at all!!"])
@@ -340,7 +298,7 @@ def test_a_file_without_a_whole_key_is_refused(tmp_path: Path, content: bytes) -
     file = tmp_path / "key"
     file.write_bytes(content)
     file.chmod(0o600)
-    assert refusal(lambda: read_key(file, create=True)).reason is Reason.CONFIG_INVALID
+    assert refusal(lambda: read_key(file, create=True, setting="key")).reason is Reason.CONFIG_INVALID
 
 
 def test_a_key_that_others_may_read_or_that_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -349,14 +307,14 @@ def test_a_key_that_others_may_read_or_that_is_no_file_is_refused(tmp_path: Path
     file.chmod(0o644)
     os.mkfifo(fifo, 0o600)
     for one in (file, fifo, tmp_path, tmp_path / "absent"):
-        assert refusal(partial(read_key, one, create=False)).reason is Reason.CONFIG_INVALID
+        assert refusal(partial(read_key, one, create=False, setting="key")).reason is Reason.CONFIG_INVALID
 
 
 def test_hexadecimal_keys_serve_too(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(KEY.hex() + "\n")
     file.chmod(0o600)
-    assert read_key(file, create=False) == KEY
+    assert read_key(file, create=False, setting="key") == KEY
 
 
 _KILLED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 
@@ -16,22 +16,23 @@ from pydicom.sequence import Sequence
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
 from diana_anon.core.proof import findings as findings_module
-from diana_anon.core.proof.crosswalk import Crosswalk, Passage
+from diana_anon.core.proof.crosswalk import Passage, Recorder
 from diana_anon.core.proof.findings import Head, Refusal, StudyFindings, without_items
+from diana_anon.core.proof.persons import Persons
 from diana_anon.core.proof.remaining import free_text
-from diana_anon.core.proof.trail import Trail
 from diana_anon.core.studies.cohort import CohortRunner
 from diana_anon.core.studies.preview import StudyPreviewer
 from diana_anon.core.subject import Subject
 from diana_anon.stores import findings as findings_store
-from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
+from diana_anon.stores.database import Database
 from diana_anon.stores.findings import SqliteFindings
+from diana_anon.stores.persons import SqlitePersons
 from diana_common.errors import DianaError, Reason
 from tests.support.dicom_files import make_small
 from tests.unit.anon.study_bench import STUDY, Cancelled, MemoryWork, StudyBench, cohort, instance, job, sop_uid
 
 HEAD = Head("trial", "ab" * 32, "default", ("113100",))
-ADA = Subject("A-1", "", "Lovelace^Ada", None, None, None, "F")
+ADA = Subject("A-1", "", "Lovelace^Ada", date(1815, 12, 10), None, None, "F")
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def store(tmp_path: Path) -> Iterator[SqliteFindings]:
         yield store
 
 
-def previewer(bench: StudyBench, store: SqliteFindings, crosswalk: Crosswalk | None = None) -> StudyPreviewer:
-    return StudyPreviewer(bench.deidentifier, bench.archive, store, crosswalk, bench.sleeps.append)
+def previewer(bench: StudyBench, store: SqliteFindings, *recorders: Recorder) -> StudyPreviewer:
+    return StudyPreviewer(bench.deidentifier, bench.archive, store, recorders, bench.sleeps.append)
 
 
 def test_what_would_become_of_a_study_is_found_and_nothing_is_stored(bench: StudyBench, store: SqliteFindings) -> None:
@@ -104,19 +105,19 @@ def test_two_people_under_one_patient_id_are_in_conflict_across_studies_and_atte
     assert store.totals("operations/anon-1")[0] == 1
 
 
-def test_what_the_crosswalk_knows_counts_as_well_and_nothing_is_added_to_it(
+def test_whom_an_operation_gave_a_pseudonym_counts_as_well_and_nothing_is_added(
     bench: StudyBench, store: SqliteFindings, tmp_path: Path
 ) -> None:
-    bench.archive.put(instance(1, patient_id="7"))
+    bench.archive.put(instance(1, patient_id="7"), instance(2, patient_id="8"))
     pseudonym = bench.mint.identity("default", Subject("7", "", "", None, None, None, "")).patient_id
-    with closing(SqliteCrosswalk(tmp_path / "crosswalk.sqlite", bytes(32))) as rows:
-        crosswalk = Crosswalk(rows, Trail(rows), now=lambda: datetime.now(UTC))
-        crosswalk.record(Passage("default", ADA, pseudonym, "default", "1.2", "2.25.1"))
-        previewer(bench, store, crosswalk).run(job(), MemoryWork())
+    with closing(Database(tmp_path / "persons.sqlite")) as database:
+        persons = Persons(SqlitePersons(database, tmp_path / "persons.key"))
+        persons.record(Passage("default", ADA, pseudonym, "default", "1.2", "2.25.1"))
+        previewer(bench, store, persons).run(job(), MemoryWork())
         ((_, conflict),) = store.refusals("operations/anon-1", conflicts=True)
-        assert conflict.reason == "IDENTITY_COLLISION"
-        with pytest.raises(DianaError, match="are not known"):
-            crosswalk.reidentify("ada", "default", [sop_uid(1)], "why")
+        assert (conflict.sop_instance_uid, conflict.reason) == (sop_uid(1), "IDENTITY_COLLISION")
+        with database.reading() as db:
+            assert db.execute("SELECT count(*) FROM persons").fetchone() == (1,)
 
 
 def test_a_peer_that_is_away_for_a_while_is_waited_for(bench: StudyBench, store: SqliteFindings) -> None:

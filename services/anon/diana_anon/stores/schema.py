@@ -1,4 +1,8 @@
-"""The tables of `proof.sqlite`. Digests are 32 bytes; actions are JSON, deflated, kept once for all that share them."""
+"""The tables of `proof.sqlite`. Digests are 32 bytes; actions are JSON, deflated, kept once for all that share them.
+
+Those of persons are keyed and 16 bytes: of each word of the name, in a row; empty of what is not known. `persons_key`
+tells whether the key is still the same.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,17 @@ STEPS = (
     );
     CREATE UNIQUE INDEX quarantine_once ON quarantine (operation, source_sha256, why);
     CREATE INDEX quarantine_source ON quarantine (source_sha256, profile_sha256, why, released_by);
+    """,
+    """
+    CREATE TABLE persons (
+        domain TEXT NOT NULL,
+        pseudonym BLOB NOT NULL,
+        subject_key BLOB NOT NULL,
+        name BLOB NOT NULL,
+        birth_date BLOB NOT NULL,
+        PRIMARY KEY (domain, pseudonym)
+    ) WITHOUT ROWID;
+    CREATE TABLE persons_key (one INTEGER PRIMARY KEY CHECK (one = 1), sealed BLOB NOT NULL);
     """,
 )
 """What brings a file from each version to the next, the first from nothing; a file's version is how many it has had."""

@@ -7,7 +7,7 @@ import secrets
 from array import array
 
 from diana_common.errors import DianaError, FieldViolation, Reason
-from diana_guid.core.name_words import name_words
+from diana_common.same_person import make_person
 from diana_guid.core.subject import Identity, Subject
 
 MOST_IDS = 2_000_000
@@ -15,10 +15,12 @@ MOST_IDS = 2_000_000
 
 _FIRST_SLOTS = 1 << 10
 _EMPTY = 0
+_HALF = 32
+"""Bits of a digest: the Patient ID's above, those of name and birth date below."""
 
 
 class CollisionWatch:
-    """Remembers who got which id: a table of two 8-byte digests for each, at most half full.
+    """Remembers who got which id: a table of 16 bytes of digests for each, at most half full.
 
     That is 64 MB for `MOST_IDS`, and 96 MB while it grows for the last time. Digests are keyed at random, so that
     nobody makes two subjects that look the same; two ids do by chance with one in ten million full watches. Not for
@@ -34,14 +36,14 @@ class CollisionWatch:
     def check(self, subject: Subject, identity: Identity, path: str = "subject") -> None:
         """Refuse an id that somebody else has got: IDENTITY_COLLISION naming `path`.
 
-        Somebody else has another Patient ID or issuer; without a Patient ID, another name (its words in any order
-        and case), birth date or sex. Raises RESULT_TOO_LARGE for one id more than may be remembered.
+        Two are one as `diana_common.same_person` has it. The birth date is part of an id: those with one id and one
+        Patient ID do not contradict one another in it. Raises RESULT_TOO_LARGE for one id more than may be remembered.
         """
-        new_id, person = self._digest(identity.id), self._digest(_person(subject))
+        new_id, person = self._digest(identity.id), self._person(subject)
         slot = self._slot(new_id)
         if self._ids[slot] == _EMPTY:
             self._remember(slot, new_id, person)
-        elif self._people[slot] != person:
+        elif not _same(self._people[slot], person):
             description = "would get the id of another subject of this stream"
             raise DianaError(
                 Reason.IDENTITY_COLLISION, f"{path}: {description}", fields=[FieldViolation(path, description)]
@@ -75,6 +77,13 @@ class CollisionWatch:
             slot = (slot + 1) & mask
         return slot
 
+    def _person(self, subject: Subject) -> int:
+        person = make_person(subject.patient_id, subject.issuer, subject.name, subject.birth_date)
+        known = (person.name and person.birth_date) or not person.key
+        told_by = (sorted(person.name), person.birth_date) if known else person.key
+        key = self._digest(person.key) >> _HALF if person.key else 0
+        return key << _HALF | self._digest(repr(told_by)) >> _HALF
+
     def _digest(self, text: str) -> int:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).digest()
         return int.from_bytes(digest, "big") or 1
@@ -84,9 +93,6 @@ def _table(slots: int) -> array[int]:
     return array("Q", bytes(8 * slots))
 
 
-def _person(subject: Subject) -> str:
-    patient_id = subject.patient_id.strip("\0 ")
-    if patient_id:
-        return repr((patient_id, subject.issuer.strip("\0 ")))
-    name = name_words(subject.name) or subject.name.strip("\0 ")
-    return repr((name, subject.birth_date, subject.age_years, subject.reference_date, subject.sex))
+def _same(known: int, other: int) -> bool:
+    key, told_by = known >> _HALF, known & (1 << _HALF) - 1
+    return (key != 0 and key == other >> _HALF) or told_by == other & (1 << _HALF) - 1

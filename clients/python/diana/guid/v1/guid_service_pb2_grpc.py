@@ -138,9 +138,10 @@ class GuidServiceServicer(object):
         the first message. Two different subjects of one stream that would get
         the same id are told from one another: the later one gets
         FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
-        whose ids are made from a few letters of the name. Subjects differ by
-        Patient ID and issuer; without a Patient ID by name, birth date and sex.
-        Send while you read: the server does not hold more than a few messages,
+        whose ids are made from a few letters of the name. Subjects are one if
+        Patient ID and issuer are the same, or else name (its words, in any
+        order and case) and birth date, which must be known unless neither has a
+        Patient ID: one person may have two Patient IDs. Send while you read: the server does not hold more than a few messages,
         and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
 
         Errors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from diana_anon.core.planning.procedure import Procedure
@@ -15,17 +15,19 @@ from diana_anon.core.studies.deidentifier import Made
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The books of a service; there is no crosswalk unless it is configured. `now` is in seconds since the epoch."""
+    """The books of a service. `recorders` are told of every subject, in this order: who is refused is not told to the
+    next. `now` is in seconds since the epoch."""
 
     ledger: Ledger
     quarantine: Quarantine
-    crosswalk: Recorder | None = None
+    recorders: Sequence[Recorder] = ()
     now: Callable[[], float] = time.time
 
     def enter_passage(self, made: Made, procedure: Procedure, store: str) -> None:
         """Whom a result stands for; before it is stored anywhere. Raises what `Recorder.record` does."""
-        if self.crosswalk is not None:
-            self.crosswalk.record(passage(made, procedure, store))
+        through = passage(made, procedure, store)
+        for recorder in self.recorders:
+            recorder.record(through)
 
     def enter_withheld(self, error: Withheld, procedure: Procedure, operation: str, place: Place) -> None:
         """An instance that an operation held back."""
@@ -54,7 +56,7 @@ class Place:
 
 
 def passage(made: Made, procedure: Procedure, store: str) -> Passage:
-    """What the crosswalk is told of a result whose source is in `store`."""
+    """What recorders are told of a result whose source is in `store`."""
     return Passage(
         domain=procedure.domain,
         subject=made.subject,

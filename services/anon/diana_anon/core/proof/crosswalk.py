@@ -1,13 +1,12 @@
 """The crosswalk: who each pseudonym stands for, for those who may ask; every question is written down first.
 
 What an operation de-identifies is recorded before any of it is stored elsewhere, so that no pseudonym is out that the
-crosswalk does not know. A pseudonym stands for one person: a second one is refused, never merged into the first.
+crosswalk does not know. That each stands for one person is seen to before (core.persons).
 """
 
 from __future__ import annotations
 
 import threading
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +52,8 @@ class Recorder(Protocol):
         """Keep it, durably once this returns; again is of no effect. Safe from several threads.
 
         Raises IDENTITY_COLLISION if the pseudonym stands for another person already, or two people seem to share the
-        subject's Patient ID; UID_COLLISION if the new Study Instance UID stands for another study; DISK_FULL.
+        subject's Patient ID (Persons); UID_COLLISION if the new Study Instance UID stands for another study
+        (Crosswalk); DISK_FULL.
         """
         ...
 
@@ -77,20 +77,18 @@ class CrosswalkStore(Protocol):
 class Crosswalk:
     """core.crosswalk.Recorder, and the way back. Safe to use from several threads.
 
-    `shared_ids`: let two people pass who share a Patient ID, told from one another by name and birth date; the
-    pseudonym then stands for the later one, and each study's still for its own. `now` tells the time.
+    Of people who share a Patient ID, where that is let pass, the pseudonym stands for the later one, and each study's
+    still for its own. `now` tells the time.
     """
 
     def __init__(
         self,
         store: CrosswalkStore,
         trail: Trail,
-        shared_ids: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._trail = trail
-        self._shared_ids = shared_ids
         self._now = now
         self._lock = threading.Lock()
         self._recent: dict[Passage, None] = {}
@@ -112,9 +110,7 @@ class Crosswalk:
 
     def check(self, passage: Passage) -> None:
         """See Recorder."""
-        person, study = (self._store.find(name) for name in _pseudonyms(passage))
-        if person:
-            check_same_person(person.subject, passage.subject, self._shared_ids)
+        study = self._store.find(_pseudonyms(passage)[1])
         if study and study.study_uid != passage.study_uid:
             raise DianaError(Reason.UID_COLLISION, "The new Study Instance UID stands for another study already.")
 
@@ -152,36 +148,8 @@ class Crosswalk:
         return self._store.find(Pseudonym(domain, text, False)) or self._store.find(Pseudonym(domain, text, True))
 
 
-def check_same_person(known: Subject, other: Subject, shared_ids: bool = False) -> None:
-    """Raises IDENTITY_COLLISION unless two subjects that get one pseudonym are one person, as far as one can tell.
-
-    They are if Patient ID and issuer are the same, but not if both the names and the birth dates contradict one
-    another: then two people share an id, which `shared_ids` lets pass. With another id they are one if name and birth
-    date, which must be known, agree: some domains take these for the subject key.
-    """
-    names = _words(known.name), _words(other.name)
-    same_birth_date = known.birth_date == other.birth_date
-    if _key(known) == _key(other):
-        same_name = names[0] <= names[1] or names[1] <= names[0]
-        told_apart = known.birth_date and other.birth_date and not same_birth_date and not same_name
-        if told_apart and not shared_ids:
-            raise DianaError(Reason.IDENTITY_COLLISION, "Two people, by name and birth date, share this Patient ID.")
-    elif not (known.birth_date and same_birth_date and names[0] and names[0] == names[1]):
-        raise DianaError(Reason.IDENTITY_COLLISION, "The new Patient ID stands for another subject already.")
-
-
 def _pseudonyms(passage: Passage) -> tuple[Pseudonym, Pseudonym]:
     return (
         Pseudonym(passage.domain, passage.pseudonym, False),
         Pseudonym(passage.domain, passage.new_study_uid, True),
     )
-
-
-def _key(subject: Subject) -> tuple[str, str]:
-    return subject.patient_id.strip(" \0"), subject.issuer.strip(" \0")
-
-
-def _words(name: str) -> frozenset[str]:
-    """The words of a name, whatever their order, case and punctuation."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return frozenset("".join(char if char.isalnum() else " " for char in folded).split())

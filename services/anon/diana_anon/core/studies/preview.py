@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 
 from diana_anon.core.planning.procedure import Procedure
 from diana_anon.core.ports import Source, Work
 from diana_anon.core.proof.books import passage
-from diana_anon.core.proof.crosswalk import Passage, Recorder, check_same_person
+from diana_anon.core.proof.crosswalk import Passage, Recorder
 from diana_anon.core.proof.findings import FindingsStore, Head, Refusal, StudyFindings
+from diana_anon.core.proof.persons import person_of
 from diana_anon.core.proof.quarantine import Withheld
 from diana_anon.core.proof.remaining import free_text
 from diana_anon.core.studies.deidentifier import Deidentifier, Made
 from diana_anon.core.studies.flow import study_flow
 from diana_anon.core.studies.study import StudyJob, StudyOutcome
 from diana_common.errors import DianaError, Reason
+from diana_common.same_person import check_same_person
 
 _BATCH = 200
 # Attempts in a row while a peer is away: about five minutes with the clients' own.
@@ -36,13 +38,13 @@ class StudyPreviewer:
         deidentifier: Deidentifier,
         source: Source,
         store: FindingsStore,
-        crosswalk: Recorder | None = None,
+        recorders: Sequence[Recorder] = (),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deidentifier = deidentifier
         self._source = source
         self._store = store
-        self._crosswalk = crosswalk
+        self._recorders = recorders
         self._sleep = sleep
 
     def run(self, job: StudyJob, work: Work) -> StudyOutcome:
@@ -88,14 +90,14 @@ class StudyPreviewer:
                 return
 
     def _add_subject(self, findings: StudyFindings, sop_uid: str, made: Made, through: Passage, operation: str) -> None:
-        """Whether the pseudonym is another's already: one's of this dry run, or of the crosswalk."""
+        """Whether the pseudonym is another's already: one's of this dry run, or of an operation before."""
         first = findings.subjects.get(made.patient_id) or self._store.subject(operation, made.patient_id)
         findings.subjects.setdefault(made.patient_id, first or made.subject)
         try:
             if first:
-                check_same_person(first, made.subject)
-            if self._crosswalk:
-                self._crosswalk.check(through)
+                check_same_person(person_of(first), person_of(made.subject))
+            for recorder in self._recorders:
+                recorder.check(through)
         except DianaError as error:
             if error.reason not in (Reason.IDENTITY_COLLISION, Reason.UID_COLLISION):
                 raise
