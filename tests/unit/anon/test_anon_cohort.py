@@ -39,7 +39,7 @@ def bench(tmp_path: Path) -> Iterator[StudyBench]:
 def test_every_study_becomes_a_complete_one_in_order(bench: StudyBench) -> None:
     work = MemoryWork()
     outcome = bench.cohorts.run(cohort(*STUDIES, attributes={"trial": "atlas"}), work)
-    assert outcome == CohortOutcome(studies=3, stored=6, position="position-2")
+    assert outcome == CohortOutcome(studies=3, stored=6, position="position-2", key_version=1)
     assert bench.archive.completed == [(map_uid(KEY, uid), 2) for uid in STUDIES]
     assert work.told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert {bench.archive.attributes[map_uid(KEY, uid)]["trial"] for uid in STUDIES} == {"atlas"}
