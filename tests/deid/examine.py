@@ -100,11 +100,18 @@ def _wrong(source: Dataset, new: Dataset, options: Options, path: tuple[int, ...
             if after is not None and not _is_safe(source, element, options):
                 yield f"{path} {element.tag} private, kept"
             continue
+        if after is not None and path and (path[-1], tag) == _REQUIRED and not after.value:
+            continue
         if (fault := _fault(element, after, options)) is not None:
             yield f"{path} {element.tag} {element.keyword}: {fault}"
         if _is_walked(element, after, options):
             for old_item, new_item in zip(element.value, after.value, strict=True):
                 yield from _wrong(old_item, new_item, options, (*path, tag))
+
+
+_REQUIRED = (0x0040A370, 0x00401001)
+"""Requested Procedure ID is X in Table E.1-1, and of type 2 in Referenced Request Sequence (PS3.3 C.17.2): it is there,
+and empty."""
 
 
 def _is_walked(before: DataElement, after: DataElement | None, options: Options) -> bool:
