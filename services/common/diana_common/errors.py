@@ -188,7 +188,7 @@ class Reason(Enum):
     QUARANTINE_ENTRY_NOT_FOUND = (Code.NOT_FOUND, "Name an entry that ListQuarantined lists.")
     IDENTITY_COLLISION = (
         Code.FAILED_PRECONDITION,
-        "Two subjects would become one: mint them in a keyed domain, or correct the subject key of their source.",
+        "Two people would become one: correct the Patient ID at its source, or set shared_patient_ids if they are one.",
     )
     UID_COLLISION = (Code.FAILED_PRECONDITION, "Two UIDs would become one: have the domain map UIDs by key.")
     PIXELS_UNREADABLE = (

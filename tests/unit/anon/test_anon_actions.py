@@ -58,3 +58,22 @@ def test_a_sequence_that_goes_is_one_action() -> None:
 
 def test_what_is_dropped_for_being_unsound_is_logged() -> None:
     assert actions(part10(element(0x00280010, "LO", b"ZQ")), profile())["(0028,0010)"] == "remove"
+
+
+def test_what_the_engine_writes_anew_is_not_said_to_be_removed() -> None:
+    earlier = element(0x00120062, "CS", b"NO"), element(0x00120063, "LO", b"by hand ")
+    found = actions(part10(*earlier), profile())
+    assert found["(0012,0062)"] == found["(0012,0063)"] == "replace"
+    assert found["(0010,0020)"] == found["(0010,0030)"] == "identity"  # which the source did not have
+
+
+def test_a_dummy_item_in_an_empty_sequence_is_an_action() -> None:
+    assert actions(part10(element(0x0040A730, "SQ", b"")), profile())["(0040,A730)"] == "dummy"
+
+
+def test_numbers_and_moments_that_hold_text_are_not_kept() -> None:
+    full = profile(Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_FULL_DATES)
+    planted = element(0x00080032, "TM", b"ZQNAME"), element(0x00280106, "US", b"ZQNAME")
+    found = actions(part10(*planted), full)
+    assert found["(0008,0032)"] == found["(0028,0106)"] == "remove"
+    assert "(0008,0032)" not in actions(part10(element(0x00080032, "TM", b"101112.5")), full)

@@ -17,7 +17,7 @@ from pydicom import Dataset, dcmread
 from diana_anon.core.pixels.blank import blanked, stretches
 from diana_anon.core.pixels.cleaner import PixelCleaner
 from diana_anon.core.pixels.codestream import stream_size
-from diana_anon.core.pixels.judging import text_masks
+from diana_anon.core.pixels.judging import check_sizes, text_masks
 from diana_anon.core.pixels.model import CleanedPixels, Finding, Mask, Region, Shape, Why
 from diana_anon.core.pixels.regions import read_rules, shipped_rules
 from diana_anon.core.pixels.selection import may_hold_text
@@ -246,7 +246,7 @@ def test_the_outline_of_a_blank_is_no_text() -> None:
             self.seen.append(b"")
             return text
 
-    data = files.file_of(files.noise(1, 60, 100))
+    data = files.file_of(files.noise(1, 120, 200))
     made = PixelCleaner(Outlined(), files.Memory()).clean(data, files.header_of(data), PixelPolicy())
     assert made and [mask.region for mask in made.masks] == [Region(36, 16, 84, 40)]
 
@@ -279,3 +279,12 @@ def test_offsets_that_point_nowhere_are_not_followed() -> None:
     cleaner = PixelCleaner(Refusing(), files.Memory())
     with pytest.raises(AssertionError, match="decoded"):  # one fragment a frame is beyond doubt
         cleaner.clean(lost, files.header_of(lost), EVERYTHING)
+
+
+def test_what_covers_a_good_part_of_the_image_is_no_text() -> None:
+    line = Finding(0, Region(0, 0, 512, 30), 0.9, 40)
+    check_sizes([line], 512, 512)
+    shoulder = Finding(0, Region(0, 100, 300, 400), 0.9, 3)
+    with pytest.raises(DianaError) as held:
+        check_sizes([line, shoulder], 512, 512)
+    assert held.value.reason is Reason.INSTANCE_QUARANTINED

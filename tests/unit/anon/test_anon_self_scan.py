@@ -33,6 +33,8 @@ from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.corpus import CORPUS, needs_corpus
 from tests.unit.anon.engine_files import PSEUDONYMS, Dates, identity, item, new_file, read, run, written
+from tests.unit.common.builder import element, part10
+from tests.unit.common.builder import item as nested_item
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
@@ -219,10 +221,62 @@ def test_a_file_that_cannot_be_read_again_is_refused() -> None:
 
 
 def test_segments_end_where_the_image_starts() -> None:
-    assert list(segments(b"\xff\xd8\xff\xe0\0\6JFIF\xff\xda\0\4xx\xff\xfe\0\6Mary")) == [b"JFIF"]
-    assert list(segments(b"\xff\x4f\xff\x51\0\4ab\xff\x64\0\6Mary\xff\x90")) == [b"Mary"]
-    assert list(segments(b"RIFF\xff\xfe\0\6Mary")) == []
-    assert list(segments(b"\xff\xd8\xff\xfe\0\0\xff")) == [b""]
+    assert list(segments(b"\xff\xd8\xff\xe0\0\6JFIF\xff\xda\0\4xxyy\xff\0zz\xff\xfe\0\6Mary")) == [
+        b"JFIF",
+        b"Mary",
+        b"",
+    ]
+    assert list(segments(b"\xff\x4f\xff\x51\0\4ab\xff\x64\0\6Mary\xff\x90..\xff\xd9Anna")) == [b"Mary", b"Anna"]
+    assert list(segments(b"RIFF\xff\xfe\0\6Mary")) == [b"RIFF\xff\xfe\0\6Mary"]
+    assert list(segments(b"\xff\xd8\xff\xfe\0\0\xff")) == [b"", b""]
+
+
+VRS = ("AS", "AT", "CS", "DA", "DS", "FD", "IS", "LO", "OV", "OW", "SS", "TM", "UI", "UN", "US")
+
+
+@pytest.mark.parametrize("vr", VRS)
+@pytest.mark.parametrize("tag", [0x00080032, 0x00080070, 0x00280106, 0x00283006])
+def test_no_vr_hides_a_name(tag: int, vr: str) -> None:
+    known = known_of(written(source()))
+    path = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    assert leaks(known, [part10(element(tag, vr, b"Marigold"))], MINTED) == (path,)
+    nested = element(0x00081140, "SQ", nested_item(element(tag, vr, b"Marigold")))
+    assert leaks(known, [part10(nested)], MINTED) == (f"(0008,1140)[0].{path}",)
+
+
+def test_an_item_is_read_in_its_own_character_set() -> None:
+    known = known_of(written(source(PatientName="Иванова^Ольга")))
+    own = element(0x00080005, "CS", b"ISO_IR 144")
+    inner = nested_item(own + element(0x00080104, "LO", "Иванова".encode("iso8859_5") + b" "))
+    after = element(0x00321032, "LO", b"Nobody")
+    made = part10(element(0x00080005, "CS", b"ISO_IR 192"), element(0x00081140, "SQ", inner), after)
+    assert leaks(known, [made], MINTED) == ("(0008,1140)[0].(0008,0104)",)
+
+
+@pytest.mark.parametrize("name", [b"", b"Marigold Featherstone "])
+def test_what_follows_the_last_frame_is_no_pixel(name: bytes) -> None:
+    sizes = {0x00280002: 1, 0x00280010: 2, 0x00280011: 2, 0x00280100: 16}
+    image = [element(tag, "US", struct.pack("<H", size)) for tag, size in sizes.items()]
+    image += [element(0x00280008, "IS", b"2 "), element(0x7FE00010, "OW", b"QX774411" * 2 + name)]
+    found = leaks(known_of(written(source())), [part10(*image)], MINTED)
+    assert found == (("(7FE0,0010)",) if name else ())
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        (b"Marigold", b"\xff\xd8\xff\xd9"),
+        (b"", b"\xff\xd8\xff\xe0\x70\0" + bytes(0x6FFE) + b"\xff\xfe\0\x0aMarigold\xff\xda\0\4xx\xff\xd9"),
+        (b"", b"\xff\xd8\xff\xda\0\4xx\x12\xff\0\x34\xff\xfe\0\x0aMarigold\xff\xd9"),
+        (b"", b"\xff\xd8\xff\xd9Marigold"),
+        (b"", b"\xff\xd8\xff\xd9", b"Marigold"),
+    ],
+    ids=["offset table", "far comment", "between scans", "behind the image", "a fragment of its own"],
+)
+def test_what_a_compressed_image_has_beside_its_pixels_is_read(fragments: tuple[bytes, ...]) -> None:
+    value = b"".join(nested_item(one + b"\0" * (len(one) % 2)) for one in fragments)
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + value + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    assert leaks(known_of(written(source())), [part10(pixels)], MINTED) == ("(7FE0,0010)",)
 
 
 def test_text_that_the_standard_keeps_is_cleaned_in_a_second_try() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import fields, replace
 from datetime import date
 
@@ -145,3 +146,9 @@ def test_words_are_folded() -> None:
     assert folded("ｽﾐｽ") == folded("スミス")
     assert [word.text for word in words("CT山田_x")] == ["ct", "山", "田", "x"]
     assert is_common("chest") and not is_common("featherstone")
+
+
+def test_a_name_whose_element_has_a_wrong_vr_is_a_name() -> None:
+    hidden = base64.b64encode(b"Abernathy^Quill").decode()
+    for element in ({"vr": "OB", "InlineBinary": hidden}, {"vr": "UI", "Value": ["Abernathy^Quill"]}):
+        assert gathered({"00100010": element}).people >= {"abernathy", "quill"}

@@ -233,8 +233,8 @@ const (
 	ErrorReason_ERROR_REASON_RECEIPT_NOT_FOUND ErrorReason = 69
 	// NOT_FOUND. Name an entry that ListQuarantined lists.
 	ErrorReason_ERROR_REASON_QUARANTINE_ENTRY_NOT_FOUND ErrorReason = 70
-	// FAILED_PRECONDITION. Two subjects would become one: mint them in a keyed
-	// domain, or correct the subject key of their source.
+	// FAILED_PRECONDITION. Two people would become one: correct the Patient ID
+	// at its source, or set shared_patient_ids if they are one.
 	ErrorReason_ERROR_REASON_IDENTITY_COLLISION ErrorReason = 71
 	// FAILED_PRECONDITION. Two UIDs would become one: have the domain map UIDs
 	// by key.

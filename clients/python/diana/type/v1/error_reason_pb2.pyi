@@ -275,8 +275,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_QUARANTINE_ENTRY_NOT_FOUND: _ErrorReason.ValueType  # 70
     """NOT_FOUND. Name an entry that ListQuarantined lists."""
     ERROR_REASON_IDENTITY_COLLISION: _ErrorReason.ValueType  # 71
-    """FAILED_PRECONDITION. Two subjects would become one: mint them in a keyed
-    domain, or correct the subject key of their source.
+    """FAILED_PRECONDITION. Two people would become one: correct the Patient ID
+    at its source, or set shared_patient_ids if they are one.
     """
     ERROR_REASON_UID_COLLISION: _ErrorReason.ValueType  # 72
     """FAILED_PRECONDITION. Two UIDs would become one: have the domain map UIDs
@@ -573,8 +573,8 @@ ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 69
 ERROR_REASON_QUARANTINE_ENTRY_NOT_FOUND: ErrorReason.ValueType  # 70
 """NOT_FOUND. Name an entry that ListQuarantined lists."""
 ERROR_REASON_IDENTITY_COLLISION: ErrorReason.ValueType  # 71
-"""FAILED_PRECONDITION. Two subjects would become one: mint them in a keyed
-domain, or correct the subject key of their source.
+"""FAILED_PRECONDITION. Two people would become one: correct the Patient ID
+at its source, or set shared_patient_ids if they are one.
 """
 ERROR_REASON_UID_COLLISION: ErrorReason.ValueType  # 72
 """FAILED_PRECONDITION. Two UIDs would become one: have the domain map UIDs

@@ -10,7 +10,7 @@ from typing import Protocol
 from diana_anon.core.pixels.blank import blanked, stretches
 from diana_anon.core.pixels.faults import doubtful
 from diana_anon.core.pixels.image import Image, number, read_image
-from diana_anon.core.pixels.judging import text_masks
+from diana_anon.core.pixels.judging import check_sizes, text_masks
 from diana_anon.core.pixels.locate import Located, find_pixels
 from diana_anon.core.pixels.model import CleanedPixels, Codec, Finding, Mask, Region, TextReader
 from diana_anon.core.pixels.regions import DeviceRule, DeviceRules, read_rules, shipped_rules
@@ -71,6 +71,8 @@ class PixelCleaner:
         frames = Frames(located, image, self.engine)
         searched = list(frames.sampled(self.frames_read)) if policy.read_text else []
         findings = [found for index in searched for found in self._search(frames, index, image, known)]
+        if policy.quarantine_below > 0:  # somebody who releases it has looked at it
+            check_sizes(findings, number(header, "00280010") or 0, number(header, "00280011") or 0)
         texts = text_masks(findings, policy.quarantine_below)
         masks = (*known, *_clipped(texts, image))
         if declares_text(header) and not masks:

@@ -11,6 +11,8 @@ _GRID = 4
 """Masks end on multiples of this, so that the last digits of a reader's arithmetic do not show in the result."""
 _MARGIN = 3
 _ELONGATED = 2.0
+_TALLEST, _LARGEST = 1 / 4, 1 / 12
+"""Of a frame's rows, and of its area: what is taller and larger is no line of text, whatever a reader makes of it."""
 
 
 def text_masks(findings: Iterable[Finding], quarantine_below: float) -> list[Mask]:
@@ -28,6 +30,19 @@ def text_masks(findings: Iterable[Finding], quarantine_below: float) -> list[Mas
         region = _widened(finding.region)
         best[region] = max(best.get(region, 0.0), finding.confidence)
     return [Mask(region, Why.TEXT, best[region]) for region in sorted(best)]
+
+
+def check_sizes(findings: Iterable[Finding], rows: int, columns: int) -> None:
+    """Raises INSTANCE_QUARANTINED if a reader took a good part of the frame for text: anatomy, more likely than not."""
+    texts = (finding for finding in findings if not _is_mark(finding))
+    large = sorted((finding for finding in texts if _is_large(finding.region, rows, columns)), key=_place)
+    if large:
+        raise doubtful("what was taken for text covers too much of the image", large)
+
+
+def _is_large(region: Region, rows: int, columns: int) -> bool:
+    height, width = region.bottom - region.top, region.right - region.left
+    return height > rows * _TALLEST and height * width > rows * columns * _LARGEST
 
 
 def _is_mark(finding: Finding) -> bool:

@@ -6,7 +6,8 @@ The new file's bytes are read again (`written`) and held against the identifiers
 - A word of a person's name, an id or an institution, of four characters or more, as a whole word of any text.
 - In text that the standard keeps (Manufacturer, Code Meaning): the same, but for words that are the standard's own, and
   words of places and stations; a station called SKYRA stands beside a model of that name.
-- In a CS: words with a digit alone; a patient called HEADNECK is examined at the body part of that name.
+- In a CS: words with a digit alone, or two words that are not the standard's; a patient called HEADNECK is examined at
+  the body part of that name.
 - A long number in an IS or DS, a UID in any UI, a date in the attribute that had it. A date elsewhere may be another
   one that was moved there.
 - In bytes of no known form, and in the segments of a compressed image that writers fill: words of six characters.
@@ -143,7 +144,8 @@ class _Scan:
         text = value.text.decode(value.raw, name=value.vr == b"PN")
         found = [word.text for word in words(text)]
         if value.vr == b"CS":
-            hit = any(word in self._sought.exact and not word.isalpha() for word in found)
+            known = {word for word in found if word in self._sought.exact}
+            hit = any(not word.isalpha() for word in known) or sum(not is_common(word) for word in known) > 1
         elif _is_kept(value):
             hit = any(word in self._sought.exact and not is_common(word) for word in found)
         else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -17,16 +19,32 @@ from diana_common.errors import DianaError, Reason
 Step = tuple[int, int]
 """A tag, and which item of it."""
 
-_SILENT = frozenset(b"AS AT FD FL OD OF OL OV OW SL SS SV TM UL US UV".split())
-"""VRs whose values are passed over: numbers, times of day, ages."""
+_BINARY = frozenset(b"AT FD FL OB OD OF OL OV OW SL SS SV UL UN US UV".split())
+_PADDING = b" \\\0"
+_ALPHABETS: dict[bytes, bytes] = {
+    b"AS": b"0123456789DWMY" + _PADDING,
+    b"DA": b"0123456789.-" + _PADDING,
+    b"DS": b"0123456789+-.eE" + _PADDING,
+    b"DT": b"0123456789+-." + _PADDING,
+    b"IS": b"0123456789+-" + _PADDING,
+    b"TM": b"0123456789:.-" + _PADDING,
+    b"UI": b"0123456789." + _PADDING,
+}
+"""What the values of a VR are written with. One of other characters is text, whatever its VR says."""
+_SILENT = frozenset({b"AS", b"TM"})
+"""Passed over, if written so."""
+_FEWEST = 4
+"""Bytes that hold a word."""
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA, _CHARSET, _TRANSFER_SYNTAX = 0x7FE00010, 0x00080005, 0x00020010
+_SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _BITS = (0x280002, 0x280004, 0x280008, 0x280010, 0x280011, 0x280100)
+_SIZES = frozenset({_SAMPLES, _ROWS, _COLUMNS, _BITS})
+_SEGMENT = re.compile(rb"\xff[\xe0-\xef\xfe]")
 _META = 132
 _WINDOW = 64 * 1024
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a value that are looked at."""
-_FRAGMENT_HEAD = 4096
 _INFLATED = 256 * 1024 * 1024
 _DEEPEST = 200
 _DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -72,7 +90,8 @@ class _Pieces:
 def values_in(pieces: Sequence[bytes | memoryview]) -> list[Value]:
     """The values of a Part 10 file, File Meta Information and preamble included (as File Preamble, tag 0).
 
-    Of encapsulated pixels, each fragment's head. Raises DianaError NOT_DEIDENTIFIABLE if the file cannot be read.
+    Of Pixel Data, what are no pixels: what follows the last frame, the offset table, what writers put into a compressed
+    image. Raises DianaError NOT_DEIDENTIFIABLE if the file cannot be read.
     """
     try:
         return _File(_Pieces(pieces)).values
@@ -87,6 +106,7 @@ class _File:
         self._text = repertoire(b"")
         self._ctx = context(b"", False, "<")
         self._syntax = ""
+        self._sizes: dict[int, int] = {_SAMPLES: 1, _FRAMES: 1}
         start = self._meta()
         if self._syntax == _DEFLATED:
             inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -111,8 +131,8 @@ class _File:
             tag, vr, start, length = self._head(head, pos, self._ctx)
             if tag == _TRANSFER_SYNTAX:
                 self._syntax = head[start : start + length].decode("ascii").rstrip("\0 ")
-            elif vr not in _SILENT:
-                self.values.append(Value((), tag, vr, head[start : start + length], self._text))
+            else:
+                self._add((), tag, vr, head[start : start + length])
             pos = start + length
         return pos
 
@@ -131,10 +151,13 @@ class _File:
                 rest = source.read(start, source.size)
                 pos = start + self._items(rest, 0, len(rest), True, self._inside(rest, 0, vr), ((), tag))
             else:
-                if vr not in _SILENT and tag != _PIXEL_DATA:
+                if tag == _PIXEL_DATA:
+                    self._behind_frames(start, length)
+                else:
                     offset = start - base
                     inside = offset + length <= len(window)
-                    raw = window[offset : offset + length] if inside else source.read(start, length)
+                    looked_at = min(length, _LONGEST) if vr in _BINARY and vr != b"UN" else length
+                    raw = window[offset : offset + length] if inside else source.read(start, looked_at)
                     self._value(raw, tag, vr, ())
                 pos = start + length
         if pos != source.size:
@@ -159,9 +182,42 @@ class _File:
         if vr == b"SQ":
             self._items(raw, 0, len(raw), False, self._ctx, (parents, tag))
         else:
-            if tag == _CHARSET and not parents:
+            if tag == _CHARSET:
                 self._text = repertoire(raw)
-            self.values.append(Value(parents, tag, vr, raw[:_LONGEST], self._text))
+            elif not parents and tag >> 16 == 0x0028:
+                self._size(tag, raw)
+            self._add(parents, tag, vr, raw[:_LONGEST])
+
+    def _add(self, parents: tuple[Step, ...], tag: int, vr: bytes, raw: bytes) -> None:
+        """Note a value as what the dictionary, or else its element, says it is, unless its bytes are no such thing."""
+        if not tag & 0x10000 and vr != b"UN":
+            vr = _known_vr(tag) or vr
+        if vr in _BINARY:
+            if len(raw) < _FEWEST:
+                return
+            vr = b"OB"
+        elif (alphabet := _ALPHABETS.get(vr)) is not None:
+            if raw.translate(None, alphabet):
+                vr = b"LO"
+            elif vr in _SILENT:
+                return
+        self.values.append(Value(parents, tag, vr, raw, self._text))
+
+    def _size(self, tag: int, raw: bytes) -> None:
+        """Note what says how long Pixel Data is."""
+        if tag in _SIZES and len(raw) == 2:
+            (self._sizes[tag],) = struct.unpack(self._ctx.order + "H", raw)
+        elif tag == _FRAMES and (digits := raw.strip(b" \0")).isdigit():
+            self._sizes[tag] = int(digits[:12])
+        elif tag == _PHOTOMETRIC and raw.startswith(b"YBR_FULL_422"):
+            self._sizes[_PHOTOMETRIC] = 2  # samples per pixel, whatever Samples per Pixel says
+
+    def _behind_frames(self, start: int, length: int) -> None:
+        """What follows the last frame of native Pixel Data; all of it if nobody can say how long a frame is."""
+        sizes = self._sizes
+        pixels = sizes[_FRAMES] * sizes.get(_ROWS, 0) * sizes.get(_COLUMNS, 0)
+        end = (pixels * sizes.get(_PHOTOMETRIC, sizes[_SAMPLES]) * sizes.get(_BITS, 0) + 7) // 8
+        self._add((), _PIXEL_DATA, b"OB", self._source.read(start + end, min(max(length - end, 0), _LONGEST)))
 
     def _items(
         self, data: bytes, pos: int, end: int, delimited: bool, ctx: Context, at: tuple[tuple[Step, ...], int]
@@ -178,7 +234,9 @@ class _File:
             if found != _ITEM or len(parents) > _DEEPEST:
                 raise ValueError
             stop = end if length == _UNDEFINED else pos + length
+            around = self._text
             pos = self._item(data, pos, stop, length == _UNDEFINED, ctx, (*parents, (tag, number)))
+            self._text = around
             number += 1
         return pos
 
@@ -192,8 +250,7 @@ class _File:
                 inner = self._inside(data, start, vr)
                 pos = self._items(data, start, stop, length == _UNDEFINED, inner, (parents, tag))
             else:
-                if vr not in _SILENT:
-                    self._value(data[start : start + length], tag, vr, parents)
+                self._value(data[start : start + length], tag, vr, parents)
                 pos = start + length
         return pos
 
@@ -203,29 +260,51 @@ class _File:
         return context(b"", True, "<") if hidden else self._ctx
 
     def _fragments(self, pos: int) -> int:
-        """The heads of the fragments of Pixel Data from `pos` on; where it ends."""
+        """What the fragments of Pixel Data from `pos` on hold beside pixels; where it ends."""
+        first = True
         while True:
-            head = self._source.read(pos, _FRAGMENT_HEAD)
-            group, element, length = self._ctx.item(head, 0)
+            group, element, length = self._ctx.item(self._source.read(pos, 8), 0)
             if group << 16 | element == _SEQUENCE_END:
                 return pos + 8
             if group << 16 | element != _ITEM:
                 raise ValueError
-            for segment in segments(head[8 : 8 + length]):
-                self.values.append(Value((), _PIXEL_DATA, b"OB", segment, self._text))
-            pos += 8 + length
+            fragment = self._source.read(pos + 8, min(length, _LONGEST))
+            for part in [fragment] if first else segments(fragment):
+                self._add((), _PIXEL_DATA, b"OB", part)
+            pos, first = pos + 8 + length, False
 
 
-def segments(head: bytes) -> Iterator[bytes]:
-    """What writers put into a compressed image beside its pixels: comments and application data of JPEG, comments of
-    JPEG 2000. `head` is where the image starts."""
-    if head[:2] not in (b"\xff\xd8", b"\xff\x4f"):
+@lru_cache(maxsize=8192)
+def _known_vr(tag: int) -> bytes:
+    """The dictionary's VR of a value; empty for a tag that it does not know."""
+    vr = implicit_vr(tag)[:2].encode()
+    return {b"UN": b"", b"SQ": b"LO"}.get(vr, vr)
+
+
+def segments(fragment: bytes) -> Iterator[bytes]:
+    """What writers put into a compressed image beside its pixels: comments and application data of JPEG, wherever they
+    stand, comments of JPEG 2000, and what follows the image. All of a fragment that is the start of neither."""
+    if fragment[:2] not in (b"\xff\xd8", b"\xff\x4f"):
+        yield fragment
         return
     pos = 2
-    while head[pos : pos + 1] == b"\xff" and pos + 4 <= len(head):
-        marker, length = head[pos + 1], int.from_bytes(head[pos + 2 : pos + 4], "big")
-        if marker in (0xDA, 0xD9, 0x90, 0x93):
-            return
-        if marker == 0xFE or 0xE0 <= marker <= 0xEF or (marker == 0x64 and head[1] == 0x4F):
-            yield head[pos + 4 : pos + 2 + length]
+    while fragment[pos : pos + 1] == b"\xff" and pos + 4 <= len(fragment):
+        marker, length = fragment[pos + 1], int.from_bytes(fragment[pos + 2 : pos + 4], "big")
+        if marker in (0xD9, 0x90, 0x93):
+            break
+        if marker == 0xFE or 0xE0 <= marker <= 0xEF or (marker == 0x64 and fragment[1] == 0x4F):
+            yield fragment[pos + 4 : pos + 2 + length]
         pos += 2 + max(length, 2)
+        if marker == 0xDA:
+            yield from _between_scans(fragment, pos)
+            break
+    end = fragment.rfind(b"\xff\xd9")
+    yield fragment[end + 2 :] if end >= 0 else b""
+
+
+def _between_scans(fragment: bytes, pos: int) -> Iterator[bytes]:
+    """The segments after the first scan: coded pixels have none of their markers."""
+    while (found := _SEGMENT.search(fragment, pos)) is not None:
+        length = int.from_bytes(fragment[found.end() : found.end() + 2], "big")
+        yield fragment[found.end() + 2 : found.end() + length]
+        pos = found.end() + max(length, 2)

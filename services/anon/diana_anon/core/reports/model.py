@@ -136,5 +136,5 @@ def meaning(code: str) -> str:
 @lru_cache(4096)
 def attribute(path: str) -> str:
     """The keyword of the attribute that a path ends in; "private" for a private one."""
-    tag = int(path[-10:].strip("()").replace(",", ""), 16)
+    tag = int(path[path.rindex("(") + 1 :].partition(")")[0].replace(",", ""), 16)  # an item's number may follow
     return "private" if is_private(tag) else keyword_of(tag)

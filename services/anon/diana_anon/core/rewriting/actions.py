@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from functools import lru_cache
+
 from diana_common.tags import tag_hex
 
 
@@ -25,6 +28,11 @@ class ActionLog:
         """A whole item of a sequence."""
         self.actions.append((f"{self._within}{shown(tag)}[{item}]", action))
 
+    def replaced(self, tags: Set[int]) -> None:
+        """At the top, these were not removed in the end, but replaced."""
+        paths = {shown(tag) for tag in tags}
+        self.actions = [(path, "replace" if path in paths else action) for path, action in self.actions]
+
     def enter(self, tag: int, item: int) -> None:
         """What follows is in an item of a sequence, until `leave`."""
         self._outer.append(self._within)
@@ -35,6 +43,7 @@ class ActionLog:
         self._within = self._outer.pop()
 
 
+@lru_cache(maxsize=8192)
 def shown(tag: int) -> str:
     """A tag as paths write it: "(0010,0020)"."""
     text = tag_hex(tag)

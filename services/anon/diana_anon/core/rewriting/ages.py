@@ -48,7 +48,9 @@ def births(
     read = ((parse_date(text), kind) for text, kind in dates)
     studied, kind = next((one for one in read if one[0] is not None), (None, Kind.REMOVE))
     known = parse_date(true)
-    over_89 = is_over_89(age) or (known is not None and studied is not None and years(known, studied) >= OLDEST)
+    untold = studied is None and parse_age(age) is None  # nothing shows that it is not one of these
+    shown = known is not None and studied is not None and years(known, studied) >= OLDEST
+    over_89 = untold or shown or is_over_89(age)
     on = _written(studied, kind, offset)
     agreed = [_agreeing(born, on, over_89) if born else None for born in (minted, known)]
     first, second = (born.isoformat().replace("-", "").encode() if born else b"" for born in agreed)

@@ -15,7 +15,8 @@ from typing import cast
 
 from diana_anon.core.pixels.model import CleanedPixels
 from diana_anon.core.planning.level import Level
-from diana_anon.core.planning.plan import IDENTITY, Kind, Method, Plan
+from diana_anon.core.planning.plan import IDENTITY, METHOD_TAGS, Kind, Method, Plan
+from diana_anon.core.planning.rules import ACTIONS
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.rewriting import encode, pixel_value
 from diana_anon.core.rewriting.actions import ActionLog
@@ -125,18 +126,29 @@ def _rewritten(
     known = pseudonyms.outcomes(plan, old[0], ctx, by_reference, log is None, *treatment.scope())
     rewriter = Rewriter(reader, plan, treatment, known, log, by_reference)
     entries = dict(rewriter.entries(elements, level, ctx))
+    if log is not None:
+        log.replaced(METHOD_TAGS)
     entries.update(method_entries(rewriter, methods, elements, level, ctx))
     kept = (level[tag].kind is Kind.KEEP for tag in _UID_TAGS)
     uids = [uid if keep else pseudonyms.uid(uid) for uid, keep in zip(old, kept, strict=True)]
-    _certain(entries, uids, treatment, level, ctx)
+    _certain(entries, uids, treatment, level, ctx, log)
     return entries, uids
 
 
-def _certain(entries: dict[int, list[Part]], uids: list[str], treatment: Treatment, level: Level, ctx: Context) -> None:
+def _certain(
+    entries: dict[int, list[Part]],
+    uids: list[str],
+    treatment: Treatment,
+    level: Level,
+    ctx: Context,
+    log: ActionLog | None,
+) -> None:
     """What every object has: the new patient's attributes, and the UIDs, whose elements may have had a wrong VR."""
     for tag in IDENTITY:
         if (new := treatment.identity.get(level[tag].kind)) is not None and tag not in entries:
             entries[tag] = [encode.element(tag, new, ctx)]
+            if log is not None:
+                log.add(tag, ACTIONS[level[tag].kind])
     for tag, uid in zip(_UID_TAGS, uids, strict=True):
         if tag not in entries:
             entries[tag] = [encode.element(tag, uid.encode(), ctx)]

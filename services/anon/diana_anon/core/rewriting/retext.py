@@ -11,6 +11,8 @@ from diana_common.dicom.charset import repertoire
 _SINGLE_VALUED = frozenset({"LT", "ST", "UT"})
 """VRs in which a backslash is a character like any other."""
 
+_LONGEST = 1024 * 1024
+"""Bytes of a value that are cleaned: more than any report has, and some seconds' work. A longer one is not kept."""
 _PADDING = " \0"
 _SEGMENT = re.compile(r"([\\\r\n\f\t])")
 _EXTENSIONS = {
@@ -46,8 +48,10 @@ def cleaned(raw: bytes, vr: str, charset: bytes, cleaner: TextCleaner) -> bytes 
     """The value of an element without identifiers: `raw` itself if it holds none.
 
     `charset` is the raw value of Specific Character Set (0008,0005). None: the value can't be read or written in it,
-    or nothing of it is left.
+    is longer than 1 MiB, or nothing of it is left.
     """
+    if len(raw) > _LONGEST:
+        return None
     text = repertoire(charset).decode(raw)
     if "\ufffd" in text:
         return None  # what can't be read may say anything

@@ -194,6 +194,8 @@ class Rewriter:
         parts = self.items(element.tag, items, level.into(step), inner, depth)
         if not parts and rule.otherwise is Kind.DUMMY:
             parts = [encode.item(tree, inner) for tree in dummy(element.tag, "SQ") if isinstance(tree, dict)]
+            if self._log is not None:
+                self._log.add(element.tag, ACTIONS[Kind.DUMMY])
         # Items that keep their VRs are no UN's (PS3.5 6.2.2): what readers would take for Implicit VR.
         vr = b"SQ" if element.vr == b"UN" and not inner.implicit else element.vr
         return [encode.head(element.tag, vr, size(parts), ctx), *parts]

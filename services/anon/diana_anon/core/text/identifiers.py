@@ -15,6 +15,7 @@ Which attributes count follows from Table E.1-1 (`attributes`), how their words 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -30,6 +31,7 @@ from diana_anon.core.rewriting.uids import WELL_KNOWN
 from diana_anon.core.text.attributes import DATED, Kind, Kinds
 from diana_anon.core.text.titles import TITLES
 from diana_anon.core.text.words import is_common, is_common_start, is_unspaced, spellings, words
+from diana_common.dicom.vr import implicit_vr
 from diana_common.dicomjson import texts
 from diana_common.values import parse_date
 
@@ -131,15 +133,21 @@ def _found(
     kinds = Kinds.of(inherited, profile)
     for tag, element in data_set.items():
         vr = element.get("vr", "")
-        kind = kinds[tag, vr]
+        kind = kinds[tag, vr if vr == "SQ" else implicit_vr(int(tag, 16)) if tag[3] in "02468ACE" else vr]
         if vr == "SQ":
             for item in element.get("Value") or ():
                 if isinstance(item, dict):
                     yield from _found(item, kind, profile, nested=True)
         elif kind is not None and not (tag == _UID_VALUE and _is_retained(data_set, profile)):
-            for text in texts(data_set, tag):
+            for text in texts(data_set, tag) or _hidden(element):
                 if text:
                     yield kind, text[:_LONGEST], "" if nested else tag
+
+
+def _hidden(element: Mapping[str, Any]) -> list[str]:
+    """The text of an attribute whose element has a VR of bytes."""
+    raw = element.get("InlineBinary")
+    return base64.b64decode(raw[: 2 * _LONGEST]).decode("latin_1").split("\\") if isinstance(raw, str) else []
 
 
 def _is_retained(item: Mapping[str, Any], profile: Profile | None) -> bool:
