@@ -97,6 +97,14 @@ def test_a_vr_that_is_none_is_refused() -> None:
         assert refused.value.reason is Reason.NOT_DEIDENTIFIABLE
 
 
+def test_an_attribute_that_stands_there_twice_is_refused() -> None:
+    twice = element(0x00100010, "PN", b"DOE^JANE") + element(0x00100010, "PN", b"ROE^RICHARD")
+    for whole in (part10(twice), part10(element(0x00081115, "SQ", item(twice)))):
+        with pytest.raises(DianaError) as refused:
+            new_file(whole)
+        assert refused.value.reason is Reason.NOT_DEIDENTIFIABLE
+
+
 def test_items_that_do_not_fill_their_sequence_are_refused() -> None:
     with pytest.raises(DianaError) as refused:
         new_file(part10(element(0x00081115, "SQ", item(b"") + b"\0" * 4)))

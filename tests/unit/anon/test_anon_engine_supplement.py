@@ -20,6 +20,7 @@ from tests.unit.anon.engine_files import (
     under,
     written,
 )
+from tests.unit.common.builder import part10
 
 UNSUPPORTED = {
     Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES,
@@ -98,7 +99,7 @@ def test_only_registered_uids_are_well_known() -> None:
 def test_a_value_that_its_attribute_cannot_have_is_not_kept(tag: int, vr: str, value: bytes) -> None:
     length = b"\0\0" + len(value).to_bytes(4, "little") if vr == "OB" else len(value).to_bytes(2, "little")
     element = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode() + length + value
-    assert b"PLANTED" not in new_file(make_small() + element)
+    assert b"PLANTED" not in new_file(part10(element))
 
 
 def test_pixels_within_an_item_are_not_kept() -> None:

@@ -226,12 +226,24 @@ class Rewriter:
 
 
 def ascending(elements: Sequence[Element]) -> Sequence[Element]:
-    """The elements ascending by tag, each tag once, the last of its kind."""
+    """The elements ascending by tag. Odd if one stands there twice: who knows the one need not see the other.
+
+    Padding, which goes, may.
+    """
     tags = [element.tag for element in elements]
     if all(map(int.__lt__, tags, tags[1:])):
         return elements
-    last = {element.tag: element for element in elements}
-    return [last[tag] for tag in sorted(last)]
+    if len(set(tags)) < len(tags) - max(0, tags.count(_PADDING) - 1):
+        raise Odd
+    return sorted(elements, key=_element_tag)
+
+
+_PADDING = 0xFFFCFFFC
+"""Data Set Trailing Padding."""
+
+
+def _element_tag(element: Element) -> int:
+    return element.tag
 
 
 def _tag(entry: Entry) -> int:
