@@ -82,41 +82,16 @@ def make_server(config: AnonConfig) -> Server:
         books.quarantine,
         PixelCleaner(engine, spool),
     )
-    studies = StudyDeidentifier(deidentifier, archive, archive, books)
-    queue = OperationQueue(config.state_dir / "operations.sqlite", "anon")
-    queue.register(STUDY, study_handler(studies))
-    queue.register(STUDIES, studies_handler(CohortRunner(studies)))
-    previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, recorders))
-    queue.register(PREVIEW, preview_handler(previews, findings))
+    queue = _queue(config.state_dir, deidentifier, archive, books, findings)
     library = Library(books.ledger, books.quarantine, findings, QueueFacts(queue), signer)
     texts = TextDeidentifier(deidentifier, archive)
-
-    def check_ready() -> None:
-        queue.page(None, 1, active_only=True)
-
-    server.add(
-        anon_service_pb2.DESCRIPTOR.services_by_name["AnonService"],
-        add_AnonServiceServicer_to_server,
-        AnonServicer(deidentifier, texts, queue, max(1, config.server.max_concurrent_calls * 3 // 4)),
-        ready=check_ready,
-    )
-    server.add(
-        profile_service_pb2.DESCRIPTOR.services_by_name["ProfileService"],
-        add_ProfileServiceServicer_to_server,
+    most_streams = max(1, config.server.max_concurrent_calls * 3 // 4)
+    _offer(
+        server,
+        queue,
+        AnonServicer(deidentifier, texts, queue, most_streams),
         ProfileServicer(Catalogue(profiles)),
-        ready=check_ready,
-    )
-    server.add(
-        receipt_service_pb2.DESCRIPTOR.services_by_name["ReceiptService"],
-        add_ReceiptServiceServicer_to_server,
         ReceiptServicer(books.ledger, books.quarantine, signer, library),
-        ready=check_ready,
-    )
-    server.add(
-        operation_service_pb2.DESCRIPTOR.services_by_name["OperationService"],
-        add_OperationServiceServicer_to_server,
-        OperationServicer(queue),
-        ready=check_ready,
     )
     # The operation's own connection goes at once: an archive that is silent must not hold a stop up.
     for end in (queue.interrupt, archive.close):
@@ -126,6 +101,39 @@ def make_server(config: AnonConfig) -> Server:
         server.on_stop(close)
     queue.start()
     return server
+
+
+def _queue(
+    state_dir: Path, deidentifier: Deidentifier, archive: ArchivePeer, books: Books, findings: SqliteFindings
+) -> OperationQueue:
+    """The operations, and what does each kind of them."""
+    queue = OperationQueue(state_dir / "operations.sqlite", "anon")
+    studies = StudyDeidentifier(deidentifier, archive, archive, books)
+    queue.register(STUDY, study_handler(studies))
+    queue.register(STUDIES, studies_handler(CohortRunner(studies)))
+    previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, books.recorders))
+    queue.register(PREVIEW, preview_handler(previews, findings))
+    return queue
+
+
+def _offer(
+    server: Server, queue: OperationQueue, anon: AnonServicer, profiles: ProfileServicer, receipts: ReceiptServicer
+) -> None:
+    """Add the contracts that are always served; all are ready once operations can be kept."""
+
+    def ready() -> None:
+        queue.page(None, 1, active_only=True)
+
+    services = anon_service_pb2.DESCRIPTOR.services_by_name
+    server.add(services["AnonService"], add_AnonServiceServicer_to_server, anon, ready=ready)
+    services = profile_service_pb2.DESCRIPTOR.services_by_name
+    server.add(services["ProfileService"], add_ProfileServiceServicer_to_server, profiles, ready=ready)
+    services = receipt_service_pb2.DESCRIPTOR.services_by_name
+    server.add(services["ReceiptService"], add_ReceiptServiceServicer_to_server, receipts, ready=ready)
+    services = operation_service_pb2.DESCRIPTOR.services_by_name
+    server.add(
+        services["OperationService"], add_OperationServiceServicer_to_server, OperationServicer(queue), ready=ready
+    )
 
 
 def _profiles(config: AnonConfig) -> dict[str, Loaded]:
