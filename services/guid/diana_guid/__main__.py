@@ -28,7 +28,7 @@ def make_server(config: GuidConfig) -> Server:
     server.add(
         guid_service_pb2.DESCRIPTOR.services_by_name["GuidService"],
         add_GuidServiceServicer_to_server,
-        GuidServicer(mint),
+        GuidServicer(mint, BearerTokens(config.mint_tokens, "mint_tokens") if config.mint_tokens else None),
         ready=mint.check_ready,
     )
     server.add(

@@ -47,7 +47,8 @@ class DomainConfig:
 
     uids: Uids = Uids.KEYED
     """How a domain of scheme diana2 maps UIDs: by key, as keyed domains do, or as diana2 did, with four digits an
-    instance, where those who map them refuse what collides. Accession numbers are mapped by key in any case."""
+    instance, where those who map them refuse what collides, and some references between studies lead nowhere
+    (docs/pseudonyms.md). Accession numbers are mapped by key in any case."""
 
     subject_key: SubjectKey = SubjectKey.PATIENT_ID
     """What makes two subjects the same person: the Patient ID with its issuer, or name, birth date and sex,
@@ -99,6 +100,10 @@ class GuidConfig:
     key_tokens: Mapping[str, Path] = field(default_factory=dict)
     """Who may list, rotate, export and import keys: a file with a token of 16 characters or more for each caller, by
     the caller's name. Nobody may when there is none."""
+
+    mint_tokens: Mapping[str, Path] = field(default_factory=dict)
+    """Who may mint, map identifiers and lease the keys that they are mapped with, likewise; who may mint can check
+    guesses at who a pseudonym is. Everybody who reaches the service may when there is none."""
 
     def __post_init__(self) -> None:
         for name in self.domains:

@@ -30,7 +30,7 @@ def test_identifiers_are_mapped_in_order_and_by_domain(serve: Serve) -> None:
 
 
 def test_nothing_maps_to_nothing(serve: Serve) -> None:
-    assert serve().MapIdentifiers(pb.MapIdentifiersRequest()) == pb.MapIdentifiersResponse()
+    assert serve().MapIdentifiers(pb.MapIdentifiersRequest()) == pb.MapIdentifiersResponse(key_version=1)
 
 
 def test_ten_thousand_of_each_fit_one_call(serve: Serve) -> None:

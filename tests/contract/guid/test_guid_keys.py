@@ -17,6 +17,7 @@ from diana.guid.v1 import key_service_pb2 as pb
 from diana.guid.v1.guid_service_pb2_grpc import GuidServiceStub
 from diana.guid.v1.key_service_pb2_grpc import KeyServiceStub
 from diana_common.sealing import SealedKey, new_sealing_key, public_sealing_key, seal, unseal
+from diana_common.uidmap import map_accession_number, map_uid
 from diana_guid.config import DomainConfig, GuidConfig, Scheme
 from tests.contract.guid.refusals import refused
 
@@ -119,6 +120,27 @@ def test_a_rotated_key_mints_other_identities_and_the_old_one_still_its_own(site
     assert (leased.key_version, newest.key_version) == (1, 2)
     assert not {leased.uid_key, leased.accession_number_key} & {newest.uid_key, newest.accession_number_key}
     assert [one.key_version for one in site.mint.ListDomains(guid_pb.ListDomainsRequest()).domains] == [2, 1, 1]
+
+
+def test_batches_and_identifiers_come_from_the_key_version_that_is_named(site: Site) -> None:
+    site.rotate("one")
+    batch = guid_pb.BatchMintIdentitiesRequest(subjects=[SUBJECT])
+    mapped = guid_pb.MapIdentifiersRequest(uids=["1.2.3"], accession_numbers=["A1"])
+    for version in (1, 2, 0):
+        batch.key_version = mapped.key_version = version
+        (result,) = site.mint.BatchMintIdentities(batch).results
+        assert result.identity == site.identity(version)
+        assert result.identity.key_version == (version or 2)
+        leased = site.mint.LeaseUidKey(guid_pb.LeaseUidKeyRequest(key_version=version))
+        answer = site.mint.MapIdentifiers(mapped)
+        assert answer.key_version == leased.key_version == (version or 2)
+        assert list(answer.uids) == [map_uid(leased.uid_key, "1.2.3")]
+        assert list(answer.accession_numbers) == [map_accession_number(leased.accession_number_key, "A1")]
+    for method, request in (("BatchMintIdentities", batch), ("MapIdentifiers", mapped)):
+        for version, expected in ((3, (5, "KEY_VERSION_UNKNOWN")), (-1, (3, "INVALID_FIELD"))):
+            request.key_version = version
+            refusal = refused(getattr(site.mint, method), request)
+            assert (refusal.code, refusal.reason) == expected
 
 
 def test_the_uids_and_accession_numbers_of_a_diana2_domain_rotate_and_its_identities_do_not(site: Site) -> None:
@@ -247,9 +269,13 @@ def test_what_was_not_sealed_for_this_place_is_not_put_there(site: Site) -> None
         seal(bytes(5000), "default", 2, recipient),
         seal(bytes(32), "default", 0, recipient),
         seal(bytes(32), "default", -1, recipient),
+        seal(bytes(32), "default", 10_000, recipient),
+        seal(bytes(32), "default", 999_999_999, recipient),
         seal(bytes(32), "default", 2**31 - 1, recipient),
     ):
         assert site.refusal("ImportKey", pb.ImportKeyRequest(sealed_key=message(bad))) == (3, "SEALED_KEY_INVALID")
+    too_large = pb.ImportKeyRequest(sealed_key=message(seal(bytes(32), "default", 10_000, recipient)))
+    assert "1 to 9999" in refused(lambda asked: site.ask("ImportKey", asked), too_large).text
     assert site.refusal("ImportKey", pb.ImportKeyRequest()) == (3, "INVALID_FIELD")
     elsewhere = message(seal(bytes(32), "../../x", 2, recipient))
     assert site.refusal("ImportKey", pb.ImportKeyRequest(sealed_key=elsewhere)) == (5, "DOMAIN_UNKNOWN")

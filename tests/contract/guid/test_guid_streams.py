@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from google.type.date_pb2 import Date
 from prometheus_client import REGISTRY
 
@@ -87,6 +88,36 @@ def test_a_message_against_the_contract_ends_the_stream(serve: Serve) -> None:
     assert (refusal.code, refusal.reason) == (5, "KEY_VERSION_UNKNOWN")
     refusal = refused(lambda messages: list(mint.MintIdentities(messages)), iter([message("a", one, domain="no")]))
     assert refusal.reason == "DOMAIN_UNKNOWN"
+
+
+@pytest.mark.parametrize("first", ["", "default", "other"])
+def test_a_later_message_that_names_another_domain_or_key_version_ends_the_stream(serve: Serve, first: str) -> None:
+    mint = serve(other=DomainConfig())
+    one = pb.Subject(patient_id="1")
+    elsewhere = "default" if first == "other" else "other"
+    for bad, field in (
+        (message("b", one, domain=elsewhere), "domain"),
+        (message("b", one, domain="nowhere"), "domain"),
+        (message("b", one, key_version=2), "key_version"),
+    ):
+        answers = mint.MintIdentities(iter([message("a", one, domain=first, key_version=1), bad]))
+        assert next(answers).results[0].HasField("identity")
+        refusal = refused(next, answers)
+        assert (refusal.code, refusal.reason, refusal.fields) == (3, "INVALID_FIELD", [field])
+
+
+def test_a_later_message_may_name_what_the_first_one_named(serve: Serve) -> None:
+    one = pb.Subject(patient_id="1")
+    messages = [
+        message("a", one),
+        message("b", one, domain="default"),
+        message("c", one),
+    ]
+    answers = [answer.results[0].identity for answer in serve().MintIdentities(iter(messages))]
+    pinned = [message(name, one, domain="default", key_version=1) for name in "ab"]
+    answers += [answer.results[0].identity for answer in serve().MintIdentities(iter(pinned))]
+    assert len({identity.id for identity in answers}) == 1
+    assert len(answers) == 5
 
 
 def test_two_people_who_would_become_one_are_told_apart_across_messages(serve: Serve) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from diana_common.errors import DianaError, Reason
-from diana_guid.stores import FileKeyStore, KeyFile, KeyFileExposed, MemoryKeyStore
+from diana_guid.stores import FileKeyStore, KeyFile, KeyFileExposed, MemoryKeyStore, SealingKeyFile
 
 KEY = bytes(range(200, 240))
 
@@ -191,6 +191,69 @@ def test_what_a_crash_left_behind_is_no_version_and_hinders_none(tmp_path: Path)
     assert store.versions("research") == [1, 2]
     assert store.version_made_by("research", "one") == 2
     assert ours(tmp_path / "research.key").key("research", 2) == KEY
+
+
+_HEX = "0123456789abcdef"
+
+
+def test_what_a_kill_left_of_a_key_goes_at_the_next_start_and_nothing_else_does(tmp_path: Path) -> None:
+    killed = (
+        "import os, signal, sys; from pathlib import Path; from diana_guid.stores import FileKeyStore, KeyFile\n"
+        "os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "FileKeyStore({'research': KeyFile(Path(sys.argv[1]), True, True)}).newest('research')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    path = tmp_path / "research.key"
+    subprocess.run([sys.executable, "-c", killed, str(path)], env=environment, check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".research.key.")
+    written(tmp_path / f".research.v2.key.{_HEX}", b"half a k")
+    kept = {
+        "research.v3.key",
+        f".trial.key.{_HEX}",
+        f".research.key.{_HEX}0",
+        f".research.key.{_HEX[:-1]}g",
+        f"research.key.{_HEX}",
+        f".research.v02.key.{_HEX}",
+        f".xresearch.key.{_HEX}",
+    }
+    for name in kept:
+        written(tmp_path / name, base64.b64encode(KEY))
+    assert newest_key(ours(path)) == KEY
+    assert {one.name for one in tmp_path.iterdir()} == kept
+
+
+def test_a_key_that_was_linked_before_the_kill_stays(tmp_path: Path) -> None:
+    left = written(tmp_path / f".research.key.{_HEX}", base64.b64encode(KEY))
+    os.link(left, tmp_path / "research.key")
+    assert newest_key(ours(tmp_path / "research.key")) == KEY
+    assert [one.name for one in tmp_path.iterdir()] == ["research.key"]
+
+
+def test_a_start_removes_nothing_while_another_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def started(source: Path, target: Path) -> None:
+        ours(tmp_path / "research.key")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", started)
+    assert ours(tmp_path / "research.key").put("research", 2, KEY)
+    assert [one.name for one in tmp_path.iterdir()] == ["research.v2.key"]
+
+
+def test_an_operators_file_is_not_removed_whatever_its_name(tmp_path: Path) -> None:
+    left = written(tmp_path / f".research.key.{_HEX}", base64.b64encode(KEY))
+    assert newest_key(store_at(left)) == KEY
+    FileKeyStore({"trial": KeyFile(left), "research": KeyFile(tmp_path / "research.key", create=True, ours=True)})
+    assert left.exists()
+
+
+def test_what_a_kill_left_of_the_sealing_key_goes_too(tmp_path: Path) -> None:
+    key = SealingKeyFile(tmp_path / "sealing.key")()
+    written(tmp_path / f".sealing.key.{_HEX}", b"half a k")
+    assert SealingKeyFile(tmp_path / "sealing.key")() == key
+    assert [one.name for one in tmp_path.iterdir()] == ["sealing.key"]
 
 
 def test_a_version_that_is_there_is_never_replaced(tmp_path: Path) -> None:

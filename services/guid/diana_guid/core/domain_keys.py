@@ -16,7 +16,7 @@ from diana_guid.core.ports import KeyKeeper
 
 _CHECK_LABEL = "check"
 _CHECK_CHARACTERS = 16
-_LARGEST_VERSION = 999_999_999
+_LARGEST_VERSION = 9_999  # more than anybody rotates: a larger one is a mistake, and none could follow it
 _LONGEST_KEY_BYTES = 1024
 
 
@@ -77,8 +77,14 @@ class DomainKeys:
         """
         self._mint.domain(sealed.domain)
         key = unseal(sealed, self._sealing_key())
-        if not (1 <= sealed.version <= _LARGEST_VERSION and MIN_KEY_BYTES <= len(key) <= _LONGEST_KEY_BYTES):
-            raise DianaError(Reason.SEALED_KEY_INVALID, "What is sealed is no version of a domain's key.")
+        if not 1 <= sealed.version <= _LARGEST_VERSION:
+            raise DianaError(
+                Reason.SEALED_KEY_INVALID, f"The sealed key's version is not 1 to {_LARGEST_VERSION}: seal it as one."
+            )
+        if not MIN_KEY_BYTES <= len(key) <= _LONGEST_KEY_BYTES:
+            raise DianaError(
+                Reason.SEALED_KEY_INVALID, f"What is sealed is not {MIN_KEY_BYTES} to {_LONGEST_KEY_BYTES} bytes long."
+            )
         placed = self._keys.put(sealed.domain, sealed.version, key)
         if not placed and not hmac.compare_digest(self._keys.key(sealed.domain, sealed.version), key):
             raise DianaError(Reason.REQUEST_ID_REUSED, "The domain has this version, and it is another key.")

@@ -75,23 +75,23 @@ class GuidMint:
             scheme = self._schemes[domain, version] = KeyedScheme(self._tree(domain, version), options, version)
         return scheme
 
-    def map_accession_numbers(self, domain: str, accession_numbers: Iterable[str]) -> list[str]:
-        """The new Accession Numbers (0008,0050), 16 characters each; each depends on domain and original only.
+    def map_accession_numbers(self, domain: str, accession_numbers: Iterable[str], key_version: int = 0) -> list[str]:
+        """The new Accession Numbers (0008,0050), 16 characters each; each depends on key and original only.
 
-        Raises DOMAIN_UNKNOWN, DOMAIN_KEY_MISSING; INVALID_FIELD naming the first that is empty or not text.
+        Raises INVALID_FIELD too, naming the first that is empty or not text.
         """
-        subkey = self.accession_number_subkey(domain)
+        subkey = self.accession_number_subkey(domain, key_version)
         return [
             map_accession_number(subkey, one, f"accession_numbers[{index}]")
             for index, one in enumerate(accession_numbers)
         ]
 
-    def map_uids(self, domain: str, uids: Iterable[str]) -> list[str]:
-        """The new UIDs (`diana_common.uidmap`); each depends on domain and UID only.
+    def map_uids(self, domain: str, uids: Iterable[str], key_version: int = 0) -> list[str]:
+        """The new UIDs (`diana_common.uidmap`); each depends on key and UID only.
 
         Raises what `uid_subkey` does; UID_INVALID.
         """
-        subkey = self.uid_subkey(domain)
+        subkey = self.uid_subkey(domain, key_version)
         return [map_uid(subkey, uid) for uid in uids]
 
     def uid_subkey(self, domain: str, key_version: int = 0) -> bytes:

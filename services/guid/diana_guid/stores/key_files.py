@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from diana_common.errors import DianaError
 from diana_common.state_files import sync_directory
 from diana_guid.core.key_tree import MIN_KEY_BYTES
 from diana_guid.stores.refusals import check_length, missing, version_unknown
-from diana_guid.stores.secret_files import link_secret, read_remarks, read_secret
+from diana_guid.stores.secret_files import link_secret, read_remarks, read_secret, sweep_unlinked
 
 _REQUEST = "made for request "
 
@@ -47,8 +47,7 @@ class KeyFile:
         """The versions that are there, ascending. Raises OSError."""
         if not self.ours:
             return [1] if self.path.exists() else []
-        # At most nine digits, as many as a message can hold; none with a leading zero, which would be another file.
-        name = re.compile(rf"{re.escape(self.path.stem)}\.v([1-9]\d{{0,8}})\.key", re.ASCII)
+        name = re.compile(self._later, re.ASCII)
         try:
             entries = {entry.name for entry in self.path.parent.iterdir()}
         except FileNotFoundError:
@@ -56,12 +55,28 @@ class KeyFile:
         later = [int(match[1]) for entry in entries if (match := name.fullmatch(entry))]
         return sorted({*([1] if self.path.name in entries else []), *(version for version in later if version > 1)})
 
+    def sweep(self, keep: Set[Path]) -> None:
+        """Remove what a crash left of keys that were being made here, but for `keep`, resolved: files that are keys."""
+        if self.ours or self.create:
+            sweep_unlinked(self.path.parent, f"{re.escape(self.path.name)}|{self._later}", keep)
+
+    @property
+    def _later(self) -> str:
+        """The pattern of later versions' names.
+
+        At most nine digits, as many as a message can hold; none with a leading zero, which would be another file.
+        """
+        return rf"{re.escape(self.path.stem)}\.v([1-9]\d{{0,8}})\.key"
+
 
 class FileKeyStore:
     """Keys in files, each read once and then held in memory; processes may share the files."""
 
     def __init__(self, files: Mapping[str, KeyFile]) -> None:
+        """Removes what a crash left of keys that were being made."""
         self._files = dict(files)
+        for file in self._files.values():
+            file.sweep({one.path.resolve() for one in self._files.values()})
         self._keys: dict[tuple[str, int], bytes] = {}
         self._lock = Lock()
 

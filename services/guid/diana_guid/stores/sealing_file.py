@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Lock
 
 from diana_common.sealing import new_sealing_key, public_sealing_key
 from diana_common.settings import config_invalid
 from diana_common.state_files import sync_directory
-from diana_guid.stores.secret_files import link_secret, read_secret
+from diana_guid.stores.secret_files import link_secret, read_secret, sweep_unlinked
 
 
 class SealingKeyFile:
     """One file, made when it is first asked for; read once."""
 
     def __init__(self, path: Path) -> None:
+        """Removes what a crash left of it."""
+        sweep_unlinked(path.parent, re.escape(path.name))
         self._path = path
         self._key: bytes | None = None
         self._lock = Lock()

@@ -6,11 +6,15 @@ Lines that begin with "#" tell something about the secret and are not part of it
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
+import re
 import secrets
 import stat
 import string
 import warnings
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diana_common.state_files import make_directory
@@ -41,20 +45,45 @@ def link_secret(path: Path, secret: bytes, remark: str = "") -> bool:
     uses the secret: what came of it must not outlive it. Raises OSError.
     """
     make_directory(path.parent)
-    whole = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(base64.b64encode(secret) + b"\n" + (f"# {remark}\n".encode() if remark else b""))
-            file.flush()
-            os.fsync(descriptor)
-        # A link, unlike a rename, never replaces the file another process made meanwhile.
-        os.link(whole, path)
-    except FileExistsError:
-        return False
-    finally:
-        whole.unlink()
+    with _locked(path.parent, fcntl.LOCK_SH):
+        whole = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(base64.b64encode(secret) + b"\n" + (f"# {remark}\n".encode() if remark else b""))
+                file.flush()
+                os.fsync(descriptor)
+            # A link, unlike a rename, never replaces the file another process made meanwhile.
+            os.link(whole, path)
+        except FileExistsError:
+            return False
+        finally:
+            whole.unlink()
     return True
+
+
+def sweep_unlinked(directory: Path, name: str, keep: Set[Path] = frozenset()) -> None:
+    """Remove what a crash of `link_secret` left beside the files whose names `name`, a pattern, matches whole.
+
+    Such a file was never told of, or is a second link to a secret that stays. Nothing is done while anybody writes
+    there, nor where the directory cannot be changed; `keep` are resolved paths of files that stay.
+    """
+    left = re.compile(rf"\.(?:{name})\.[0-9a-f]{{16}}", re.ASCII)
+    with suppress(OSError), _locked(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        for entry in directory.iterdir():
+            if left.fullmatch(entry.name) and entry.resolve() not in keep:
+                entry.unlink()
+
+
+@contextmanager
+def _locked(directory: Path, how: int) -> Iterator[None]:
+    """Hold the directory's lock: shared for those who write in it, exclusive for who sweeps. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _lines(path: Path, what: str) -> list[bytes]:

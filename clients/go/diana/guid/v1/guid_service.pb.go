@@ -459,7 +459,9 @@ type BatchMintIdentitiesRequest struct {
 	Domain string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
 	// The subjects, 1 to 1,000. One that breaks a rule gets a status of its
 	// own.
-	Subjects      []*Subject `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	Subjects []*Subject `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// The version of the domain's key to mint with; 0 means the newest.
+	KeyVersion    int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -506,6 +508,13 @@ func (x *BatchMintIdentitiesRequest) GetSubjects() []*Subject {
 		return x.Subjects
 	}
 	return nil
+}
+
+func (x *BatchMintIdentitiesRequest) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
 }
 
 // BatchMintIdentitiesResponse carries many identities.
@@ -560,10 +569,11 @@ type MintIdentitiesRequest struct {
 	// A name for this message that the caller makes up, at most 128
 	// characters; the answer bears it too.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The domain; absent means "default". Read from the first message only.
+	// The domain; absent means "default". The first message's counts; a later
+	// one leaves it out or names the same.
 	Domain string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
-	// The version of the domain's key; 0 means the newest. Read from the first
-	// message only.
+	// The version of the domain's key; 0 means the newest. The first message's
+	// counts; a later one leaves it out or names the same.
 	KeyVersion int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
 	// The subjects, 1 to 1,000. One that breaks a rule gets a status of its
 	// own.
@@ -782,8 +792,10 @@ type MapIdentifiersRequest struct {
 	// Accession numbers to map, at most 10,000: each 1 to 64 bytes. Leading
 	// and trailing spaces do not count.
 	AccessionNumbers []string `protobuf:"bytes,3,rep,name=accession_numbers,json=accessionNumbers,proto3" json:"accession_numbers,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The version of the domain's key to map with; 0 means the newest.
+	KeyVersion    int32 `protobuf:"varint,4,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MapIdentifiersRequest) Reset() {
@@ -837,6 +849,13 @@ func (x *MapIdentifiersRequest) GetAccessionNumbers() []string {
 	return nil
 }
 
+func (x *MapIdentifiersRequest) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
 // MapIdentifiersResponse carries pseudonyms.
 type MapIdentifiersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -845,8 +864,11 @@ type MapIdentifiersResponse struct {
 	// One accession number for each, in order: 16 characters of A to Z and 2
 	// to 7; fits SH.
 	AccessionNumbers []string `protobuf:"bytes,2,rep,name=accession_numbers,json=accessionNumbers,proto3" json:"accession_numbers,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The version of the domain's key that all were mapped with. Name it in the
+	// next request, so that a rotation meanwhile does not part them.
+	KeyVersion    int32 `protobuf:"varint,3,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MapIdentifiersResponse) Reset() {
@@ -891,6 +913,13 @@ func (x *MapIdentifiersResponse) GetAccessionNumbers() []string {
 		return x.AccessionNumbers
 	}
 	return nil
+}
+
+func (x *MapIdentifiersResponse) GetKeyVersion() int32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
 }
 
 // MintHierarchicalUidRequest asks for a UID in diana2's form.
@@ -1315,11 +1344,13 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"\vkey_version\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
 	"keyVersion\"K\n" +
 	"\x14MintIdentityResponse\x123\n" +
-	"\bidentity\x18\x01 \x01(\v2\x17.diana.guid.v1.IdentityR\bidentity\"\xa0\x01\n" +
+	"\bidentity\x18\x01 \x01(\v2\x17.diana.guid.v1.IdentityR\bidentity\"\xca\x01\n" +
 	"\x1aBatchMintIdentitiesRequest\x12<\n" +
 	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x12D\n" +
 	"\bsubjects\x18\x02 \x03(\v2\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n" +
-	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\bsubjects\"R\n" +
+	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\bsubjects\x12(\n" +
+	"\vkey_version\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"keyVersion\"R\n" +
 	"\x1bBatchMintIdentitiesResponse\x123\n" +
 	"\aresults\x18\x01 \x03(\v2\x19.diana.guid.v1.MintResultR\aresults\"\xee\x01\n" +
 	"\x15MintIdentitiesRequest\x12'\n" +
@@ -1338,14 +1369,18 @@ const file_diana_guid_v1_guid_service_proto_rawDesc = "" +
 	"MintResult\x125\n" +
 	"\bidentity\x18\x01 \x01(\v2\x17.diana.guid.v1.IdentityH\x00R\bidentity\x12,\n" +
 	"\x06status\x18\x02 \x01(\v2\x12.google.rpc.StatusH\x00R\x06statusB\b\n" +
-	"\x06result\"\xc8\x01\n" +
+	"\x06result\"\xf2\x01\n" +
 	"\x15MapIdentifiersRequest\x12<\n" +
 	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x121\n" +
 	"\x04uids\x18\x02 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x90N\"\x12r\x102\x0e^[0-9.]{1,64}$R\x04uids\x12>\n" +
-	"\x11accession_numbers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x90N\"\x06r\x04 \x01(@R\x10accessionNumbers\"Y\n" +
+	"\x11accession_numbers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x90N\"\x06r\x04 \x01(@R\x10accessionNumbers\x12(\n" +
+	"\vkey_version\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"keyVersion\"z\n" +
 	"\x16MapIdentifiersResponse\x12\x12\n" +
 	"\x04uids\x18\x01 \x03(\tR\x04uids\x12+\n" +
-	"\x11accession_numbers\x18\x02 \x03(\tR\x10accessionNumbers\"d\n" +
+	"\x11accession_numbers\x18\x02 \x03(\tR\x10accessionNumbers\x12\x1f\n" +
+	"\vkey_version\x18\x03 \x01(\x05R\n" +
+	"keyVersion\"d\n" +
 	"\x1aMintHierarchicalUidRequest\x12\x1f\n" +
 	"\x06app_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x05appId\x12%\n" +
 	"\x04path\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\b\x01\x10\x04\"\x05r\x03(\x80\bR\x04path\"/\n" +

@@ -28,7 +28,7 @@ const (
 // KeyVersion is one version of a domain's key.
 type KeyVersion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its number, from 1.
+	// Its number, 1 to 9,999.
 	Version int32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	// When it was made, as the file system tells it.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

@@ -28,7 +28,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/guid/v1/guid_service.proto\x12\rdiana.guid.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\x88\x02\n\x07Subject\x12\x1c\n\npatient_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x18\n\x06issuer\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x16\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12%\n\nbirth_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\tage_years\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x96\x01(\x00H\x00\x88\x01\x01\x12)\n\x0ereference_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x03sex\x18\x07 \x01(\x0e\x32\x12.diana.guid.v1.SexB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0c\n\n_age_years\"\x90\x01\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\nbirth_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12.\n\x0btime_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bkey_version\x18\x05 \x01(\x05\"\x9a\x01\n\x13MintIdentityRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12/\n\x07subject\x18\x02 \x01(\x0b\x32\x16.diana.guid.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x0bkey_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"A\n\x14MintIdentityResponse\x12)\n\x08identity\x18\x01 \x01(\x0b\x32\x17.diana.guid.v1.Identity\"\x8e\x01\n\x1a\x42\x61tchMintIdentitiesRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12:\n\x08subjects\x18\x02 \x03(\x0b\x32\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"I\n\x1b\x42\x61tchMintIdentitiesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.diana.guid.v1.MintResult\"\xc5\x01\n\x15MintIdentitiesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x34\n\x06\x64omain\x18\x02 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x1c\n\x0bkey_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12:\n\x08subjects\x18\x04 \x03(\x0b\x32\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"X\n\x16MintIdentitiesResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x07results\x18\x02 \x03(\x0b\x32\x19.diana.guid.v1.MintResult\"i\n\nMintResult\x12+\n\x08identity\x18\x01 \x01(\x0b\x32\x17.diana.guid.v1.IdentityH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xa8\x01\n\x15MapIdentifiersRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12+\n\x04uids\x18\x02 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x90N\"\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12,\n\x11\x61\x63\x63\x65ssion_numbers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04 \x01(@\"A\n\x16MapIdentifiersResponse\x12\x0c\n\x04uids\x18\x01 \x03(\t\x12\x19\n\x11\x61\x63\x63\x65ssion_numbers\x18\x02 \x03(\t\"W\n\x1aMintHierarchicalUidRequest\x12\x18\n\x06\x61pp_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1f\n\x04path\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x04\"\x05r\x03(\x80\x08\"*\n\x1bMintHierarchicalUidResponse\x12\x0b\n\x03uid\x18\x01 \x01(\t\"\x92\x01\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x06scheme\x18\x02 \x01(\x0e\x32\x15.diana.guid.v1.Scheme\x12\x13\n\x0bkey_present\x18\x03 \x01(\x08\x12\x13\n\x0bkey_version\x18\x04 \x01(\x05\x12)\n\nuid_scheme\x18\x05 \x01(\x0e\x32\x15.diana.guid.v1.Scheme\"\x14\n\x12ListDomainsRequest\"=\n\x13ListDomainsResponse\x12&\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x15.diana.guid.v1.Domain\"h\n\x12LeaseUidKeyRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x1c\n\x0bkey_version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"Y\n\x13LeaseUidKeyResponse\x12\x0f\n\x07uid_key\x18\x01 \x01(\x0c\x12\x1c\n\x14\x61\x63\x63\x65ssion_number_key\x18\x02 \x01(\x0c\x12\x13\n\x0bkey_version\x18\x03 \x01(\x05*E\n\x06Scheme\x12\x16\n\x12SCHEME_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCHEME_KEYED\x10\x01\x12\x11\n\rSCHEME_DIANA2\x10\x02*G\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0e\n\nSEX_FEMALE\x10\x01\x12\x0c\n\x08SEX_MALE\x10\x02\x12\r\n\tSEX_OTHER\x10\x03\x32\xb0\x05\n\x0bGuidService\x12W\n\x0cMintIdentity\x12\".diana.guid.v1.MintIdentityRequest\x1a#.diana.guid.v1.MintIdentityResponse\x12l\n\x13\x42\x61tchMintIdentities\x12).diana.guid.v1.BatchMintIdentitiesRequest\x1a*.diana.guid.v1.BatchMintIdentitiesResponse\x12\x61\n\x0eMintIdentities\x12$.diana.guid.v1.MintIdentitiesRequest\x1a%.diana.guid.v1.MintIdentitiesResponse(\x01\x30\x01\x12]\n\x0eMapIdentifiers\x12$.diana.guid.v1.MapIdentifiersRequest\x1a%.diana.guid.v1.MapIdentifiersResponse\x12T\n\x0bLeaseUidKey\x12!.diana.guid.v1.LeaseUidKeyRequest\x1a\".diana.guid.v1.LeaseUidKeyResponse\x12l\n\x13MintHierarchicalUid\x12).diana.guid.v1.MintHierarchicalUidRequest\x1a*.diana.guid.v1.MintHierarchicalUidResponse\x12T\n\x0bListDomains\x12!.diana.guid.v1.ListDomainsRequest\x1a\".diana.guid.v1.ListDomainsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diana/guid/v1/guid_service.proto\x12\rdiana.guid.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\x88\x02\n\x07Subject\x12\x1c\n\npatient_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x18\n\x06issuer\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x16\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12%\n\nbirth_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\tage_years\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x96\x01(\x00H\x00\x88\x01\x01\x12)\n\x0ereference_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x03sex\x18\x07 \x01(\x0e\x32\x12.diana.guid.v1.SexB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0c\n\n_age_years\"\x90\x01\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\nbirth_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12.\n\x0btime_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bkey_version\x18\x05 \x01(\x05\"\x9a\x01\n\x13MintIdentityRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12/\n\x07subject\x18\x02 \x01(\x0b\x32\x16.diana.guid.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x0bkey_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"A\n\x14MintIdentityResponse\x12)\n\x08identity\x18\x01 \x01(\x0b\x32\x17.diana.guid.v1.Identity\"\xac\x01\n\x1a\x42\x61tchMintIdentitiesRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12:\n\x08subjects\x18\x02 \x03(\x0b\x32\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12\x1c\n\x0bkey_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"I\n\x1b\x42\x61tchMintIdentitiesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.diana.guid.v1.MintResult\"\xc5\x01\n\x15MintIdentitiesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x34\n\x06\x64omain\x18\x02 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x1c\n\x0bkey_version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12:\n\x08subjects\x18\x04 \x03(\x0b\x32\x16.diana.guid.v1.SubjectB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\"X\n\x16MintIdentitiesResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x07results\x18\x02 \x03(\x0b\x32\x19.diana.guid.v1.MintResult\"i\n\nMintResult\x12+\n\x08identity\x18\x01 \x01(\x0b\x32\x17.diana.guid.v1.IdentityH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xc6\x01\n\x15MapIdentifiersRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12+\n\x04uids\x18\x02 \x03(\tB\x1d\xbaH\x1a\x92\x01\x17\x10\x90N\"\x12r\x10\x32\x0e^[0-9.]{1,64}$\x12,\n\x11\x61\x63\x63\x65ssion_numbers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04 \x01(@\x12\x1c\n\x0bkey_version\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"V\n\x16MapIdentifiersResponse\x12\x0c\n\x04uids\x18\x01 \x03(\t\x12\x19\n\x11\x61\x63\x63\x65ssion_numbers\x18\x02 \x03(\t\x12\x13\n\x0bkey_version\x18\x03 \x01(\x05\"W\n\x1aMintHierarchicalUidRequest\x12\x18\n\x06\x61pp_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1f\n\x04path\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x04\"\x05r\x03(\x80\x08\"*\n\x1bMintHierarchicalUidResponse\x12\x0b\n\x03uid\x18\x01 \x01(\t\"\x92\x01\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x06scheme\x18\x02 \x01(\x0e\x32\x15.diana.guid.v1.Scheme\x12\x13\n\x0bkey_present\x18\x03 \x01(\x08\x12\x13\n\x0bkey_version\x18\x04 \x01(\x05\x12)\n\nuid_scheme\x18\x05 \x01(\x0e\x32\x15.diana.guid.v1.Scheme\"\x14\n\x12ListDomainsRequest\"=\n\x13ListDomainsResponse\x12&\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x15.diana.guid.v1.Domain\"h\n\x12LeaseUidKeyRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x1c\n\x0bkey_version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"Y\n\x13LeaseUidKeyResponse\x12\x0f\n\x07uid_key\x18\x01 \x01(\x0c\x12\x1c\n\x14\x61\x63\x63\x65ssion_number_key\x18\x02 \x01(\x0c\x12\x13\n\x0bkey_version\x18\x03 \x01(\x05*E\n\x06Scheme\x12\x16\n\x12SCHEME_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCHEME_KEYED\x10\x01\x12\x11\n\rSCHEME_DIANA2\x10\x02*G\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0e\n\nSEX_FEMALE\x10\x01\x12\x0c\n\x08SEX_MALE\x10\x02\x12\r\n\tSEX_OTHER\x10\x03\x32\xb0\x05\n\x0bGuidService\x12W\n\x0cMintIdentity\x12\".diana.guid.v1.MintIdentityRequest\x1a#.diana.guid.v1.MintIdentityResponse\x12l\n\x13\x42\x61tchMintIdentities\x12).diana.guid.v1.BatchMintIdentitiesRequest\x1a*.diana.guid.v1.BatchMintIdentitiesResponse\x12\x61\n\x0eMintIdentities\x12$.diana.guid.v1.MintIdentitiesRequest\x1a%.diana.guid.v1.MintIdentitiesResponse(\x01\x30\x01\x12]\n\x0eMapIdentifiers\x12$.diana.guid.v1.MapIdentifiersRequest\x1a%.diana.guid.v1.MapIdentifiersResponse\x12T\n\x0bLeaseUidKey\x12!.diana.guid.v1.LeaseUidKeyRequest\x1a\".diana.guid.v1.LeaseUidKeyResponse\x12l\n\x13MintHierarchicalUid\x12).diana.guid.v1.MintHierarchicalUidRequest\x1a*.diana.guid.v1.MintHierarchicalUidResponse\x12T\n\x0bListDomains\x12!.diana.guid.v1.ListDomainsRequest\x1a\".diana.guid.v1.ListDomainsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHMINTIDENTITIESREQUEST'].fields_by_name['domain']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\330\001\001'
   _globals['_BATCHMINTIDENTITIESREQUEST'].fields_by_name['subjects']._loaded_options = None
   _globals['_BATCHMINTIDENTITIESREQUEST'].fields_by_name['subjects']._serialized_options = b'\272H\r\222\001\n\010\001\020\350\007\"\003\330\001\003'
+  _globals['_BATCHMINTIDENTITIESREQUEST'].fields_by_name['key_version']._loaded_options = None
+  _globals['_BATCHMINTIDENTITIESREQUEST'].fields_by_name['key_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_MINTIDENTITIESREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_MINTIDENTITIESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_MINTIDENTITIESREQUEST'].fields_by_name['domain']._loaded_options = None
@@ -69,6 +71,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAPIDENTIFIERSREQUEST'].fields_by_name['uids']._serialized_options = b'\272H\032\222\001\027\020\220N\"\022r\0202\016^[0-9.]{1,64}$'
   _globals['_MAPIDENTIFIERSREQUEST'].fields_by_name['accession_numbers']._loaded_options = None
   _globals['_MAPIDENTIFIERSREQUEST'].fields_by_name['accession_numbers']._serialized_options = b'\272H\016\222\001\013\020\220N\"\006r\004 \001(@'
+  _globals['_MAPIDENTIFIERSREQUEST'].fields_by_name['key_version']._loaded_options = None
+  _globals['_MAPIDENTIFIERSREQUEST'].fields_by_name['key_version']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_MINTHIERARCHICALUIDREQUEST'].fields_by_name['app_id']._loaded_options = None
   _globals['_MINTHIERARCHICALUIDREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_MINTHIERARCHICALUIDREQUEST'].fields_by_name['path']._loaded_options = None
@@ -77,10 +81,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEASEUIDKEYREQUEST'].fields_by_name['domain']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\330\001\001'
   _globals['_LEASEUIDKEYREQUEST'].fields_by_name['key_version']._loaded_options = None
   _globals['_LEASEUIDKEYREQUEST'].fields_by_name['key_version']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_SCHEME']._serialized_start=2218
-  _globals['_SCHEME']._serialized_end=2287
-  _globals['_SEX']._serialized_start=2289
-  _globals['_SEX']._serialized_end=2360
+  _globals['_SCHEME']._serialized_start=2299
+  _globals['_SCHEME']._serialized_end=2368
+  _globals['_SEX']._serialized_start=2370
+  _globals['_SEX']._serialized_end=2441
   _globals['_SUBJECT']._serialized_start=162
   _globals['_SUBJECT']._serialized_end=426
   _globals['_IDENTITY']._serialized_start=429
@@ -90,33 +94,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MINTIDENTITYRESPONSE']._serialized_start=732
   _globals['_MINTIDENTITYRESPONSE']._serialized_end=797
   _globals['_BATCHMINTIDENTITIESREQUEST']._serialized_start=800
-  _globals['_BATCHMINTIDENTITIESREQUEST']._serialized_end=942
-  _globals['_BATCHMINTIDENTITIESRESPONSE']._serialized_start=944
-  _globals['_BATCHMINTIDENTITIESRESPONSE']._serialized_end=1017
-  _globals['_MINTIDENTITIESREQUEST']._serialized_start=1020
-  _globals['_MINTIDENTITIESREQUEST']._serialized_end=1217
-  _globals['_MINTIDENTITIESRESPONSE']._serialized_start=1219
-  _globals['_MINTIDENTITIESRESPONSE']._serialized_end=1307
-  _globals['_MINTRESULT']._serialized_start=1309
-  _globals['_MINTRESULT']._serialized_end=1414
-  _globals['_MAPIDENTIFIERSREQUEST']._serialized_start=1417
-  _globals['_MAPIDENTIFIERSREQUEST']._serialized_end=1585
-  _globals['_MAPIDENTIFIERSRESPONSE']._serialized_start=1587
-  _globals['_MAPIDENTIFIERSRESPONSE']._serialized_end=1652
-  _globals['_MINTHIERARCHICALUIDREQUEST']._serialized_start=1654
-  _globals['_MINTHIERARCHICALUIDREQUEST']._serialized_end=1741
-  _globals['_MINTHIERARCHICALUIDRESPONSE']._serialized_start=1743
-  _globals['_MINTHIERARCHICALUIDRESPONSE']._serialized_end=1785
-  _globals['_DOMAIN']._serialized_start=1788
-  _globals['_DOMAIN']._serialized_end=1934
-  _globals['_LISTDOMAINSREQUEST']._serialized_start=1936
-  _globals['_LISTDOMAINSREQUEST']._serialized_end=1956
-  _globals['_LISTDOMAINSRESPONSE']._serialized_start=1958
-  _globals['_LISTDOMAINSRESPONSE']._serialized_end=2019
-  _globals['_LEASEUIDKEYREQUEST']._serialized_start=2021
-  _globals['_LEASEUIDKEYREQUEST']._serialized_end=2125
-  _globals['_LEASEUIDKEYRESPONSE']._serialized_start=2127
-  _globals['_LEASEUIDKEYRESPONSE']._serialized_end=2216
-  _globals['_GUIDSERVICE']._serialized_start=2363
-  _globals['_GUIDSERVICE']._serialized_end=3051
+  _globals['_BATCHMINTIDENTITIESREQUEST']._serialized_end=972
+  _globals['_BATCHMINTIDENTITIESRESPONSE']._serialized_start=974
+  _globals['_BATCHMINTIDENTITIESRESPONSE']._serialized_end=1047
+  _globals['_MINTIDENTITIESREQUEST']._serialized_start=1050
+  _globals['_MINTIDENTITIESREQUEST']._serialized_end=1247
+  _globals['_MINTIDENTITIESRESPONSE']._serialized_start=1249
+  _globals['_MINTIDENTITIESRESPONSE']._serialized_end=1337
+  _globals['_MINTRESULT']._serialized_start=1339
+  _globals['_MINTRESULT']._serialized_end=1444
+  _globals['_MAPIDENTIFIERSREQUEST']._serialized_start=1447
+  _globals['_MAPIDENTIFIERSREQUEST']._serialized_end=1645
+  _globals['_MAPIDENTIFIERSRESPONSE']._serialized_start=1647
+  _globals['_MAPIDENTIFIERSRESPONSE']._serialized_end=1733
+  _globals['_MINTHIERARCHICALUIDREQUEST']._serialized_start=1735
+  _globals['_MINTHIERARCHICALUIDREQUEST']._serialized_end=1822
+  _globals['_MINTHIERARCHICALUIDRESPONSE']._serialized_start=1824
+  _globals['_MINTHIERARCHICALUIDRESPONSE']._serialized_end=1866
+  _globals['_DOMAIN']._serialized_start=1869
+  _globals['_DOMAIN']._serialized_end=2015
+  _globals['_LISTDOMAINSREQUEST']._serialized_start=2017
+  _globals['_LISTDOMAINSREQUEST']._serialized_end=2037
+  _globals['_LISTDOMAINSRESPONSE']._serialized_start=2039
+  _globals['_LISTDOMAINSRESPONSE']._serialized_end=2100
+  _globals['_LEASEUIDKEYREQUEST']._serialized_start=2102
+  _globals['_LEASEUIDKEYREQUEST']._serialized_end=2206
+  _globals['_LEASEUIDKEYRESPONSE']._serialized_start=2208
+  _globals['_LEASEUIDKEYRESPONSE']._serialized_end=2297
+  _globals['_GUIDSERVICE']._serialized_start=2444
+  _globals['_GUIDSERVICE']._serialized_end=3132
 # @@protoc_insertion_point(module_scope)

@@ -262,8 +262,11 @@ class BatchMintIdentitiesRequest(message.Message):
 
     DOMAIN_FIELD_NUMBER: builtins.int
     SUBJECTS_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     domain: builtins.str
     """The domain; absent means "default"."""
+    key_version: builtins.int
+    """The version of the domain's key to mint with; 0 means the newest."""
     @builtins.property
     def subjects(self) -> containers.RepeatedCompositeFieldContainer[Subject]:
         """The subjects, 1 to 1,000. One that breaks a rule gets a status of its
@@ -275,10 +278,11 @@ class BatchMintIdentitiesRequest(message.Message):
         *,
         domain: builtins.str = ...,
         subjects: abc.Iterable[Subject] | None = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain", b"domain", "key_version", b"key_version", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,10 +323,12 @@ class MintIdentitiesRequest(message.Message):
     characters; the answer bears it too.
     """
     domain: builtins.str
-    """The domain; absent means "default". Read from the first message only."""
+    """The domain; absent means "default". The first message's counts; a later
+    one leaves it out or names the same.
+    """
     key_version: builtins.int
-    """The version of the domain's key; 0 means the newest. Read from the first
-    message only.
+    """The version of the domain's key; 0 means the newest. The first message's
+    counts; a later one leaves it out or names the same.
     """
     @builtins.property
     def subjects(self) -> containers.RepeatedCompositeFieldContainer[Subject]:
@@ -409,8 +415,11 @@ class MapIdentifiersRequest(message.Message):
     DOMAIN_FIELD_NUMBER: builtins.int
     UIDS_FIELD_NUMBER: builtins.int
     ACCESSION_NUMBERS_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
     domain: builtins.str
     """The domain; absent means "default"."""
+    key_version: builtins.int
+    """The version of the domain's key to map with; 0 means the newest."""
     @builtins.property
     def uids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """UIDs to map, at most 10,000: each one to 64 digits and dots."""
@@ -427,10 +436,11 @@ class MapIdentifiersRequest(message.Message):
         domain: builtins.str = ...,
         uids: abc.Iterable[builtins.str] | None = ...,
         accession_numbers: abc.Iterable[builtins.str] | None = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_numbers", b"accession_numbers", "domain", b"domain", "uids", b"uids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_numbers", b"accession_numbers", "domain", b"domain", "key_version", b"key_version", "uids", b"uids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,6 +452,11 @@ class MapIdentifiersResponse(message.Message):
 
     UIDS_FIELD_NUMBER: builtins.int
     ACCESSION_NUMBERS_FIELD_NUMBER: builtins.int
+    KEY_VERSION_FIELD_NUMBER: builtins.int
+    key_version: builtins.int
+    """The version of the domain's key that all were mapped with. Name it in the
+    next request, so that a rotation meanwhile does not part them.
+    """
     @builtins.property
     def uids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """One UID for each, in order, under the root 2.25 (PS3.5 section B.2)."""
@@ -457,10 +472,11 @@ class MapIdentifiersResponse(message.Message):
         *,
         uids: abc.Iterable[builtins.str] | None = ...,
         accession_numbers: abc.Iterable[builtins.str] | None = ...,
+        key_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_numbers", b"accession_numbers", "uids", b"uids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["accession_numbers", b"accession_numbers", "key_version", b"key_version", "uids", b"uids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,8 +38,14 @@ class GuidServiceStub:
     requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
-    callers trusted with identities. Besides the errors listed, every RPC may
-    answer:
+    callers trusted with identities, since who may mint can check a guess at
+    who a pseudonym is. Where the configuration has `mint_tokens`, that is who
+    shows one of them in the metadata "authorization: Bearer TOKEN"; without
+    any, everybody who reaches the service. ListDomains and
+    MintHierarchicalUid, which use no key, ask for none. Besides the errors
+    listed, every RPC may answer:
+      UNAUTHENTICATED (CALLER_UNKNOWN): `mint_tokens` are configured, and the
+        call shows none, or an unknown one.
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
@@ -63,8 +69,8 @@ class GuidServiceStub:
     """
     MintIdentities: grpc.StreamStreamMultiCallable[guid_service_pb2.MintIdentitiesRequest, guid_service_pb2.MintIdentitiesResponse]
     """MintIdentities returns identities for as many subjects as the caller
-    streams, in order, each with a status of its own; of one domain, that of
-    the first message. Two different subjects of one stream that would get
+    streams, in order, each with a status of its own; of one domain and key
+    version, those of the first message. Two different subjects of one stream that would get
     the same id are told from one another: the later one gets
     FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
     whose ids are made from a few letters of the name. Subjects are one if
@@ -74,13 +80,15 @@ class GuidServiceStub:
     and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
 
     Errors:
+      INVALID_ARGUMENT (INVALID_FIELD): a later message names another domain
+        or key version than the first; what was answered before holds.
       INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
         DIANA2 has 2,000,000 different ids already.
     """
     MapIdentifiers: grpc.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
-    mapped UID depends on the domain and the UID only, so references
-    between objects stay whole. Idempotent.
+    mapped UID depends on the domain, its key's version and the UID only, so
+    references between objects stay whole. Idempotent.
 
     Errors:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
@@ -131,8 +139,14 @@ class GuidServiceAsyncStub(GuidServiceStub):
     requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
-    callers trusted with identities. Besides the errors listed, every RPC may
-    answer:
+    callers trusted with identities, since who may mint can check a guess at
+    who a pseudonym is. Where the configuration has `mint_tokens`, that is who
+    shows one of them in the metadata "authorization: Bearer TOKEN"; without
+    any, everybody who reaches the service. ListDomains and
+    MintHierarchicalUid, which use no key, ask for none. Besides the errors
+    listed, every RPC may answer:
+      UNAUTHENTICATED (CALLER_UNKNOWN): `mint_tokens` are configured, and the
+        call shows none, or an unknown one.
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
@@ -153,8 +167,8 @@ class GuidServiceAsyncStub(GuidServiceStub):
     """
     MintIdentities: aio.StreamStreamMultiCallable[guid_service_pb2.MintIdentitiesRequest, guid_service_pb2.MintIdentitiesResponse]  # type: ignore[assignment]
     """MintIdentities returns identities for as many subjects as the caller
-    streams, in order, each with a status of its own; of one domain, that of
-    the first message. Two different subjects of one stream that would get
+    streams, in order, each with a status of its own; of one domain and key
+    version, those of the first message. Two different subjects of one stream that would get
     the same id are told from one another: the later one gets
     FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
     whose ids are made from a few letters of the name. Subjects are one if
@@ -164,13 +178,15 @@ class GuidServiceAsyncStub(GuidServiceStub):
     and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
 
     Errors:
+      INVALID_ARGUMENT (INVALID_FIELD): a later message names another domain
+        or key version than the first; what was answered before holds.
       INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
         DIANA2 has 2,000,000 different ids already.
     """
     MapIdentifiers: aio.UnaryUnaryMultiCallable[guid_service_pb2.MapIdentifiersRequest, guid_service_pb2.MapIdentifiersResponse]  # type: ignore[assignment]
     """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
-    mapped UID depends on the domain and the UID only, so references
-    between objects stay whole. Idempotent.
+    mapped UID depends on the domain, its key's version and the UID only, so
+    references between objects stay whole. Idempotent.
 
     Errors:
       INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2
@@ -220,8 +236,14 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
     requests may name one, and get the newest otherwise.
 
     Requests carry patient values; they are never logged. Who may call it:
-    callers trusted with identities. Besides the errors listed, every RPC may
-    answer:
+    callers trusted with identities, since who may mint can check a guess at
+    who a pseudonym is. Where the configuration has `mint_tokens`, that is who
+    shows one of them in the metadata "authorization: Bearer TOKEN"; without
+    any, everybody who reaches the service. ListDomains and
+    MintHierarchicalUid, which use no key, ask for none. Besides the errors
+    listed, every RPC may answer:
+      UNAUTHENTICATED (CALLER_UNKNOWN): `mint_tokens` are configured, and the
+        call shows none, or an unknown one.
       INVALID_ARGUMENT (INVALID_FIELD, SUBJECT_INVALID): BadRequest names the
         field.
       NOT_FOUND (DOMAIN_UNKNOWN): the configuration has no such domain.
@@ -258,8 +280,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[abc.Iterator[guid_service_pb2.MintIdentitiesResponse], abc.AsyncIterator[guid_service_pb2.MintIdentitiesResponse]]:
         """MintIdentities returns identities for as many subjects as the caller
-        streams, in order, each with a status of its own; of one domain, that of
-        the first message. Two different subjects of one stream that would get
+        streams, in order, each with a status of its own; of one domain and key
+        version, those of the first message. Two different subjects of one stream that would get
         the same id are told from one another: the later one gets
         FAILED_PRECONDITION (IDENTITY_COLLISION). That happens in scheme DIANA2,
         whose ids are made from a few letters of the name. Subjects are one if
@@ -269,6 +291,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         and 64 MB for the subjects of a stream of scheme DIANA2. Idempotent.
 
         Errors:
+          INVALID_ARGUMENT (INVALID_FIELD): a later message names another domain
+            or key version than the first; what was answered before holds.
           INVALID_ARGUMENT (RESULT_TOO_LARGE), for a subject: a stream of scheme
             DIANA2 has 2,000,000 different ids already.
         """
@@ -280,8 +304,8 @@ class GuidServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[guid_service_pb2.MapIdentifiersResponse, abc.Awaitable[guid_service_pb2.MapIdentifiersResponse]]:
         """MapIdentifiers returns the pseudonyms of UIDs and accession numbers. A
-        mapped UID depends on the domain and the UID only, so references
-        between objects stay whole. Idempotent.
+        mapped UID depends on the domain, its key's version and the UID only, so
+        references between objects stay whole. Idempotent.
 
         Errors:
           INVALID_ARGUMENT (SUBJECT_INVALID): the domain maps its UIDs as diana2

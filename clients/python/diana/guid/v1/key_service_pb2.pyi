@@ -29,7 +29,7 @@ class KeyVersion(message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     CHECK_VALUE_FIELD_NUMBER: builtins.int
     version: builtins.int
-    """Its number, from 1."""
+    """Its number, 1 to 9,999."""
     check_value: builtins.str
     """A check value to compare copies by: the first 16 characters of a keyed
     digest, in hexadecimal. It opens nothing.

@@ -128,8 +128,8 @@ class KeyServiceServicer(object):
         public half GetSealingKey answers. Idempotent.
 
         Errors:
-        INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, or is not of
-        this domain.
+        INVALID_ARGUMENT (SEALED_KEY_INVALID): it does not open, is not of this
+        domain, or its version is not 1 to 9,999.
         ALREADY_EXISTS (REQUEST_ID_REUSED): the version is there, and another.
         FAILED_PRECONDITION (DOMAIN_KEY_MISSING): the domain's key is an
         operator's file, which the service may not change.
