@@ -12,10 +12,11 @@ from diana_client.errors import from_status
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import BytesContent, Item
-from diana_endpoints.mesh import MeshSettings, examine, open_channel
+from diana_endpoints.mesh import MeshSettings, examine
 from diana_endpoints.profiles import ExplainedProfiles
 from diana_endpoints.proofs import KeptCrosswalk, KeptProofs
-from diana_endpoints.protocol import CohortOrder, Health, OnProgress, StudyOrder
+from diana_endpoints.protocol.anon import CohortOrder, StudyOrder
+from diana_endpoints.protocol.endpoint import Health, OnProgress
 from diana_endpoints.temporary import TemporaryContent
 
 CONTRACT = "diana.anon.v1.AnonService"
@@ -35,16 +36,10 @@ class Anon(ExplainedProfiles, KeptProofs, KeptCrosswalk):
     """Endpoint `anon`. Every method but `check` raises MeshError when anon cannot go on."""
 
     def __init__(self, settings: AnonSettings) -> None:
+        super().__init__(settings)
         self._settings = settings
-        self._channel = open_channel(settings)
         self._client = AnonClient(self._channel)
         self._operations = OperationClient(self._channel)
-        for part in (ExplainedProfiles, KeptProofs, KeptCrosswalk):
-            part.__init__(self, self._channel)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._channel.close()
 
     def check(self) -> Health:
         """Whether it is ready, and its profiles."""

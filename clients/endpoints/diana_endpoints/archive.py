@@ -19,8 +19,8 @@ from diana_endpoints.archive_work import await_work
 from diana_endpoints.failures import failure_of
 from diana_endpoints.headers import fill_header
 from diana_endpoints.items import BytesContent, Content, FileContent, Item
-from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health, OnProgress
+from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
+from diana_endpoints.protocol.endpoint import Health, OnProgress
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -45,20 +45,16 @@ class ArchiveSettings(MeshSettings):
     """The store; the archive's "default" when empty."""
 
 
-class Archive:
+class Archive(MeshEndpoint):
     """Endpoint `archive`. Every method but `check` raises MeshError when the archive cannot go on."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
+        super().__init__(settings)
         self._settings = settings
         self._store = settings.store
-        self._channel = open_channel(settings)
         self._client = ArchiveClient(self._channel)
         self._operations = OperationClient(self._channel)
         self.passed_over: Counter[str] = Counter()
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._channel.close()
 
     def check(self) -> Health:
         """Whether it is ready, and what the store holds."""

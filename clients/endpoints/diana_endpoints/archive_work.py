@@ -1,19 +1,21 @@
-"""Long work of an archive or an index, waited for: what failed of it, and what came of it."""
+"""Long work of a service, waited for: what failed of it, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from diana.archive.v1 import archive_service_pb2 as pb
+from diana.dimse.v1.dimse_service_pb2 import RetrieveFromPeerResult, SendToPeerResult
 from diana.index.v1.folder_service_pb2 import IndexFolderResult
 from diana.index.v1.index_service_pb2 import BackfillResult
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana_client import OperationClient
 from diana_client.errors import from_status
 from diana_common.errors import DianaError, Reason
+from diana_common.uid import is_uid
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import OnProgress
+from diana_endpoints.protocol.endpoint import OnProgress
 
 _RESULTS = {
     pb.ImportInstancesResult: "imported",
@@ -21,9 +23,11 @@ _RESULTS = {
     pb.BackUpArchiveResult: "backed_up",
     IndexFolderResult: "indexed",
     BackfillResult: "filled",
+    RetrieveFromPeerResult: "retrieved",
+    SendToPeerResult: "sent",
 }
 _FAILED_ITEM = {"archive.import": "path", "archive.verify": "sop_instance_uid", "index.folder": "path"}
-"""What the failures of an operation name, by its kind."""
+"""What the failures of an operation name, by its kind; of other kinds a study or an instance, where it is a UID."""
 
 
 def await_work(operations: OperationClient, name: str, on_progress: OnProgress | None) -> Iterator[Item]:
@@ -34,8 +38,8 @@ def await_work(operations: OperationClient, name: str, on_progress: OnProgress |
             on_progress(running.progress.done, running.progress.total)
 
     ended = operations.wait(name, on_progress=tell if on_progress else None)
-    key = _FAILED_ITEM.get(ended.kind, "item")
     for number, failed in enumerate(operations.failures(name), 1):
+        key = _FAILED_ITEM.get(ended.kind) or ("uid" if "." in failed.item and is_uid(failed.item) else "item")
         yield Item({key: failed.item}, failure=failure_of(from_status(failed.status)), number=number)
     yield _outcome(ended)
 

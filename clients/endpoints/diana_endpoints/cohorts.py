@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,21 +11,25 @@ from diana.index.v1 import cohort_service_pb2 as pb
 from diana.index.v1.index_service_pb2 import Question
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana.type.v1.query_level_pb2 import QueryLevel
-from diana_client import Channel, CohortClient, OperationClient, frozen_cohort
+from diana_client import CohortClient, OperationClient, frozen_cohort
 from diana_client.errors import from_status
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import OnProgress, Query
+from diana_endpoints.mesh import MeshEndpoint
+from diana_endpoints.protocol.endpoint import OnProgress
+from diana_endpoints.protocol.index import Query
 
 
-class IndexedCohorts:
+class IndexedCohorts(MeshEndpoint):
     """The part of endpoint `index` that is about cohorts. Every method raises MeshError when it cannot go on."""
 
-    def __init__(self, channel: Channel, store: str) -> None:
-        self._cohorts = CohortClient(channel)
-        self._freezings = OperationClient(channel)
-        self._cohort_store = store
+    _store: str
+    """The store where none is named."""
+
+    @cached_property
+    def _cohorts(self) -> CohortClient:
+        return CohortClient(self._channel)
 
     def create_cohort(self, name: str, query: Query, description: str = "") -> Item:
         """Save a question under a name."""
@@ -35,7 +40,7 @@ class IndexedCohorts:
             where=query.where,
             fuzzy_names=query.fuzzy_names,
             combined_date_times=query.combined_date_times,
-            store=query.store or self._cohort_store,
+            store=query.store or self._store,
             description=description,
         )
         return _item(made)
@@ -63,7 +68,7 @@ class IndexedCohorts:
             if on_progress:
                 on_progress(running.progress.done, running.progress.total)
 
-        ended = self._freezings.wait(operation, on_progress=tell if on_progress else None)
+        ended = OperationClient(self._channel).wait(operation, on_progress=tell if on_progress else None)
         if ended.state == Operation.STATE_FAILED:
             return Item(failure=failure_of(from_status(ended.error)))
         if ended.state == Operation.STATE_CANCELLED:

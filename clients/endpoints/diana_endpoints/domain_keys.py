@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 
@@ -11,41 +12,45 @@ from diana.guid.v1.key_service_pb2 import KeyVersion, SealedKey
 from diana_client import GuidClient, KeyClient
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.items import Item
+from diana_endpoints.mesh import MeshEndpoint
 
 
-class DomainKeys:
-    """Part of endpoint `guid`. Raises MeshError."""
+class DomainKeys(MeshEndpoint):
+    """The part of endpoint `guid` that is about keys. Every method raises MeshError when it cannot go on."""
 
-    _client: GuidClient
-    _keys: KeyClient
     _domain: str
+    """The domain where none is named."""
+
+    @cached_property
+    def _keys(self) -> KeyClient:
+        return KeyClient(self._channel)
 
     def domains(self) -> Iterator[Item]:
-        """See protocol.DomainKeeper."""
-        for one in self._client.domains():
+        """See protocol.guid.DomainKeeper."""
+        for one in GuidClient(self._channel).domains():
             scheme, uids = (
                 Scheme.Name(value).removeprefix("SCHEME_").lower() for value in (one.scheme, one.uid_scheme)
             )
             yield Item({"domain": one.name, "scheme": scheme, "uids": uids, "key_version": one.key_version})
 
     def key_versions(self, domain: str) -> Iterator[Item]:
-        """See protocol.DomainKeeper."""
+        """See protocol.guid.DomainKeeper."""
         yield from map(_item, self._keys.versions(domain or self._domain))
 
     def rotate_key(self, domain: str) -> Item:
-        """See protocol.DomainKeeper."""
+        """See protocol.guid.DomainKeeper."""
         return _item(self._keys.rotate(domain or self._domain))
 
     def export_key(self, domain: str, version: int, recipient_public_key: bytes) -> str:
-        """See protocol.DomainKeeper."""
+        """See protocol.guid.DomainKeeper."""
         return MessageToJson(self._keys.export(recipient_public_key, domain or self._domain, version=version))
 
     def import_key(self, sealed: str) -> Item:
-        """See protocol.DomainKeeper. Raises DianaError SEALED_KEY_INVALID for what is no sealed key."""
+        """See protocol.guid.DomainKeeper. Raises DianaError SEALED_KEY_INVALID for what is no sealed key."""
         return _item(self._keys.import_key(read_sealed_key(sealed)))
 
     def sealing_key(self) -> bytes:
-        """See protocol.DomainKeeper."""
+        """See protocol.guid.DomainKeeper."""
         return self._keys.sealing_key()
 
 

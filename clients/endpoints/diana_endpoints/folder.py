@@ -13,7 +13,7 @@ from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import failure_of, unreadable
 from diana_endpoints.headers import fill_header
 from diana_endpoints.items import Content, FileContent, Item, chunks
-from diana_endpoints.protocol import Health
+from diana_endpoints.protocol.endpoint import Health
 
 PREAMBLE = 132
 """Bytes up to the end of 'DICM' (PS3.10 section 7.1)."""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from diana.index.v1 import folder_service_pb2 as pb
-from diana_client import Channel, FolderClient, FolderFile, OperationClient
+from diana_client import FolderClient, FolderFile, OperationClient
 from diana_endpoints.archive_work import await_work
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import BytesContent, Item
-from diana_endpoints.protocol import OnProgress
+from diana_endpoints.mesh import MeshEndpoint
+from diana_endpoints.protocol.endpoint import OnProgress
 from diana_endpoints.temporary import TemporaryContent
 
 _SMALL = 4 * 1024 * 1024
 """Files up to this size are held in memory; larger ones in a temporary file for as long as they are used."""
 
 
-class IndexedFolders:
+class IndexedFolders(MeshEndpoint):
     """The part of endpoint `index` that is about folders. Every method raises MeshError when it cannot go on."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._folders = FolderClient(channel)
-        self._operations = OperationClient(channel)
+    @cached_property
+    def _folders(self) -> FolderClient:
+        return FolderClient(self._channel)
 
     def start_folder(self, path: str, read_all: bool = False) -> str:
         """Start to index a directory of the index' host; the name of the operation."""
@@ -29,7 +31,7 @@ class IndexedFolders:
 
     def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
         """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
-        return await_work(self._operations, operation, on_progress)
+        return await_work(OperationClient(self._channel), operation, on_progress)
 
     def folders(self) -> Iterator[Item]:
         """The folders that are indexed."""

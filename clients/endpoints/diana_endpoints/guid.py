@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from diana.guid.v1.guid_service_pb2 import Identity, Subject
-from diana_client import Channel, GuidClient, KeyClient, Minted, subject
+from diana_client import Channel, GuidClient, Minted, subject
 from diana_common.dicomjson import first_value
 from diana_common.errors import DianaError, invalid_field
 from diana_endpoints.domain_keys import DomainKeys
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
-from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health
+from diana_endpoints.mesh import MeshSettings, examine
+from diana_endpoints.protocol.endpoint import Health
 
 CONTRACT = "diana.guid.v1.GuidService"
 _TAGS = {
@@ -42,15 +42,10 @@ class Guid(DomainKeys):
     """Endpoint `guid`. Raises MeshError when the mint cannot go on."""
 
     def __init__(self, settings: GuidSettings) -> None:
+        super().__init__(settings)
         self._settings = settings
-        self._channel = open_channel(settings)
         self._client = GuidClient(self._channel)
-        self._keys = KeyClient(self._channel)
         self._domain = settings.domain
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._channel.close()
 
     def check(self) -> Health:
         """Whether it is ready, and its domains."""

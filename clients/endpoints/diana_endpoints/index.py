@@ -13,8 +13,9 @@ from diana_client import Channel, IndexClient
 from diana_endpoints.cohorts import IndexedCohorts
 from diana_endpoints.folders import IndexedFolders
 from diana_endpoints.items import Item
-from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health, Query
+from diana_endpoints.mesh import MeshSettings, examine
+from diana_endpoints.protocol.endpoint import Health
+from diana_endpoints.protocol.index import Query
 from diana_endpoints.written import IndexedWritings
 
 CONTRACT = "diana.index.v1.IndexService"
@@ -42,16 +43,10 @@ class Index(IndexedFolders, IndexedCohorts, IndexedWritings):
     """Endpoint `index`. Questions raise MeshError when the index refuses them or cannot go on."""
 
     def __init__(self, settings: IndexSettings) -> None:
+        super().__init__(settings)
         self._settings = settings
-        self._channel = open_channel(settings)
+        self._store = settings.store
         self._client = IndexClient(self._channel)
-        IndexedFolders.__init__(self, self._channel)
-        IndexedCohorts.__init__(self, self._channel, settings.store)
-        IndexedWritings.__init__(self, self._channel, settings.store)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._channel.close()
 
     def check(self) -> Health:
         """Whether it is ready, how many records it holds, and how far it lags."""
@@ -67,7 +62,7 @@ class Index(IndexedFolders, IndexedCohorts, IndexedWritings):
             **self._asked(query),
         )
         for number, record in enumerate(records, 1):
-            yield _item(record, number, query.store or self._settings.store)
+            yield _item(record, number, query.store or self._store)
 
     def count(self, query: Query) -> int:
         """How many records match."""
@@ -106,12 +101,12 @@ class Index(IndexedFolders, IndexedCohorts, IndexedWritings):
             "where": query.where,
             "fuzzy_names": query.fuzzy_names,
             "combined_date_times": query.combined_date_times,
-            "store": query.store or self._settings.store,
+            "store": query.store or self._store,
             "at_least_position": query.at_least_position,
         }
 
     def _describe(self, channel: Channel) -> str:
-        held = IndexClient(channel).status(store=self._settings.store)
+        held = IndexClient(channel).status(store=self._store)
         following = "following" if held.following else "not following"
         return (
             f"{held.study_count} studies, {held.instance_count} instances, "

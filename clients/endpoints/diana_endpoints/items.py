@@ -82,7 +82,7 @@ class Item:
     @property
     def name(self) -> str:
         """A name that may stand in an error line: its deepest UID, else its number. Never a path."""
-        for key in ("sop_instance_uid", "series_uid", "study_uid"):
+        for key in ("sop_instance_uid", "series_uid", "study_uid", "uid"):
             if self.meta.get(key):
                 return str(self.meta[key])
         return f"item {self.number}" if self.number else "item"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diana_client import Channel, HealthClient, MeshError, Serving, TlsOptions, connect
-from diana_endpoints.protocol import Health
+from diana_endpoints.protocol.endpoint import Health
 
 _PATIENCE = 5.0
 
@@ -44,6 +44,18 @@ class MeshSettings:
 
     timeout: float = 30.0
     """Seconds that a call which answers once may take."""
+
+
+class MeshEndpoint:
+    """What every endpoint of a service of the mesh is, and each part of one: calls over one connection."""
+
+    def __init__(self, settings: MeshSettings) -> None:
+        """Raises MeshError for options that clash. Connects when it is first needed."""
+        self._channel = open_channel(settings)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._channel.close()
 
 
 def open_channel(settings: MeshSettings) -> Channel:

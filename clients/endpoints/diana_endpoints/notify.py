@@ -12,8 +12,9 @@ from diana_client import Channel, NotifyClient
 from diana_common.errors import invalid_field
 from diana_common.settings import nearest
 from diana_endpoints.items import Item
-from diana_endpoints.mesh import MeshSettings, examine, open_channel
-from diana_endpoints.protocol import Health, Message
+from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
+from diana_endpoints.protocol.endpoint import Health
+from diana_endpoints.protocol.notify import Message
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -35,17 +36,13 @@ class NotifySettings(MeshSettings):
     """The notifier."""
 
 
-class Notify:
+class Notify(MeshEndpoint):
     """Endpoint `notify`. Every method but `check` raises MeshError when it refuses, or cannot go on."""
 
     def __init__(self, settings: NotifySettings) -> None:
+        super().__init__(settings)
         self._settings = settings
-        self._channel = open_channel(settings)
         self._client = NotifyClient(self._channel)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._channel.close()
 
     def check(self) -> Health:
         """Whether it is ready, and its channels."""

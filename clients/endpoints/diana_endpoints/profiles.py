@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
-from diana_client import AnonClient, Channel, ProfileClient
+from diana_client import AnonClient, ProfileClient
 from diana_endpoints.items import Item
+from diana_endpoints.mesh import MeshEndpoint
 
 
-class ExplainedProfiles:
+class ExplainedProfiles(MeshEndpoint):
     """The part of endpoint `anon` that is about profiles. Every method raises MeshError when it cannot go on."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._profiles = ProfileClient(channel)
-        self._configured = AnonClient(channel)
+    @cached_property
+    def _profiles(self) -> ProfileClient:
+        return ProfileClient(self._channel)
 
     def profiles(self) -> Iterator[Item]:
         """The profiles that are configured, by name."""
-        for number, one in enumerate(self._configured.profiles(), 1):
+        for number, one in enumerate(AnonClient(self._channel).profiles(), 1):
             yield Item(
                 {
                     "profile": one.name,

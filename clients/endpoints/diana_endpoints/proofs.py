@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from diana.anon.v1 import receipt_service_pb2 as pb
 from diana.guid.v1.guid_service_pb2 import Sex, Subject
-from diana_client import Channel, CrosswalkClient, ReceiptClient, ReceiptInvalid, file_sha256, verify_receipt
+from diana_client import CrosswalkClient, ReceiptClient, ReceiptInvalid, file_sha256, verify_receipt
 from diana_client.receipts import ReportForm
 from diana_endpoints.items import Item
+from diana_endpoints.mesh import MeshEndpoint
 
 _REASON = len("QUARANTINE_REASON_")
 _SEXES = {Sex.SEX_FEMALE: "F", Sex.SEX_MALE: "M", Sex.SEX_OTHER: "O"}
 
 
-class KeptProofs:
+class KeptProofs(MeshEndpoint):
     """The part of endpoint `anon` that is about proof. Every method raises MeshError when it cannot go on."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._receipts = ReceiptClient(channel)
+    @cached_property
+    def _receipts(self) -> ReceiptClient:
+        return ReceiptClient(self._channel)
 
     def receipt(self, sop_instance_uid: str = "", result: Path | None = None, against: Path | None = None) -> Item:
         """The receipt of a de-identified instance, by its UID or its file, once it has been verified.
@@ -32,6 +35,8 @@ class KeptProofs:
         said = verify_receipt(found, self._receipts.signing_keys())
         file = against or result
         held = {"file": _which(said, file)} if file else {}
+        if found.pending:
+            held["stored"] = "not confirmed by the store"
         meta = {key: value for key, value in said.items() if key != "type"}
         return Item({**meta, "key_id": found.key_id, "signature": "good", **held, "actions": json.loads(found.actions)})
 
@@ -48,11 +53,12 @@ class KeptProofs:
         return self._receipts.report(operation, cast(ReportForm, form))
 
 
-class KeptCrosswalk:
+class KeptCrosswalk(MeshEndpoint):
     """The part of endpoint `anon` that is about the way back; the channel needs a token that may take it."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._crosswalk = CrosswalkClient(channel)
+    @cached_property
+    def _crosswalk(self) -> CrosswalkClient:
+        return CrosswalkClient(self._channel)
 
     def reidentify(self, pseudonyms: Sequence[str], reason: str, domain: str = "") -> Iterator[Item]:
         """Who they stand for; who asked, and why, is logged."""

@@ -9,11 +9,12 @@ from typing import Any
 from diana_common.settings import build, config_invalid, join, nearest
 from diana_endpoints.anon import Anon, AnonSettings
 from diana_endpoints.archive import Archive, ArchiveSettings
+from diana_endpoints.dimse import Dimse, DimseSettings
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.guid import Guid, GuidSettings
 from diana_endpoints.index import Index, IndexSettings
 from diana_endpoints.notify import Notify, NotifySettings
-from diana_endpoints.protocol import Endpoint
+from diana_endpoints.protocol.endpoint import Endpoint
 from diana_endpoints.zips import Zip, ZipSettings
 
 
@@ -43,6 +44,7 @@ KINDS = (
     Kind("guid", "guid", "domain", True, GuidSettings, Guid),
     Kind("anon", "anon", "profile", True, AnonSettings, Anon),
     Kind("notify", "notify", "", True, NotifySettings, Notify),
+    Kind("dimse", "dimse", "store", True, DimseSettings, Dimse),
     Kind("folder", "path", "path", False, FolderSettings, Folder),
     Kind("zip", "zip", "path", False, ZipSettings, Zip),
 )

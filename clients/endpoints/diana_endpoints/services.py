@@ -19,7 +19,7 @@ import yaml
 
 from diana_common.errors import invalid_field
 from diana_common.settings import config_invalid, expand, join, nearest
-from diana_endpoints.protocol import Endpoint
+from diana_endpoints.protocol.endpoint import Endpoint
 from diana_endpoints.registry import KINDS, Kind, kind_of, make
 
 _LARGEST_FILE = 4 * 1024 * 1024

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import count, islice
 
 from diana.index.v1 import report_service_pb2 as pb
 from diana.index.v1.index_service_pb2 import SearchKey
 from diana.type.v1.query_level_pb2 import QueryLevel
-from diana_client import Channel, IndexClient, ReportClient
+from diana_client import IndexClient, ReportClient
 from diana_client.errors import InvalidRequest
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import ReportText
+from diana_endpoints.mesh import MeshEndpoint
+from diana_endpoints.protocol.index import ReportText
 
 _AT_A_TIME = 100
 
 
-class IndexedWritings:
+class IndexedWritings(MeshEndpoint):
     """The part of endpoint `index` that is about them. Every method raises MeshError when it cannot go on."""
 
-    def __init__(self, channel: Channel, store: str) -> None:
-        self._keys = IndexClient(channel)
-        self._reports = ReportClient(channel)
-        self._report_store = store
+    _store: str
+    """The store where none is named."""
+
+    @cached_property
+    def _keys(self) -> IndexClient:
+        return IndexClient(self._channel)
+
+    @cached_property
+    def _reports(self) -> ReportClient:
+        return ReportClient(self._channel)
 
     def start_key(self, name: str, path: str, level: str = "instance", vr: str = "") -> str:
         """Make an attribute searchable; the name of the operation that fills the key."""
@@ -49,22 +57,22 @@ class IndexedWritings:
 
     def report(self, name: str) -> Item:
         """A report with its text."""
-        return Item(_report_meta(self._reports.get(name, store=self._report_store)))
+        return Item(_report_meta(self._reports.get(name, store=self._store)))
 
     def study_reports(self, study_uid: str) -> Iterator[Item]:
         """A study's reports, the newest first."""
-        found = self._reports.of_study(study_uid, store=self._report_store)
+        found = self._reports.of_study(study_uid, store=self._store)
         for number, report in enumerate(found, 1):
             yield Item(_report_meta(report), number=number)
 
     def delete_report(self, name: str) -> None:
         """Forget a plain report."""
-        self._reports.delete(name, store=self._report_store)
+        self._reports.delete(name, store=self._store)
 
     def _put(self, reports: Sequence[ReportText]) -> Iterator[Item]:
         """One that is refused must not keep the others: then each goes by itself."""
         try:
-            kept = list(self._reports.put(map(_message, reports), store=self._report_store))
+            kept = list(self._reports.put(map(_message, reports), store=self._store))
         except InvalidRequest:
             for one in reports:
                 yield self._put_one(one)
@@ -74,7 +82,7 @@ class IndexedWritings:
 
     def _put_one(self, report: ReportText) -> Item:
         try:
-            (kept,) = self._reports.put([_message(report)], store=self._report_store)
+            (kept,) = self._reports.put([_message(report)], store=self._store)
         except InvalidRequest as error:
             return Item({"report": report.name}, failure=failure_of(error))
         return Item({**_report_meta(kept), "outcome": "stored"})

@@ -17,7 +17,7 @@ from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import unreadable
 from diana_endpoints.folder import PREAMBLE, is_part10
 from diana_endpoints.items import CHUNK, Item
-from diana_endpoints.protocol import Health
+from diana_endpoints.protocol.endpoint import Health
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -19,7 +19,12 @@ def values(data_set: DataSetJson, tag: str) -> list[Any]:
 
 def texts(data_set: DataSetJson, tag: str) -> list[str]:
     """The values as DICOM writes them: names with ^ and =, numbers in decimal; items of a sequence are left out."""
-    return [_text(value) for value in values(data_set, tag) if not _is_item(value)]
+    found = values(data_set, tag)
+    return [
+        value if isinstance(value, str) else _text(value)
+        for value in found
+        if isinstance(value, str) or not _is_item(value)  # most are: a Mapping takes longer to be told
+    ]
 
 
 def first_value(data_set: DataSetJson, tag: str) -> str | None:

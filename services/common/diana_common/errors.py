@@ -111,7 +111,7 @@ class Reason(Enum):
     DOMAIN_KEY_MISSING = (Code.FAILED_PRECONDITION, "Put the domain's key in the file its configuration names.")
     SUBJECT_INVALID = (
         Code.INVALID_ARGUMENT,
-        "Give the subject what the domain's scheme needs; the named fields say what.",
+        "Give what the named fields say; without Patient IDs the domain needs subject_key: name_birth_date_sex.",
     )
     OPERATION_NOT_FOUND = (Code.NOT_FOUND, "Check the operation's name; finished ones are kept for a time only.")
     OPERATION_FINISHED = (Code.FAILED_PRECONDITION, "The operation has ended; read its result instead.")
@@ -207,6 +207,13 @@ class Reason(Enum):
         Code.NOT_FOUND,
         "Check the pseudonym and the domain; only what went through this service is known.",
     )
+    AE_UNKNOWN = (Code.NOT_FOUND, "Name a peer that ListPeers lists, or add it to the configuration.")
+    AE_UNAVAILABLE = (Code.UNAVAILABLE, "Check the peer's host and port, and that it runs; try again.")
+    ASSOCIATION_REJECTED = (
+        Code.FAILED_PRECONDITION,
+        "Have the peer's configuration know our AE title and address, and check what services it offers.",
+    )
+    PEER_REFUSED = (Code.FAILED_PRECONDITION, "See the DICOM status in the metadata, and the peer's log.")
 
     @property
     def code(self) -> Code:

@@ -7,8 +7,9 @@ instances keep four digits, so that in a series of a hundred two are the same wi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
+from types import MappingProxyType
 
 from diana_common.errors import DianaError, Reason
 from diana_common.uid import stripped
@@ -38,9 +39,10 @@ class HierarchicalUids:
     """Maps the UIDs of one patient's objects as the older system did, and refuses when two become one.
 
     A UID of four digits an instance depends on where the instance stands, so that its place must be known before it,
-    or a reference to it, is mapped: `place` every instance of the work first. What has no place (frames of reference,
-    instances of other work) gets the UID of a study of that name: always the same one, but for an instance of other
-    work not the one that the instance itself gets, so that such a reference leads nowhere.
+    or a reference to it, is mapped: `place` every instance of the work first, and tell `uid` the places of others as
+    far as they are known. What has no place (frames of reference, and instances of which nobody knows it) gets the UID
+    of a study of that name: always the same one, but for an instance not the one that it gets itself, so that such a
+    reference leads nowhere.
 
     Holds some 300 bytes for each UID it was told or asked. Not for several threads.
     """
@@ -60,10 +62,18 @@ class HierarchicalUids:
                 raise _collision()
             self.uid(old)
 
-    def uid(self, old: str) -> str:
-        """The new UID. Raises UID_COLLISION when another UID has the same, or one stands in two places."""
+    def is_placed(self, old: str) -> bool:
+        """Whether it was told where a UID stands."""
+        return stripped(old) in self._paths
+
+    def uid(self, old: str, elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> str:
+        """The new UID; `elsewhere` has the places of what stands outside the work, from the study down.
+
+        Raises UID_COLLISION when another UID has the same.
+        """
         old = stripped(old)
-        new = diana2_uid([self._patient, *self._paths.get(old, (old,))], self._app_id)
+        path = self._paths.get(old) or elsewhere.get(old) or (old,)
+        new = diana2_uid([self._patient, *path], self._app_id)
         if self._old_by_new.setdefault(new, old) != old:
             raise _collision()
         return new

@@ -63,7 +63,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
             behaviour,
             request_deserializer=self._sized(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
+            response_serializer=_unless_packed(handler.response_serializer),
         )
         return wrapped
 
@@ -159,3 +159,8 @@ class CallInterceptor(grpc.ServerInterceptor):
 def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
     context.abort_with_status(rpc_status.to_status(status))
     raise AssertionError("abort_with_status always raises")
+
+
+def _unless_packed(serialize: Callable[[Message], bytes]) -> Callable[[Message | bytes], bytes]:
+    """`serialize`, but for what is bytes already (diana_server.packing)."""
+    return lambda message: message if isinstance(message, bytes) else serialize(message)

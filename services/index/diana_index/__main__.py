@@ -28,7 +28,7 @@ from diana_index.core.index import Index
 from diana_index.core.paging import PageTokens
 from diana_index.core.progress import Progress
 from diana_index.core.written import Written
-from diana_index.peers import ArchivePeer, tls_options
+from diana_index.peers import ArchivePeer
 from diana_index.servicer import REBUILD, IndexServicer, rebuild_handler
 from diana_index.servicer.cohorts import CohortServicer
 from diana_index.servicer.folders import FolderServicer
@@ -40,8 +40,9 @@ from diana_index.stores.folders import open_registry
 from diana_index.stores.generations import SqliteGenerations, page_token_key
 from diana_index.stores.sorting import Sorter
 from diana_index.stores.written import WRITTEN, SqlWritten
-from diana_server.config import PeerConfig, read_config
+from diana_server.config import read_config
 from diana_server.operations import OperationQueue, OperationServicer
+from diana_server.peers import reach
 from diana_server.server import Server, run_service
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def make_server(config: IndexConfig) -> Server:
     server = Server("index", config.server)  # first of all: it sets up the log
     lock = FolderLock(config.state_dir)
     generations, token_key = _records(config)
-    archive = _archive(config.archive)
+    archive = ArchivePeer(reach("archive", config.archive))
     tokens = PageTokens(token_key)
     index = Index(generations, Progress(), tokens)
     database = open_database(config.database_url, config.state_dir / "written.sqlite", WRITTEN)
@@ -119,11 +120,6 @@ def _folders(config: IndexConfig) -> Folders:
     url = config.folder_registry or config.database_url
     registry = open_registry(url, config.state_dir / "folders.sqlite", config.folder_redis_prefix)
     return Folders(registry, HostTrees(config.folder_dirs), lambda: HeaderPool(config.folder_processes))
-
-
-def _archive(config: PeerConfig) -> ArchivePeer:
-    tls = tls_options(config.ca_file, config.cert_file, config.key_file)
-    return ArchivePeer(config.address, tls, config.token_file)
 
 
 def main() -> None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from diana_client import (
-    ArchiveClient,
-    Cancelled,
-    DeadlineExceeded,
-    FeedWatch,
-    MeshError,
-    NotFound,
-    TlsOptions,
-    Unavailable,
-    connect,
-)
+from diana_client import ArchiveClient, Channel, NotFound
 from diana_common.errors import DianaError, Reason
-from diana_index.core.feed import FeedBatch, HeldHeader, Watch
+from diana_index.core.feed import HeldHeader, Watch
 from diana_index.wire import batch_from_proto, held_from_proto
+from diana_server.peers import PeerWatch, typed
 
 
 class ArchivePeer:
     """The core's `Archive` over a connection. Close it once nothing follows any more."""
 
-    def __init__(self, address: str, tls: TlsOptions | None, token_file: Path | None) -> None:
-        """Raises DianaError CONFIG_INVALID for files that cannot be read."""
-        try:
-            self._channel = connect(address, tls=tls, token_file=token_file)
-        except MeshError as error:
-            raise DianaError(Reason.CONFIG_INVALID, f"archive: {error.message}") from None
-        self._client = ArchiveClient(self._channel)
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._client = ArchiveClient(channel)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -39,44 +22,12 @@ class ArchivePeer:
 
     def watch(self, after: str, stop_at_head: bool = False) -> Watch:
         """Follow the feed of all stores."""
-        return _PeerWatch(self._client.watch_feed(after, stop_at_head=stop_at_head))
+        return PeerWatch(self._client.watch_feed(after, stop_at_head=stop_at_head), batch_from_proto)
 
     def header(self, store: str, sop_uid: str, version: str) -> HeldHeader:
         """One instance's header. Raises DianaError INSTANCE_NOT_FOUND, PEER_UNAVAILABLE, INTERNAL."""
-        with _typed():
-            return held_from_proto(self._client.header(sop_uid, store=store, version=version))
-
-
-def tls_options(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> TlsOptions | None:
-    """How to reach an archive over TLS; plain text without a `ca_file`."""
-    return TlsOptions(ca_file=ca_file, cert_file=cert_file, key_file=key_file) if ca_file else None
-
-
-class _PeerWatch:
-    def __init__(self, watch: FeedWatch) -> None:
-        self._watch = watch
-
-    def __iter__(self) -> Iterator[FeedBatch]:
-        with _typed():
-            for message in self._watch:
-                yield batch_from_proto(message)
-
-    def cancel(self) -> None:
-        self._watch.cancel()
-
-
-@contextmanager
-def _typed() -> Iterator[None]:
-    """Turn the client's errors into the core's. Their messages may tell of the archive, so that none is kept."""
-    try:
-        yield
-    except MeshError as error:
-        raise DianaError(_reason(error), f"The archive answered {error.code.name}.") from error
-
-
-def _reason(error: MeshError) -> Reason:
-    if isinstance(error, Unavailable | DeadlineExceeded | Cancelled) or error.reason == Reason.OVERLOADED.name:
-        return Reason.PEER_UNAVAILABLE
-    if isinstance(error, NotFound):
-        return Reason.INSTANCE_NOT_FOUND
-    return Reason.__members__.get(error.reason, Reason.INTERNAL)
+        with typed("archive"):
+            try:
+                return held_from_proto(self._client.header(sop_uid, store=store, version=version))
+            except NotFound as error:  # the store may be gone too
+                raise DianaError(Reason.INSTANCE_NOT_FOUND, "The archive does not have it.") from error

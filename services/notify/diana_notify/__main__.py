@@ -30,10 +30,11 @@ from diana_notify.core.notifier import Notifier
 from diana_notify.core.rendering import TemplateText
 from diana_notify.core.retrying import RetryPolicy
 from diana_notify.core.rules import Rule, Rules
-from diana_notify.peers import ArchivePeer, tls_options
+from diana_notify.peers import ArchivePeer
 from diana_notify.servicer import NotifyServicer
 from diana_notify.stores.sqlite import SqliteLedger
-from diana_server.config import PeerConfig, read_config
+from diana_server.config import read_config
+from diana_server.peers import reach
 from diana_server.server import Server, run_service
 
 _DAY = 86_400.0
@@ -55,7 +56,7 @@ def make_server(config: NotifyConfig) -> Server:
     retry = RetryPolicy(config.retry.first_seconds, config.retry.longest_seconds, config.retry.give_up_seconds)
     deliverer = Deliverer(ledger, carriers, retry, config.keep_days * _DAY, observer)
     notifier = Notifier(directory, addresses, ledger, deliverer.wake)
-    archive = _archive(config.archive)
+    archive = ArchivePeer(reach("archive", config.archive))
     follower = Follower(archive, rules, ledger, deliverer.wake, observer.lost)
 
     def check_ready() -> None:
@@ -137,11 +138,6 @@ def _smtp(config: SmtpConfig) -> SmtpServer:
         config.password_file,
         config.ca_file,
     )
-
-
-def _archive(config: PeerConfig) -> ArchivePeer:
-    tls = tls_options(config.ca_file, config.cert_file, config.key_file)
-    return ArchivePeer(config.address, tls, config.token_file)
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ def test_it_is_whole_though_instances_come_and_go_meanwhile(
 
 def test_without_a_place_it_is_refused(rig: Rig) -> None:
     door = DirectDoor(rig)
-    door._servicer._backup = None
+    door._servicer._work._backup = None
     with refused(Reason.CONFIG_INVALID):
         door.BackUpArchive(pb.BackUpArchiveRequest())
 

@@ -15,9 +15,9 @@ from pydicom.data import get_testdata_file
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2 import Operation as OperationMessage
 from diana.type.v1.origin_pb2 import Origin
-from diana_archive import servicer
 from diana_archive.adapters.sources import FolderSource
 from diana_archive.core import importing
+from diana_archive.servicer import operations
 from diana_common.errors import Reason
 from diana_server.operations import Operation, OperationQueue
 from diana_server.operations.model import State
@@ -216,7 +216,7 @@ def test_several_files_share_a_commit_and_all_are_counted(rig: Rig, door: Any, r
 def test_failures_past_the_bound_are_counted_only(
     rig: Rig, door: Any, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicer, "_MOST_FAILURES", 3)
+    monkeypatch.setattr(operations, "_MOST_FAILURES", 3)
     for number in range(5):
         write(room / str(number), make(number)[:3000])
     result, refusals = bring_in(rig, door, room)

@@ -6,6 +6,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
+from diana_common.errors import DianaError, Reason
 from diana_index.core.attributes import Level
 from diana_index.core.cohort_store import Cohort
 from diana_index.core.cohorts import Cohorts
@@ -64,3 +67,24 @@ class CohortBench(IndexBench):
             token = page.next_token
             if not token:
                 return found
+
+
+def fill(bench: CohortBench, studies: int = 12) -> None:
+    """Studies of a CT and an MR series each, with two instances each."""
+    for number in range(studies):
+        for series, modality in enumerate(("CT", "MR")):
+            for instance in range(2):
+                bench.archive.store(
+                    f"1.{number}.{series}.{instance}",
+                    study=f"1.{number}",
+                    series=f"1.{number}.{series}",
+                    PatientID=f"P{number % 5}",
+                    IssuerOfPatientID="H",
+                    Modality=modality,
+                )
+    bench.catch_up()
+
+
+def refused(reason: Reason) -> pytest.RaisesExc[DianaError]:
+    """A refusal for this reason."""
+    return pytest.raises(DianaError, check=lambda error: error.reason is reason)

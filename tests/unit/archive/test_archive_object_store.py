@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from diana.archive.v1 import resources_pb2
-from diana_archive import wire
 from diana_archive.config import ArchiveConfig
 from diana_archive.core import failures
 from diana_archive.core.model import Compression, StorePolicy
 from diana_archive.stores.s3_bucket import Bucket, CredentialsFile
+from diana_archive.wire import resources
 from diana_common.errors import DianaError, Reason
 from diana_common.settings import build
 from tests.support.s3 import ACCESS_KEY, write_credentials
@@ -48,8 +48,8 @@ def test_a_bad_setting_is_refused_by_its_name(setting: dict[str, Any], said: str
 
 
 def test_a_store_tells_how_it_keeps_its_bytes() -> None:
-    assert wire.store(StorePolicy("a")).compression == resources_pb2.COMPRESSION_NONE
-    assert wire.store(StorePolicy("a", compression=Compression.ZSTD)).compression == resources_pb2.COMPRESSION_ZSTD
+    assert resources.store(StorePolicy("a")).compression == resources_pb2.COMPRESSION_NONE
+    assert resources.store(StorePolicy("a", compression=Compression.ZSTD)).compression == resources_pb2.COMPRESSION_ZSTD
 
 
 def test_an_unknown_compression_is_refused() -> None:

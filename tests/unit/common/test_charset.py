@@ -65,3 +65,24 @@ def test_bytes_that_mean_nothing_never_fail(declared: bytes) -> None:
 def test_a_backslash_inside_a_two_byte_character_is_no_delimiter() -> None:
     assert repertoire(b"GBK").decode(b"\x81\x5c") == "乗"
     assert repertoire(b"\\ISO 2022 IR 87").decode(b"\x1b$B\x3b\x5c\x1b(B").count("\\") == 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "raw", "explained"),
+    [
+        (b"", b"plain", True),
+        (b"\\ISO 2022 IR 87", b"\x1b$B;3ED\x1b(B", True),
+        (b"\\ISO 2022 IR 87", b"\x1b$B;3ED\x1b(J", True),
+        (b"ISO 2022 IR 13\\ISO 2022 IR 87", b"\x1b)I\xd4\xcf", True),
+        (b"\\ISO 2022 IR 149", b"\x1b$)C\xfb\xf3", True),
+        (b"\\ISO 2022 IR 58", b"\x1b$)A\xd0\xa1", True),
+        (b"ISO 2022 IR 6\\ISO 2022 IR 100", b"\x1b-A\xe9", True),
+        (b"\\ISO 2022 IR 149", b"\x1b$B;3ED\x1b(B", False),
+        (b"", b"\x1b(B", False),
+        (b"ISO_IR 192", b"\x1b$B;3ED\x1b(B", False),
+        (b"\\ISO 2022 IR 87", b"\x1b$B;3ED\x1b(B\x1b", False),
+        (b"\\ISO 2022 IR 87", b"\x1b%G", False),
+    ],
+)
+def test_escapes_are_explained_by_declared_character_sets_only(declared: bytes, raw: bytes, explained: bool) -> None:
+    assert repertoire(declared).explains(raw) is explained

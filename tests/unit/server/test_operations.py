@@ -40,6 +40,26 @@ def ended(queue: OperationQueue, operation: Operation) -> Operation:
     return found
 
 
+def test_an_operation_that_has_ended_has_forgotten_what_it_was_asked(tmp_path: Path) -> None:
+    path = tmp_path / "operations.sqlite"
+
+    def handler(work: Work) -> None:
+        work.checkpoint(b"1.2.3.4711")
+
+    with running(tmp_path, kind=handler) as queue:
+        done = ended(queue, queue.submit("kind", b"1.2.3.4711", request_id="r"))
+        cancelled = queue.cancel(queue.submit("no such kind", b"1.2.3.4711").name)
+        assert (done.payload, done.checkpoint, cancelled.payload) == (b"", b"", b"")
+        assert not [file for file in tmp_path.iterdir() if b"1.2.3.4711" in file.read_bytes()]
+        assert queue.submit("kind", b"1.2.3.4711", request_id="r").name == done.name
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE operation SET payload = x'31'")  # as before
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    with closing(OperationStore(path)) as store:
+        assert store.get(done.name).payload == b""
+
+
 def test_an_operation_ends_with_its_result_and_counts(tmp_path: Path) -> None:
     def handler(work: Work) -> pb.Progress:
         work.progress(2, 3, "files")

@@ -94,6 +94,7 @@ def test_what_a_dead_process_ran_is_taken_up_where_it_was_and_the_dead_one_write
         assert (work.attempt, work.last_checkpoint) == (2, b"half")
         taken_up.set()
         assert left.wait(NEVER_ENDS)
+        assert second.get(work.operation).checkpoint == b"half"
         work.raise_if_cancelled()
 
     first.register("kind", dies)
@@ -104,7 +105,7 @@ def test_what_a_dead_process_ran_is_taken_up_where_it_was_and_the_dead_one_write
     lose_connection(first)
     second.start()
     done = second.wait(operation.name, 60, lambda: True)
-    assert (done.state, done.attempts, done.checkpoint) == (State.SUCCEEDED, 2, b"half")
+    assert (done.state, done.attempts) == (State.SUCCEEDED, 2)
 
 
 def test_a_connection_that_was_lost_and_found_in_time_keeps_its_operation(queues: list[OperationQueue]) -> None:
@@ -113,11 +114,12 @@ def test_a_connection_that_was_lost_and_found_in_time_keeps_its_operation(queues
     def handler(work: Work) -> None:
         lose_connection(queue)
         work.checkpoint(b"after")
+        assert queue.get(work.operation).checkpoint == b"after"
 
     queue.register("kind", handler)
     queue.start()
     done = queue.wait(queue.submit("kind").name, 60, lambda: True)
-    assert (done.state, done.attempts, done.checkpoint) == (State.SUCCEEDED, 1, b"after")
+    assert (done.state, done.attempts) == (State.SUCCEEDED, 1)
 
 
 def test_a_request_is_answered_with_the_same_operation_by_every_process(queues: list[OperationQueue]) -> None:

@@ -48,6 +48,13 @@ _G1 = {
     b"$)A": "gb2312",
     b"$)C": "euc_kr",
 }
+_INTRODUCED = {
+    "13": (b"(J", b")I"),
+    "14": (b"(J",),
+    "87": (b"$B", b"$@", b"(J"),
+    "159": (b"$(D", b"(J"),
+} | {term: (escape,) for escape, codec in _G1.items() for term in _CODECS if _CODECS[term] == codec and term != "13"}
+"""The escapes that introduce a declared character set; that of ASCII needs no declaration."""
 _DELIMITERS = re.compile(rb"[\\\r\n\f\t]")
 _NAME_DELIMITERS = re.compile(rb"[\\\r\n\f\t^=]")
 
@@ -55,11 +62,17 @@ _NAME_DELIMITERS = re.compile(rb"[\\\r\n\f\t^=]")
 class Repertoire:
     """How the text of one data set is decoded; made by `repertoire`."""
 
-    __slots__ = ("codec", "resets")
+    __slots__ = ("_escapes", "codec", "resets")
 
-    def __init__(self, codec: str, resets: bool) -> None:
+    def __init__(self, codec: str, resets: bool, escapes: frozenset[bytes]) -> None:
         self.codec = codec
         self.resets = resets
+        self._escapes = escapes
+
+    def explains(self, data: bytes) -> bool:
+        """Whether every escape in a value introduces a declared character set."""
+        found = _ESCAPE.findall(data) if b"\x1b" in data else ()
+        return self._escapes.issuperset(found) and len(found) == data.count(b"\x1b")
 
     def decode(self, data: bytes, name: bool = False) -> str:
         """The text of a value; `name` is true for PN, whose ^ and = also end an escape's reach."""
@@ -90,7 +103,14 @@ class Repertoire:
 @lru_cache(maxsize=64)
 def repertoire(declared: bytes) -> Repertoire:
     """The repertoire for a raw value of Specific Character Set; unknown terms mean the default."""
-    first = declared.split(b"\\")[0].decode("latin_1").strip(" \0").upper()
-    term = _TERM.fullmatch(first)
-    codec = _CODECS.get(term.group(1), _DEFAULT) if term else _NAMED.get(first, _DEFAULT)
-    return Repertoire(codec, resets=bool(term))
+    first, *rest = (term.strip(" \0").upper() for term in declared.decode("latin_1").split("\\"))
+    number = _number(first)
+    codec = _CODECS.get(number, _DEFAULT) if number else _NAMED.get(first, _DEFAULT)
+    escapes = {escape for term in (number, *map(_number, rest)) for escape in _INTRODUCED.get(term, ())}
+    return Repertoire(codec, resets=bool(number), escapes=frozenset(escapes | {b"(B"} if escapes else ()))
+
+
+def _number(term: str) -> str:
+    """The number of a character set in the ISO registry; empty for others."""
+    match = _TERM.fullmatch(term)
+    return match.group(1) if match else ""

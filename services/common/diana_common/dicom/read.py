@@ -77,19 +77,7 @@ def read_from(source: Source, limits: Limits) -> Header:
     """Read File Meta and header; errors as `diana_common.header.scan`."""
     meta = file_meta(source)
     syntax = meta.transfer_syntax_uid
-    file = source
-    source, start = data_set_source(file, meta, limits)
-    uri = "deflated-range" if syntax in DEFLATED else "range"
-    ctx = first_context(source, start, syntax)
-    fragments: list[str] = []
-    try:
-        end, tag = read_elements(source, start, Walker(uri, limits, ctx), fragments)
-    except Odd:
-        from diana_common.dicom.fallback import patient_read  # pydicom with it: most files need it never
-
-        source, start = data_set_source(file, meta, limits)
-        fragments, end, tag = patient_read(source, uri, start, ctx, limits)
-    fragments = ordered(fragments)
+    fragments, end, tag = _read(source, meta, limits)
     uids = [_uid(fragments, uid_tag) for uid_tag in _UID_TAGS]
     if uids[0] == DICOMDIR_SOP_CLASS:
         raise DianaError(Reason.DICOMDIR_REFUSED, "the data set is a DICOMDIR")
@@ -104,6 +92,12 @@ def read_from(source: Source, limits: Limits) -> Header:
         pixel_offset=end if tag in _PIXEL_TAGS else None,
         dicom_json=_with_syntax(fragments, syntax).encode("utf-8", "replace"),
     )
+
+
+def read_data_set(source: Source, meta: FileMeta, limits: Limits) -> bytes:
+    """The DICOM JSON of any data set, with UIDs or without; errors as `diana_common.header.scan_data_set`."""
+    fragments, _, _ = _read(source, meta, limits)
+    return ("{" + ",".join(fragments) + "}").encode("utf-8", "replace")
 
 
 def file_meta(source: Source) -> FileMeta:
@@ -165,6 +159,22 @@ def encoding(syntax: str, vr: bytes) -> Context:
     elif not implicit and vr and syntax != BIG_ENDIAN and not vr.isalpha():
         implicit = True
     return context(b"", implicit, ">" if syntax == BIG_ENDIAN else "<")
+
+
+def _read(file: Source, meta: FileMeta, limits: Limits) -> tuple[list[str], int, int]:
+    """The header's elements ascending, where it ends, and the tag found there (0 at the end of the data)."""
+    source, start = data_set_source(file, meta, limits)
+    uri = "deflated-range" if meta.transfer_syntax_uid in DEFLATED else "range"
+    ctx = first_context(source, start, meta.transfer_syntax_uid)
+    fragments: list[str] = []
+    try:
+        end, tag = read_elements(source, start, Walker(uri, limits, ctx), fragments)
+    except Odd:
+        from diana_common.dicom.fallback import patient_read  # pydicom with it: most files need it never
+
+        source, start = data_set_source(file, meta, limits)
+        fragments, end, tag = patient_read(source, uri, start, ctx, limits)
+    return ordered(fragments), end, tag
 
 
 def _only_padding(source: Source, walker: Reader[Found], stuck: int) -> bool:

@@ -40,6 +40,9 @@ class Engine(Protocol):
     def is_gone(self, db: Database, runner: int) -> bool:
         """Whether that process will not go on with what it runs."""
 
+    def scrub(self) -> None:
+        """Have what was forgotten be in no file any more, as far as that is the engine's to see to."""
+
     def close(self) -> None:
         """Let go of it."""
 
@@ -59,6 +62,7 @@ class SqliteEngine:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("PRAGMA foreign_keys = ON")
+        self.db.execute("PRAGMA secure_delete = ON")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         schema.check_version(version, path.name)
         if version < schema.VERSION:
@@ -88,6 +92,11 @@ class SqliteEngine:
     def is_gone(self, db: Database, runner: int) -> bool:
         """See Engine."""
         return runner != self.runner
+
+    def scrub(self) -> None:
+        """See Engine: the journal has what rows held before."""
+        with self._lock:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """See Engine."""

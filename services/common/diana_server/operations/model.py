@@ -50,6 +50,7 @@ class Operation:
     state: State
     progress: Progress
     payload: bytes
+    """What it is asked; empty once it has ended, as is its checkpoint."""
     checkpoint: bytes
     error: bytes
     """A serialised google.rpc.Status; empty unless FAILED."""

@@ -62,6 +62,9 @@ class PostgresEngine:
         held = runner == self.runner
         return not held and bool(db.execute("SELECT pg_try_advisory_xact_lock(?)", (runner,)).fetchone()[0])
 
+    def scrub(self) -> None:
+        """See Engine: the database server's own matter."""
+
     def close(self) -> None:
         """See Engine."""
         with self._lock:

@@ -28,6 +28,8 @@ _MOST_CRASHES = 5
 _LONGEST_WAIT_SECONDS = 3600.0
 # How long a worker leaves a store alone that fails, its disk being full, say.
 _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.1, 10.0
+# How long a worker goes on before it asks the store again whether to: some pass hundreds of safe points a second.
+_LOOK_SECONDS = 0.05
 
 
 class OperationQueue:
@@ -42,6 +44,7 @@ class OperationQueue:
         self._handlers: dict[str, Handler] = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._cancels = 0
         self._workers = [
             threading.Thread(target=self._work, name=f"operation-{number}", daemon=True) for number in range(workers)
         ]
@@ -146,6 +149,7 @@ class OperationQueue:
         if operation.state.ended:
             raise DianaError(Reason.OPERATION_FINISHED, "The operation has ended already.")
         self._store.ask_cancel(name, time.time())
+        self._cancels += 1
         self._notify()
         return self._store.get(name)
 
@@ -176,7 +180,8 @@ class OperationQueue:
         self._store.recover(_MOST_CRASHES, time.time(), _status(lost))
 
     def _run(self, operation: Operation) -> None:
-        work = Work(operation, self._store, lambda: self._interrupted(operation.number))
+        look = _Look(partial(self._store.is_unwanted, operation.number))
+        work = Work(operation, self._store, lambda: self._stopping.is_set() or look.unwanted(self._cancels))
         end = partial(self._end, operation, work)
         try:
             settle = partial(end, State.SUCCEEDED, result=_packed(self._handlers[operation.kind](work)))
@@ -216,9 +221,6 @@ class OperationQueue:
                     return None
             backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
 
-    def _interrupted(self, number: int) -> bool:
-        return self._stopping.is_set() or self._store.is_unwanted(number)
-
     def _unforeseen(self, operation: Operation, failure: Exception) -> bytes:
         public = unknown_error()
         self._log.error(
@@ -229,6 +231,23 @@ class OperationQueue:
             frames=frames(failure),
         )
         return _status(public)
+
+
+class _Look:
+    """Asks whether an operation should be left, now and then, and whenever this process was told to cancel one."""
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
+        self._until = 0.0
+        self._cancels = 0
+        self._answer = False
+
+    def unwanted(self, cancels: int) -> bool:
+        """`cancels`: how often this process was told to cancel something."""
+        now = time.monotonic()
+        if now >= self._until or cancels != self._cancels:
+            self._answer, self._until, self._cancels = self._ask(), now + _LOOK_SECONDS, cancels
+        return self._answer
 
 
 def _status(error: DianaError) -> bytes:

@@ -51,7 +51,11 @@ CREATE TABLE failure (
 _SECOND = """
 ALTER TABLE operation ADD COLUMN runner INTEGER NOT NULL DEFAULT 0;
 """
-_STEPS = (_FIRST, _SECOND)
+# What has ended keeps no more what it was asked.
+_THIRD = """
+UPDATE operation SET payload = x'', checkpoint = x'' WHERE end_time IS NOT NULL;
+"""
+_STEPS = (_FIRST, _SECOND, _THIRD)
 _POSTGRES = {
     "INTEGER PRIMARY KEY AUTOINCREMENT": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     " INTEGER": " BIGINT",

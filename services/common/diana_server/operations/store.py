@@ -16,6 +16,8 @@ _COLUMNS = (
     "number, name, kind, store, state, done, total, failed, unit, payload, checkpoint, error, result,"
     " create_time, start_time, end_time, attempts, cancel_asked"
 )
+# What is asked of an operation may be told apart from what it yields, and is needed no more once it has ended.
+_FORGET, _FORGOTTEN = "payload = ?, checkpoint = ?", (b"", b"")
 
 
 class OperationStore:
@@ -154,12 +156,14 @@ class OperationStore:
         return [(row[0], Failure(row[1], row[2])) for row in rows]
 
     def end(self, number: int, state: State, now: float, *, result: bytes = b"", error: bytes = b"") -> None:
-        """Record how an operation ended."""
+        """Record how an operation ended, and forget what it was asked."""
         with self._engine.writing() as db:
             db.execute(
-                "UPDATE operation SET state = ?, end_time = ?, result = ?, error = ? WHERE number = ? AND runner = ?",
-                (state.value, now, result, error, number, self._engine.runner),
+                f"UPDATE operation SET state = ?, end_time = ?, result = ?, error = ?, {_FORGET}"
+                " WHERE number = ? AND runner = ?",
+                (state.value, now, result, error, *_FORGOTTEN, number, self._engine.runner),
             )
+        self._engine.scrub()
 
     def requeue(self, number: int) -> None:
         """Put an operation that was interrupted back, to be resumed."""
@@ -174,9 +178,10 @@ class OperationStore:
         with self._engine.writing() as db:
             db.execute("UPDATE operation SET cancel_asked = 1 WHERE name = ?", (name,))
             db.execute(
-                "UPDATE operation SET state = ?, end_time = ? WHERE name = ? AND state = ?",
-                (State.CANCELLED.value, now, name, State.QUEUED.value),
+                f"UPDATE operation SET state = ?, end_time = ?, {_FORGET} WHERE name = ? AND state = ?",
+                (State.CANCELLED.value, now, *_FORGOTTEN, name, State.QUEUED.value),
             )
+        self._engine.scrub()
 
     def recover(self, most_crashes: int, now: float, error: bytes) -> None:
         """Put back what processes ran that are gone, and fail what was running at too many crashes."""
@@ -187,9 +192,9 @@ class OperationStore:
                 of = (running, runner)
                 db.execute("UPDATE operation SET crashes = crashes + 1 WHERE state = ? AND runner = ?", of)
                 db.execute(
-                    "UPDATE operation SET state = ?, end_time = ?, error = ?"
+                    f"UPDATE operation SET state = ?, end_time = ?, error = ?, {_FORGET}"
                     " WHERE state = ? AND runner = ? AND crashes >= ?",
-                    (State.FAILED.value, now, error, *of, most_crashes),
+                    (State.FAILED.value, now, error, *_FORGOTTEN, *of, most_crashes),
                 )
                 db.execute(
                     "UPDATE operation SET state = ?, runner = 0 WHERE state = ? AND runner = ?",

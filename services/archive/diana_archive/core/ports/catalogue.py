@@ -1,16 +1,9 @@
-"""What the rules need of the stores beneath them: role by role.
-
-The catalogue is the truth about what exists; objects and sidecars hold bytes that it refers to. An
-object's life: `create` a draft, write it, `finish` it, `make_durable` it, add its row in a transaction. Until that
-row is committed it is nothing, and is set aside at the next start.
-"""
+"""The catalogue: the truth about what exists, and the feed of what happened."""
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol
 
 from diana_archive.core.model import (
@@ -26,114 +19,8 @@ from diana_archive.core.model import (
     Series,
     State,
     Statistics,
-    Stored,
     Study,
 )
-from diana_common.errors import DianaError
-
-Contents = bytes | mmap.mmap
-"""An object's bytes, all there."""
-
-Clock = Callable[[], int]
-"""Now, in microseconds since 1970 UTC."""
-
-
-class Draft(Protocol):
-    """An object that is all there, on its way to be durable. Its id is told once it is."""
-
-    @property
-    def object_id(self) -> int:
-        """Its name among the objects."""
-
-    @property
-    def size_bytes(self) -> int:
-        """How many bytes it is when it is read."""
-
-    def close(self) -> None:
-        """Let go of it; what was written stays."""
-
-    def discard(self) -> None:
-        """Remove it and what was written; never raises."""
-
-
-class OpenDraft(Draft, Protocol):
-    """An object being written by one thread at a time."""
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append. Raises OSError."""
-
-    def contents(self) -> AbstractContextManager[Contents]:
-        """All that was written, mapped, not copied."""
-
-    def finish(self) -> None:
-        """Nothing more is written: bring it into the form it is kept in. Raises OSError."""
-
-
-class ObjectReader(Protocol):
-    """An object open for reading. When it is removed meanwhile it stays readable, or FileNotFoundError is raised."""
-
-    def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset`; none past the end. Raises OSError."""
-
-    def contents(self) -> AbstractContextManager[Contents]:
-        """All of it, mapped, not copied. Raises OSError."""
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
-class Objects(Protocol):
-    """Where Part 10 bytes lie, by store and object id. Ids are never given twice."""
-
-    def create(self, store: str) -> OpenDraft:
-        """A new empty object. Raises OSError."""
-
-    def place(self, store: str, data: bytes) -> Draft:
-        """A new object that is these bytes. Raises OSError."""
-
-    def adopt(self, store: str, path: Path) -> OpenDraft:
-        """A new object that is a file of this host, whole; it stays, and is not to be written to. Raises OSError."""
-
-    def make_durable(self, drafts: Sequence[Draft]) -> list[OSError | None]:
-        """Make them survive a power cut, together; one answer each, None when it will."""
-
-    def open(self, store: str, object_id: int) -> ObjectReader:
-        """Raises FileNotFoundError, OSError."""
-
-    def remove(self, objects: Sequence[tuple[str, int]]) -> list[OSError | None]:
-        """Remove objects, by store and id, durably together; one answer each, None when it is gone."""
-
-    def settled(self, store: str, after_id: int, limit: int) -> list[int]:
-        """Ids of objects after that one, in order, that no draft of this run can have."""
-
-    def set_aside(self, store: str, object_ids: Sequence[int]) -> None:
-        """Move objects out of the way, durably. Raises OSError."""
-
-    def drop_orphans(self, before_us: int) -> int:
-        """Remove what was set aside at a start before that time, as far as it can be; how many."""
-
-
-class Sidecars(Protocol):
-    """What stands beside a study: one small document each."""
-
-    def read(self, store: str, study_uid: str) -> bytes | None:
-        """The document; None without one."""
-
-    def write(self, store: str, study_uid: str, document: bytes) -> None:
-        """Replace it, whole and durably, or raise OSError."""
-
-    def remove(self, store: str, study_uid: str) -> None:
-        """Remove it, if there is one."""
-
-
-class SealKeys(Protocol):
-    """Keys for sealed attributes, by key id: 32 bytes each."""
-
-    def current(self) -> tuple[str, bytes]:
-        """The key that new seals are made with, created durably if there is none. Raises DianaError CONFIG_INVALID."""
-
-    def find(self, key_id: str) -> bytes | None:
-        """A key by its id; None when this archive does not have it."""
 
 
 class Snapshot(Protocol):
@@ -310,41 +197,3 @@ class Catalogue(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
-
-
-class Backup(Protocol):
-    """Another place that is brought up to date. `begin` first, `adopt` at the end: until then it is what it was."""
-
-    def begin(self) -> Catalogue:
-        """A copy of the catalogue as it is now, for this backup. Raises OSError, sqlite3.Error."""
-
-    def has(self, instance: Instance) -> bool:
-        """Whether it has an instance's object, whole. Ids alone do not tell: a state directory may be rolled back."""
-
-    def add(self, store: str, object_id: int, reader: ObjectReader) -> None:
-        """Take an object. It is durable after `adopt`. Raises OSError."""
-
-    def add_sidecar(self, store: str, study_uid: str, document: bytes | None) -> None:
-        """Take what stands beside a study; None: nothing does. Raises OSError."""
-
-    def adopt(self, stores: Sequence[str]) -> None:
-        """The copy of the catalogue takes its place, and what it does not know is removed. Raises OSError."""
-
-
-class Meter(Protocol):
-    """Told of what happens, for metrics and logs, once it is answered."""
-
-    def stored(self, stored: Stored) -> None:
-        """An instance is durable."""
-
-    def refused(self, error: DianaError) -> None:
-        """An instance was refused."""
-
-    def committed(self, changes: int) -> None:
-        """A batch was committed."""
-
-    def waiting(self, changes: int) -> None:
-        """So many changes wait for the committer."""
-
-    def failed(self, error: Exception) -> None:
-        """Something failed that should not; the caller only learns that it did."""

@@ -1,72 +1,25 @@
-"""Cohorts: what is saved, frozen, listed and compared, in SQLite and in PostgreSQL."""
+"""Cohorts: what is saved, frozen and listed, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Iterator
-from contextlib import closing
 from itertools import islice
-from pathlib import Path
 
 import pytest
 
-from diana_common.errors import DianaError, Reason
+from diana_common.errors import Reason
 from diana_index.core.attributes import Level
-from diana_index.core.cohorts import Comparison
-from diana_index.core.members import Member, member_of, merged, name_of
+from diana_index.core.members import name_of
 from diana_index.core.question import Asked, Key
-from diana_index.stores.databases import Layout, open_database
-from diana_index.stores.sorting import Sorter
-from diana_index.stores.written import WRITTEN
-from tests.contract.index.cohort_bench import CohortBench
-from tests.support.shared_postgres import database
-from tests.unit.index.index_bench import NO_WAIT, STORES
+from tests.contract.index.cohort_bench import CohortBench, fill, refused
+from tests.unit.index.index_bench import NO_WAIT
 
 HOSTILE = ["A\tB", "A\nB", "A\\tB", "A\\", "\\n", "ÅÄ", "\U0001f9a0", "A/B", "A'; DROP TABLE cohort; --"]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of an empty PostgreSQL database; empty for SQLite."""
-    if request.param == "sqlite":
-        yield ""
-    else:
-        with database() as made:
-            yield made
-
-
-@pytest.fixture
-def bench(url: str, tmp_path: Path) -> Iterator[CohortBench]:
-    with closing(STORES["postgres" if url else "sqlite"](tmp_path / "records")) as generations:
-        bench = CohortBench(generations, url, tmp_path)
-        yield bench
-        bench.database.close()
 
 
 def digest(*lines: str) -> bytes:
     """As the contract says it, from lines in the order of their bytes."""
     return hashlib.sha256(b"".join(line + b"\n" for line in sorted(one.encode() for one in lines))).digest()
-
-
-def fill(bench: CohortBench, studies: int = 12) -> None:
-    """Studies of a CT and an MR series each, with two instances each."""
-    for number in range(studies):
-        for series, modality in enumerate(("CT", "MR")):
-            for instance in range(2):
-                bench.archive.store(
-                    f"1.{number}.{series}.{instance}",
-                    study=f"1.{number}",
-                    series=f"1.{number}.{series}",
-                    PatientID=f"P{number % 5}",
-                    IssuerOfPatientID="H",
-                    Modality=modality,
-                )
-    bench.catch_up()
-
-
-def refused(reason: Reason) -> pytest.RaisesExc[DianaError]:
-    return pytest.raises(DianaError, check=lambda error: error.reason is reason)
 
 
 def test_a_cohort_is_a_question_by_name_and_follows_what_arrives(bench: CohortBench) -> None:
@@ -285,132 +238,3 @@ def test_pages_end_early_where_names_are_long(bench: CohortBench, monkeypatch: p
     page = bench.cohorts.members("all", 100, "", lambda: True)
     assert [len(page.members), bool(page.next_token)] == [3, True]
     assert len(bench.members("all", 100)) == 12
-
-
-def compare(bench: CohortBench, first: str, second: str, sample: int = 0) -> Comparison:
-    return bench.cohorts.compare(first, second, sample, lambda: True)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_comparison_is_that_of_sets(bench: CohortBench, seed: int) -> None:
-    dice = random.Random(seed)
-    for number in range(60):
-        values = {"PatientID": dice.choice("ABCDEFGH"), "Modality": dice.choice(["CT", "MR"])}
-        study = dice.randrange(25)
-        bench.archive.store(f"1.{study}.1.{number}", study=f"1.{study}", series=f"1.{study}.1", **values)
-    bench.catch_up()
-    for level in Level:
-        one, other = f"one{level}", f"other{level}"
-        bench.create(one, level, {"PatientID": dice.sample("ABCDEFGH", 5)})
-        bench.create(other, level, {"PatientID": dice.sample("ABCDEFGH", 5)})
-        first, second = set(bench.members(one)), set(bench.members(other))
-        bench.freeze(one, f"{one}-1")
-        for left, right in ((one, other), (f"{one}-1", other)):
-            found = compare(bench, left, right, 1000)
-            counts = (found.common, found.first_only, found.second_only)
-            assert counts == (len(first & second), len(first - second), len(second - first))
-            assert found.first_sample == sorted(first - second)
-            assert found.second_sample == sorted(second - first)
-        same = compare(bench, one, f"{one}-1", 5)
-        assert (same.common, same.first_only, same.second_only) == (len(first), 0, 0)
-        assert compare(bench, one, other, 1).first_sample == sorted(first - second)[:1]
-
-
-def test_cohorts_of_two_levels_are_not_compared(bench: CohortBench) -> None:
-    bench.create("study", Level.STUDY)
-    bench.create("series", Level.SERIES)
-    with refused(Reason.COHORT_LEVELS_DIFFER):
-        compare(bench, "study", "series")
-    with refused(Reason.COHORT_NOT_FOUND):
-        compare(bench, "study", "nobody")
-
-
-def test_one_that_is_too_large_to_compare_can_be_once_it_is_frozen(
-    bench: CohortBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("diana_index.core.cohorts._MOST_COMPARED", 11)
-    fill(bench)
-    bench.create("all")
-    bench.create("few", Level.STUDY, {"PatientID": "P1"})
-    with refused(Reason.RESULT_TOO_LARGE) as large:
-        compare(bench, "few", "all")
-    assert large.value.fields[0].field == "second_cohort_id"
-    bench.freeze("all", "all-1")
-    assert compare(bench, "few", "all-1").second_only == 9
-
-
-def test_names_of_a_difference_end_where_an_answer_has_no_more_room(
-    bench: CohortBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("diana_index.core.cohorts._SAMPLE_BYTES", 7)
-    fill(bench)
-    bench.create("all")
-    bench.create("none", Level.STUDY, {"PatientID": "nobody"})
-    assert [compare(bench, "all", "none", 100).first_only, len(compare(bench, "all", "none", 100).first_sample)] == [
-        12,
-        2,
-    ]
-
-
-def test_a_comparison_that_nobody_waits_for_is_given_up(bench: CohortBench) -> None:
-    fill(bench)
-    bench.create("all")
-    bench.freeze("all", "all-1")
-    with refused(Reason.OVERLOADED):
-        bench.cohorts.compare("all-1", "all-1", 0, lambda: False)
-
-
-def test_a_database_of_a_newer_version_is_left_alone(url: str, tmp_path: Path) -> None:
-    newer = Layout(WRITTEN.schema, WRITTEN.title, [*WRITTEN.steps, lambda _: ["CREATE TABLE more (one BIGINT)"]])
-    open_database(url, tmp_path / "written.sqlite", WRITTEN).close()
-    open_database(url, tmp_path / "written.sqlite", newer).close()
-    open_database(url, tmp_path / "written.sqlite", newer).close()
-    with refused(Reason.STORE_SCHEMA_NEWER):
-        open_database(url, tmp_path / "written.sqlite", WRITTEN)
-
-
-def test_a_damaged_database_is_refused_by_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "written.sqlite"
-    path.write_bytes(b"no database" * 1000)
-    with refused(Reason.STORE_DAMAGED) as caught:
-        open_database("", path, WRITTEN)
-    assert "written.sqlite" in caught.value.message
-
-
-def test_a_page_that_is_damaged_is_refused_when_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "written.sqlite"
-    open_database("", path, WRITTEN).close()
-    content = path.read_bytes()
-    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-    database = open_database("", path, WRITTEN)
-    with closing(database), refused(Reason.STORE_DAMAGED), database.reading() as db:
-        db.execute("SELECT * FROM cohort").fetchall()
-
-
-def test_names_come_out_of_the_sorter_in_the_order_of_their_bytes(tmp_path: Path) -> None:
-    dice = random.Random(5)
-    alphabet = ["a", "b", "\t", "\x01", "\\", "ä", "\U0001f9a0", "\ue000"]
-    names = ["".join(dice.choices(alphabet, k=dice.randrange(5))).encode() for _ in range(5000)]
-    for run in (1, 7, 5000, 5001):
-        assert list(Sorter(tmp_path, run)(iter(names[: 5000 if run > 1 else 50]))) == sorted(
-            names[: 5000 if run > 1 else 50]
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_names_and_their_parts_are_one_to_one() -> None:
-    dice = random.Random(7)
-    seen: dict[bytes, Member] = {}
-    for _ in range(20_000):
-        member = tuple("".join(dice.choices("a\\\t\nnt", k=dice.randrange(4))) for _ in range(2))
-        name = name_of(member)
-        assert b"\n" not in name and member_of(name) == member
-        assert seen.setdefault(name, member) == member
-
-
-def test_two_sorted_streams_are_merged_as_sets_are() -> None:
-    dice = random.Random(3)
-    for _ in range(500):
-        first, second = ({b"%d" % dice.randrange(12) for _ in range(dice.randrange(10))} for _ in range(2))
-        found = list(merged(iter(sorted(first)), iter(sorted(second))))
-        assert found == [(name, name in first, name in second) for name in sorted(first | second)]
