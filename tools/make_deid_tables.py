@@ -9,8 +9,9 @@ E.3.4-1) and `ps3_6_dictionary_2026c.csv` (PS3.6).
 
 - `rules.json`: every row of Table E.1-1, its basic action and those of the options.
 - `safe_private.json`: every row of Table E.3.10-1 (`ps3_15_table_e3_10_1_safe_private.csv`).
-- `types.json.gz`: SOP Class to IOD to modules to the type of each attribute that the table names, at
-  its path of sequences. From the tables of PS3.3 and PS3.4 in an installed highdicom (MIT licence).
+- `types.json.gz`: SOP Class to IOD to modules (and which of them are mandatory) to the type of each
+  attribute that the table names, at its path of sequences, and of what else stands at the top and has
+  to (types 1 and 2). From the tables of PS3.3 and PS3.4 in an installed highdicom (MIT licence).
 - `concepts.json`: every row of Table E.3.4-1.
 - `words.txt`: the words of PS3.6's names and, as pydicom tables them, of PS3.16's code meanings.
 
@@ -186,6 +187,7 @@ def make_types(tables_dir: Path) -> dict[str, bytes]:
     # An IOD of which highdicom lacks a module is left out, so that its types are unknown and not wrong.
     known = {uid: iod for uid, iod in sop_classes.items() if all(one["key"] in modules for one in iods[iod])}
     modules_of = {iod: sorted(one["key"] for one in iods[iod]) for iod in known.values()}
+    mandatory = {iod: {one["key"] for one in iods[iod] if one["usage"] == "M"} for iod in modules_of}
     tags = {row["keyword"]: row["tag"].replace(",", "") for row in rows_of(tables_dir / DICTIONARY)}
     named = {row["keyword"] for row in rows_of(tables_dir / TABLE)} & tags.keys()
     used = sorted({key for keys in modules_of.values() for key in keys})
@@ -193,6 +195,9 @@ def make_types(tables_dir: Path) -> dict[str, bytes]:
     content = {
         "sop_classes": known,
         "iods": {iod: [key for key in keys if types[key]] for iod, keys in modules_of.items()},
+        "mandatory": {
+            iod: [key for key in modules_of[iod] if types[key] and key in keys] for iod, keys in mandatory.items()
+        },
         "modules": {key: found for key, found in types.items() if found},
     }
     packed = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
@@ -202,13 +207,15 @@ def make_types(tables_dir: Path) -> dict[str, bytes]:
 def types_of(attributes: Iterable[Mapping[str, Any]], named: set[str], tags: Mapping[str, str]) -> dict[str, str]:
     """The types of a module's named attributes by the tags of their path and their own, run together.
 
-    A sequence directly within itself (the content tree of a report) is written once. What has no type, as
-    in services that store nothing, or a keyword that PS3.6 lacks on its path, is left out.
+    Of all others those at the top of types 1 and 2, which no override of a profile may take away. A sequence
+    directly within itself (the content tree of a report) is written once. What has no type, as in services that
+    store nothing, or a keyword that PS3.6 lacks on its path, is left out.
     """
     types: dict[str, str] = {}
     for attribute in attributes:
         path = [keyword for keyword, _ in groupby(attribute["path"])]
-        if attribute["keyword"] in named and attribute["type"] in STRICTEST_FIRST and tags.keys() >= set(path):
+        wanted = STRICTEST_FIRST if attribute["keyword"] in named else () if path else ("1", "2")
+        if attribute["type"] in wanted and tags.keys() >= {*path, attribute["keyword"]}:
             key = "".join(tags[keyword] for keyword in (*path, attribute["keyword"]))
             types[key] = min(types.get(key, "3"), attribute["type"], key=STRICTEST_FIRST.index)
     return with_content_items(types, tags["ContentSequence"])

@@ -45,8 +45,11 @@ class Mint:
     def keys(self, domain: str, key_version: int = 0) -> Keys:
         return Keys(_digest(f"{domain}/uids"), _digest(f"{domain}/accession numbers"), 1)
 
-    def accession_number(self, domain: str, accession_number: str) -> str:
-        return map_accession_number(self.keys(domain).accession_numbers, accession_number)
+    def newest_key_version(self, domain: str) -> int:
+        return self.keys(domain).version
+
+    def accession_number(self, domain: str, accession_number: str, key_version: int = 0) -> str:
+        return map_accession_number(self.keys(domain, key_version).accession_numbers, accession_number)
 
 
 class Pipeline:
@@ -154,4 +157,7 @@ class _Examiner:
 
 class _Untouched:
     def clean(self, source: Whole, header: Header, policy: PixelPolicy) -> CleanedPixels | None:
+        return None
+
+    def clear_overlays(self, source: Whole, header: Header) -> CleanedPixels | None:
         return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from diana.anon.v1 import receipt_service_pb2 as pb
 from diana.anon.v1.receipt_service_pb2_grpc import ReceiptServiceStub
-from diana_client import AnonClient, ArchiveClient, Channel, OperationClient, connect, studies_result
+from diana_client import AnonClient, ArchiveClient, Channel, MeshError, OperationClient, connect, studies_result
 from tests.support.dicom_files import ROOT, make_small
 from tests.support.mesh import Mesh
 
@@ -107,6 +108,40 @@ def test_an_interrupted_cohort_ends_as_an_undisturbed_one(mesh: Mesh) -> None:
         assert sum(complete.values()) == 3
 
         for each, store in ((operation, "deid"), (undisturbed, "second")):
-            said = [json.loads(one.statement) for one in receipts(channel, each.name)]
-            assert {one["sop_instance_uid"]: one["result_sha256"] for one in said} == stores[store]
-            assert len(said) == result.instance_count
+            statements = [json.loads(one.statement) for one in receipts(channel, each.name)]
+            assert {one["sop_instance_uid"]: one["result_sha256"] for one in statements} == stores[store]
+            assert len(statements) == result.instance_count
+
+
+@pytest.mark.parametrize("stored", [1, 40])
+def test_what_a_kill_left_stored_has_its_receipt_though_the_operation_is_cancelled_then(
+    mesh: Mesh, stored: int
+) -> None:
+    with mesh, ExitStack() as channels:
+        channel = channels.enter_context(connect(mesh.anon))
+        anon, operations = AnonClient(channel), OperationClient(channel)
+        archive = ArchiveClient(channels.enter_context(connect(mesh.archive)))
+        assert not [one.error for one in archive.upload(instances(STUDIES[0])) if one.error]
+        name = anon.anonymize_study(STUDIES[0], "deid").name
+        while archive.statistics(store="deid").instance_count < stored:
+            time.sleep(0.001)
+        mesh.processes["anon"].kill()
+        left = digests(archive, "deid")
+        assert left.items() <= kept(mesh).items()
+        mesh.processes["anon"].start()
+        with suppress(MeshError):  # it may have ended by itself
+            operations.cancel(name)
+        operations.wait(name, timeout=60)
+        found = {one["sop_instance_uid"]: one["result_sha256"] for one in said(receipts(channel, name))}
+        assert found == digests(archive, "deid")
+
+
+def kept(mesh: Mesh) -> dict[str, str]:
+    """What receipts a service that does not run has, pending ones too: result digests by SOP Instance UID."""
+    with closing(sqlite3.connect(mesh.processes["anon"].state / "anon" / "proof.sqlite")) as proof:
+        return dict(proof.execute("SELECT sop_instance_uid, lower(hex(result_sha256)) FROM receipt"))
+
+
+def said(found: list[pb.Receipt]) -> list[dict[str, str]]:
+    """The statements of those that are not pending."""
+    return [json.loads(one.statement) for one in found if not one.pending]

@@ -25,6 +25,7 @@ rules:
 """
 
 ANON = """
+profiles: {trial: {use: trial}}
 crosswalk:
   tokens:
     ada: {file: ada.token, may: [reidentify]}
@@ -128,6 +129,7 @@ def test_a_refused_instance_is_told_and_the_others_arrive(mesh: LocalMesh, tmp_p
     assert (made["refused"], made["complete"]) == (1, False)
     told = json.loads(done.stderr.splitlines()[0])["error"]
     assert (told["where"], told["item"], told["reason"]) == ("anonymize", f"{ROOT}.9.6.4", "SUBJECT_INVALID")
+    assert "subject_key: name_birth_date_sex (docs/pseudonyms.md)" in told["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,7 @@ def test_a_cohort_is_looked_at_first_done_with_proof_and_led_back_by_those_who_m
     [done] = mesh.items("anonymize", study, "--to", "deid", "--together", "--report", tmp_path / "done.json")
     report = json.loads((tmp_path / "done.json").read_text())
     assert (done["studies"], report["counts"]["instances"]) == (1, 3)
+    assert study not in json.dumps(report)
     assert report["operation"]["operation"] == done["operation"]
     new = report["studies"][0]["study_uid"]
     mesh.run("get", "--from", "archive:deid", "--study", new, "--out", tmp_path / "out")
@@ -239,3 +242,7 @@ def test_a_report_as_text_comes_out_without_its_patient(mesh: LocalMesh, tmp_pat
     told = mesh.run("anonymize", tmp_path / "report.txt", "--of", f"{ROOT}.9.9")
     assert "Phantom" not in told
     assert "Lungs are clear." in told
+    line: list[str | Path] = ["--state", mesh.state, "anonymize", tmp_path / "report.txt", "--profile", "trial"]
+    lacking = run_cli(line, tmp_path)
+    assert lacking.returncode == 1
+    assert "--of" in lacking.stderr

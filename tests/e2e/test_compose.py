@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 import trustme
+from pynetdicom import AE
 
 from diana.anon.v1 import anon_service_pb2 as anon_pb
 from diana.anon.v1.anon_service_pb2_grpc import AnonServiceStub
@@ -16,6 +19,7 @@ from diana_client import (
     HealthClient,
     IndexClient,
     OperationClient,
+    PermissionDenied,
     Serving,
     TlsOptions,
     Unavailable,
@@ -69,6 +73,19 @@ def upload_study(stack: Stack) -> str:
     return results[-1].position
 
 
+def send(stack: Stack) -> int:
+    """The status of a C-STORE of one more instance, of a study and a patient of its own."""
+    file = pydicom.dcmread(BytesIO(make_small(patient_id="P89")))
+    modality = AE("CT1")
+    modality.add_requested_context(file.SOPClassUID, file.file_meta.TransferSyntaxUID)
+    host, _, port = stack.local_address("dimse", 11112).rpartition(":")
+    association = modality.associate(host, int(port), ae_title="DIANA")
+    try:
+        return int(association.send_c_store(file).Status)
+    finally:
+        association.release()
+
+
 def patient_ids(stack: Stack, study_uid: str, position: str, store: str = "") -> list[str]:
     """The Patient IDs that the index knows a study by."""
     with connect(stack.address("index")) as channel:
@@ -105,6 +122,7 @@ def test_a_study_goes_through_the_whole_stack_which_stops_in_time_and_forgets_no
             assert stack.started.index(needed) < stack.started.index(name)
     position = upload_study(stack)
     assert patient_ids(stack, STUDY, position) == ["P88"]
+    assert send(stack) == 0x0000
     identity = mint(stack)
     made = anonymize(stack)
     assert (made.completed, made.instance_count, made.failed_count) == (True, INSTANCES, 0)
@@ -117,6 +135,8 @@ def test_a_study_goes_through_the_whole_stack_which_stops_in_time_and_forgets_no
 
     stack.up("index", "guid", "notify")  # the volumes and the secrets hold all that must last
     assert patient_ids(stack, STUDY, position) == ["P88"]
+    with connect(stack.address("index")) as channel:
+        assert IndexClient(channel).count("study", {"PatientID": "P89"}) == 1
     assert patient_ids(stack, made.study_uid, made.position, "deid") == [identity]
     assert mint(stack) == identity
     assert len(mail.mails) == 1
@@ -138,6 +158,12 @@ def test_with_tls_only_callers_with_a_certificate_are_answered(tmp_path: Path) -
         for stranger in (None, TlsOptions(ca)):
             with connect(stack.address("archive"), tls=stranger) as channel, pytest.raises(Unavailable):
                 HealthClient(channel).check()
+        with connect(stack.address("guid"), tls=TlsOptions(ca, cert, key)) as channel:
+            with pytest.raises(PermissionDenied):
+                GuidClient(channel).mint(subject(patient_id="P88"))
+        token = secrets / "guid_mint_token"
+        with connect(stack.address("guid"), tls=TlsOptions(ca, cert, key), token_file=token) as channel:
+            assert GuidClient(channel).mint(subject(patient_id="P88")).id
         with connect(stack.address("archive"), tls=TlsOptions(ca, cert, key)) as channel:
             (result,) = ArchiveClient(channel).upload([UploadItem("one", make_small())])
         with connect(stack.address("index"), tls=TlsOptions(ca, cert, key)) as channel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from diana.anon.v1 import anon_service_pb2, crosswalk_service_pb2, profile_service_pb2, receipt_service_pb2
 from diana.anon.v1.anon_service_pb2_grpc import add_AnonServiceServicer_to_server
@@ -22,18 +21,28 @@ from diana_anon.core.profiles.catalogue import Catalogue, Loaded, load_profile
 from diana_anon.core.proof.books import Books
 from diana_anon.core.proof.crosswalk import Crosswalk, Recorder
 from diana_anon.core.proof.persons import Persons
+from diana_anon.core.proof.shipping import Arrivals
 from diana_anon.core.proof.trail import Trail
+from diana_anon.core.reports.counts import Accounts
 from diana_anon.core.reports.library import Library
 from diana_anon.core.studies.cohort import CohortRunner
 from diana_anon.core.studies.deidentifier import AT_ONCE, Deidentifier
 from diana_anon.core.studies.preview import StudyPreviewer
 from diana_anon.core.studies.study import StudyDeidentifier
 from diana_anon.core.texts import TextDeidentifier
-from diana_anon.peers import ArchivePeer, GuidPeer, tls_options
+from diana_anon.peers import ArchivePeer, GuidPeer
 from diana_anon.servicer.anon import AnonServicer
 from diana_anon.servicer.crosswalk import CrosswalkServicer
 from diana_anon.servicer.facts import QueueFacts
-from diana_anon.servicer.operations import PREVIEW, STUDIES, STUDY, preview_handler, studies_handler, study_handler
+from diana_anon.servicer.operations import (
+    PREVIEW,
+    STUDIES,
+    STUDY,
+    preview_handler,
+    settling,
+    studies_handler,
+    study_handler,
+)
 from diana_anon.servicer.profiles import ProfileServicer
 from diana_anon.servicer.receipts import ReceiptServicer
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
@@ -44,14 +53,14 @@ from diana_anon.stores.persons import SqlitePersons
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
 from diana_anon.stores.signing_keys import FileSigner
+from diana_anon.stores.studies import SqliteStudyBook
 from diana_common.dicom.dictionary import private_entries
 from diana_common.state_files import FolderLock
 from diana_server.callers import BearerTokens
-from diana_server.config import PeerConfig, read_config
+from diana_server.config import read_config
 from diana_server.operations import OperationQueue, OperationServicer
+from diana_server.peers import reach
 from diana_server.server import Server, run_service
-
-Peer = TypeVar("Peer", ArchivePeer, GuidPeer)
 
 
 def make_server(config: AnonConfig) -> Server:
@@ -64,14 +73,15 @@ def make_server(config: AnonConfig) -> Server:
     private_entries()  # a tenth of a second that the first instance need not wait for
     lock = FolderLock(config.state_dir)
     spool = DiskSpool(config.work_dir or config.state_dir / "work", config.max_instance_bytes)
-    archive, mint = _connected(ArchivePeer, config.archive), _connected(GuidPeer, config.guid)
+    archive, mint = ArchivePeer(reach("archive", config.archive)), GuidPeer(reach("guid", config.guid))
     signer, proof = FileSigner(config.state_dir / "signing_keys.json"), Database(config.state_dir / "proof.sqlite")
     findings = SqliteFindings(config.state_dir / "previews.sqlite")
-    persons = Persons(SqlitePersons(proof, config.state_dir / "persons.key"), config.shared_patient_ids)
-    recorders: list[Recorder] = [persons]
+    persons = SqlitePersons(proof, config.state_dir / "persons.key")
+    recorders: list[Recorder] = [Persons(persons, config.shared_patient_ids)]
     if config.crosswalk:
         recorders.append(_crosswalk(config.crosswalk, config.state_dir, server))
-    books = Books(SqliteLedger(proof), SqliteQuarantine(proof), recorders)
+    studies = SqliteStudyBook(proof, persons.derived_key("studies"))
+    books = Books(SqliteLedger(proof), SqliteQuarantine(proof), studies, recorders)
     engine = PixelEngine(AT_ONCE)
     deidentifier = Deidentifier(
         _procedures(config, profiles),
@@ -82,8 +92,10 @@ def make_server(config: AnonConfig) -> Server:
         books.quarantine,
         PixelCleaner(engine, spool),
     )
-    queue = _queue(config.state_dir, deidentifier, archive, books, findings)
-    library = Library(books.ledger, books.quarantine, findings, QueueFacts(queue), signer)
+    queue = OperationQueue(config.state_dir / "operations.sqlite", "anon")
+    accounts = Accounts(books.ledger, books.quarantine, books.studies, QueueFacts(queue))
+    library = Library(accounts, findings, signer)
+    _register(queue, deidentifier, archive, books, findings, library)
     texts = TextDeidentifier(deidentifier, archive)
     most_streams = max(1, config.server.max_concurrent_calls * 3 // 4)
     _offer(
@@ -103,17 +115,20 @@ def make_server(config: AnonConfig) -> Server:
     return server
 
 
-def _queue(
-    state_dir: Path, deidentifier: Deidentifier, archive: ArchivePeer, books: Books, findings: SqliteFindings
-) -> OperationQueue:
-    """The operations, and what does each kind of them."""
-    queue = OperationQueue(state_dir / "operations.sqlite", "anon")
-    studies = StudyDeidentifier(deidentifier, archive, archive, books)
-    queue.register(STUDY, study_handler(studies))
-    queue.register(STUDIES, studies_handler(CohortRunner(studies)))
+def _register(
+    queue: OperationQueue,
+    deidentifier: Deidentifier,
+    archive: ArchivePeer,
+    books: Books,
+    findings: SqliteFindings,
+    library: Library,
+) -> None:
+    """What does each kind of operation."""
+    studies, arrivals = StudyDeidentifier(deidentifier, archive, archive, books), Arrivals(books.ledger, archive)
+    queue.register(STUDY, settling(study_handler(studies), arrivals))
+    queue.register(STUDIES, settling(studies_handler(CohortRunner(studies), library.counts), arrivals))
     previews = CohortRunner(StudyPreviewer(deidentifier, archive, findings, books.recorders))
-    queue.register(PREVIEW, preview_handler(previews, findings))
-    return queue
+    queue.register(PREVIEW, preview_handler(previews, library.counts, findings))
 
 
 def _offer(
@@ -165,10 +180,6 @@ def _crosswalk(config: CrosswalkConfig, state_dir: Path, server: Server) -> Cros
     )
     server.on_stop(store.close)
     return crosswalk
-
-
-def _connected(peer: type[Peer], config: PeerConfig) -> Peer:
-    return peer(config.address, tls_options(config.ca_file, config.cert_file, config.key_file), config.token_file)
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from pathlib import Path
 
 from diana.archive.v1.feed_pb2 import COMPLETION_REASON_COUNTED_AGAINST_SOURCE
 from diana.type.v1.origin_pb2 import Origin
@@ -16,20 +15,9 @@ from diana_anon.core.profile import Header
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.subject import Subject
 from diana_anon.wire.subjects import identity_from_proto, subject_to_proto
-from diana_client import (
-    ArchiveClient,
-    Cancelled,
-    Channel,
-    DeadlineExceeded,
-    GuidClient,
-    InvalidRequest,
-    MeshError,
-    TlsOptions,
-    Unavailable,
-    UploadItem,
-    connect,
-)
-from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_client import ArchiveClient, Channel, GuidClient, InvalidRequest, MeshError, UploadItem
+from diana_common.errors import DianaError, Reason
+from diana_server.peers import core_error, typed
 
 DOOR = "anon"
 """The door that what it makes came in by."""
@@ -42,10 +30,9 @@ _SMALL_BYTES = 1024 * 1024
 class ArchivePeer:
     """The core's `Source` and `Target` over a connection. Close it once nothing uses it any more."""
 
-    def __init__(self, address: str, tls: TlsOptions | None, token_file: Path | None) -> None:
-        """Raises DianaError CONFIG_INVALID for files that cannot be read."""
-        self._channel = _reach("archive", address, tls, token_file)
-        self._client = ArchiveClient(self._channel)
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._client = ArchiveClient(channel)
 
     def close(self) -> None:
         """Drop the connection; what is under way on it ends."""
@@ -53,19 +40,19 @@ class ArchivePeer:
 
     def study(self, store: str, study_uid: str) -> StudySummary:
         """See core.ports.Source."""
-        with _typed(_ARCHIVE, f"store {store}"):
+        with typed(_ARCHIVE, f"store {store}"):
             study = self._client.study(study_uid, store=store)
         return StudySummary(study.instance_count, dict(study.attributes))
 
     def instances(self, store: str, study_uid: str) -> Iterator[InstanceKey]:
         """See core.ports.Source."""
-        with _typed(_ARCHIVE):
+        with typed(_ARCHIVE):
             for one in self._client.instances(study_uid, store=store):
                 yield InstanceKey(one.series_uid, one.sop_instance_uid)
 
     def first_headers(self, store: str, study_uid: str) -> Iterator[Header]:
         """See core.ports.Source."""
-        with _typed(_ARCHIVE):
+        with typed(_ARCHIVE):
             for series in self._client.series(study_uid, store=store):
                 listed = self._client.instances(study_uid, series.series_uid, store=store, page_size=1)
                 first = next(listed, None)
@@ -77,7 +64,7 @@ class ArchivePeer:
     ) -> Generator[tuple[str, Iterator[bytes]], None, None]:
         """See core.ports.Source."""
         with closing(self._client.download(study_uid, sop_instance_uids=sop_uids, store=store)) as downloads:
-            with _typed(_ARCHIVE):
+            with typed(_ARCHIVE):
                 for one in downloads:
                     yield one.instance.sop_instance_uid, _typed_data(one)
 
@@ -85,7 +72,7 @@ class ArchivePeer:
         """See core.ports.Target."""
         items = map(_item, outgoing)
         with (
-            _typed(_ARCHIVE, f"store {store}"),
+            typed(_ARCHIVE, f"store {store}"),
             closing(self._client.upload(items, store=store, origin=_origin(operation))) as results,
         ):
             for result in results:
@@ -93,14 +80,14 @@ class ArchivePeer:
 
     def set_attributes(self, store: str, study_uid: str, attributes: Mapping[str, str], operation: str) -> str:
         """See core.ports.Target."""
-        with _typed(_ARCHIVE):
+        with typed(_ARCHIVE):
             return self._client.update_attributes(
                 study_uid, attributes, store=store, origin=_origin(operation)
             ).position
 
     def complete(self, store: str, study_uid: str, expected: int, operation: str) -> str:
         """See core.ports.Target."""
-        with _typed(_ARCHIVE):
+        with typed(_ARCHIVE):
             return self._client.complete(
                 study_uid,
                 COMPLETION_REASON_COUNTED_AGAINST_SOURCE,
@@ -113,10 +100,9 @@ class ArchivePeer:
 class GuidPeer:
     """The core's `Mint` over a connection. Close it once nothing uses it any more."""
 
-    def __init__(self, address: str, tls: TlsOptions | None, token_file: Path | None) -> None:
-        """Raises DianaError CONFIG_INVALID for files that cannot be read."""
-        self._channel = _reach("guid", address, tls, token_file)
-        self._client = GuidClient(self._channel)
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._client = GuidClient(channel)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -125,7 +111,7 @@ class GuidPeer:
     def identity(self, domain: str, subject: Subject, key_version: int = 0) -> Identity:
         """See core.ports.Mint."""
         asked = subject_to_proto(subject)
-        with _typed(_GUID, f"domain {domain}"):
+        with _minting(domain):
             answer = self._client.mint(asked, domain=domain, key_version=key_version)
         try:
             return identity_from_proto(answer)
@@ -134,7 +120,7 @@ class GuidPeer:
 
     def keys(self, domain: str, key_version: int = 0) -> Keys | None:
         """See core.ports.Mint."""
-        with _typed(_GUID, f"domain {domain}"):
+        with _minting(domain):
             try:
                 leased = self._client.lease_keys(domain=domain, key_version=key_version)
             except MeshError as error:
@@ -143,17 +129,17 @@ class GuidPeer:
                 return None
         return Keys(leased.uid_key, leased.accession_number_key, leased.key_version)
 
-    def accession_number(self, domain: str, accession_number: str) -> str:
+    def newest_key_version(self, domain: str) -> int:
         """See core.ports.Mint."""
-        with _typed(_GUID, f"domain {domain}"):
-            return self._client.map_identifiers(accession_numbers=[accession_number], domain=domain).accession_numbers[
-                0
-            ]
+        with _minting(domain):
+            return self._client.map_identifiers(domain=domain).key_version
 
-
-def tls_options(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> TlsOptions | None:
-    """How to reach a peer over TLS; plain text without a `ca_file`."""
-    return TlsOptions(ca_file=ca_file, cert_file=cert_file, key_file=key_file) if ca_file else None
+    def accession_number(self, domain: str, accession_number: str, key_version: int = 0) -> str:
+        """See core.ports.Mint."""
+        numbers = [accession_number]
+        with _minting(domain):
+            answer = self._client.map_identifiers(accession_numbers=numbers, domain=domain, key_version=key_version)
+        return answer.accession_numbers[0]
 
 
 class _PieceReader:
@@ -181,29 +167,25 @@ def _item(outgoing: Outgoing) -> UploadItem:
     return UploadItem(outgoing.sop_uid, partial(_PieceReader, outgoing.pieces), size)
 
 
-def _reach(setting: str, address: str, tls: TlsOptions | None, token_file: Path | None) -> Channel:
-    try:
-        return connect(address, tls=tls, token_file=token_file)
-    except MeshError as error:
-        raise DianaError(Reason.CONFIG_INVALID, f"{setting}: {error.message}") from None
-
-
 def _origin(operation: str) -> Origin:
     return Origin(door=DOOR, operation=operation)
 
 
 def _typed_data(data: Iterable[bytes]) -> Iterator[bytes]:
-    with _typed(_ARCHIVE):
+    with typed(_ARCHIVE):
         yield from data
 
 
 @contextmanager
-def _typed(peer: str, what: str = "it") -> Iterator[None]:
-    """Turn the client's errors into the core's; `what` a peer was asked for is named."""
+def _minting(domain: str) -> Iterator[None]:
+    """Turn the guid service's errors into the core's: what it finds invalid in a request is the subject."""
     try:
         yield
     except MeshError as error:
-        raise _error(peer, error, what) from error
+        told = core_error(_GUID, error, f"domain {domain}")
+        if isinstance(error, InvalidRequest):
+            told = DianaError(Reason.SUBJECT_INVALID, told.message, fields=told.fields)
+        raise told from error
 
 
 def _refused(error: MeshError) -> DianaError:
@@ -213,16 +195,4 @@ def _refused(error: MeshError) -> DianaError:
             Reason.INSTANCE_CONFLICT,
             "The store has this instance de-identified otherwise: by another profile or domain, or from other bytes.",
         )
-    return _error(_ARCHIVE, error, "it")
-
-
-def _error(peer: str, error: MeshError, what: str) -> DianaError:
-    """The core's error. A message that may tell of a peer's own affairs is not kept; what it says of a field is."""
-    if isinstance(error, Unavailable | DeadlineExceeded | Cancelled) or error.reason == Reason.OVERLOADED.name:
-        return DianaError(Reason.PEER_UNAVAILABLE, f"The {peer} does not answer.")
-    reason = Reason.__members__.get(error.reason, Reason.INTERNAL)
-    if peer == _GUID and isinstance(error, InvalidRequest):
-        reason = Reason.SUBJECT_INVALID
-    fields = [FieldViolation(path, description) for path, description in error.fields]
-    text = "; ".join(f"{one.field}: {one.description}" for one in fields)
-    return DianaError(reason, text or f"The {peer} refused {what}.", fields=fields)
+    return core_error(_ARCHIVE, error)

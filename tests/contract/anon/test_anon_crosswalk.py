@@ -127,7 +127,12 @@ def test_without_a_crosswalk_in_the_configuration_there_is_none(serve: Serve) ->
 
 
 def test_a_reason_is_required(bench: Bench, ask: Ask) -> None:
-    assert reason_of(lambda: ask("ada").reidentify(["P"], "")) == "INVALID_FIELD"
+    for blank in ("", "  ", "\t\n", "\u00a0\u2003", "\u200b", " . - "):
+        with pytest.raises(MeshError) as caught:
+            ask("ada").reidentify(["P"], blank)
+        assert (caught.value.reason, [field for field, _ in caught.value.fields]) == ("INVALID_FIELD", ["reason"])
+    assert reason_of(lambda: ask("ada").reidentify(["P"], " \u7406\u7531 ")) == "PSEUDONYM_UNKNOWN"
+    assert len(list(ask("ben").reidentifications())) == 1
 
 
 def test_the_log_pages_and_its_chain_holds(bench: Bench, ask: Ask) -> None:

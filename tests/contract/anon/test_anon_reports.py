@@ -6,13 +6,19 @@ import asyncio
 import csv
 import io
 import json
+import re
+import sqlite3
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from diana.anon.v1.receipt_service_pb2 import QuarantineEntry, Receipt
 from diana.operation.v1.operation_service_pb2 import Operation
+from diana_anon.config import ProfileConfig
 from diana_client import (
     AsyncReceiptClient,
     MeshError,
@@ -24,7 +30,7 @@ from diana_client import (
     verify_receipt,
 )
 from diana_client.receipts import ReportForm
-from tests.contract.anon.conftest import Bench
+from tests.contract.anon.conftest import Bench, Serve
 from tests.support.dicom_files import ROOT, make_small
 
 STUDY, OTHER = f"{ROOT}.2.1", f"{ROOT}.2.2"
@@ -105,10 +111,10 @@ def test_a_preview_tells_of_instances_that_would_be_refused_and_of_studies_that_
     put(bench, small(1), small(2, PatientID=""))
     operation = run(bench, STUDY, OTHER, preview=True)
     result = studies_result(operation)
-    assert (result.study_count, result.failed_study_count, result.failed_count) == (1, 1, 1)
+    assert (result.study_count, result.failed_study_count, result.failed_count) == (0, 2, 1)
     report = json.loads(written(receipts, operation, "json"))
-    found = {one["item"]: one["reason"] for one in report["refused"]}
-    assert found == {f"{STUDY}.1.2": "SUBJECT_INVALID", OTHER: "STUDY_NOT_FOUND"}
+    assert {one["item"]: one["reason"] for one in report["refused"]} == {f"{STUDY}.1.2": "SUBJECT_INVALID"}
+    assert {one["item"]: one["reason"] for one in report["failed_studies"]} == {OTHER: "STUDY_NOT_FOUND"}
 
 
 def test_what_an_object_says_is_escaped_in_a_page_and_is_no_formula_in_a_table(
@@ -129,7 +135,8 @@ def test_the_report_of_a_cohort_in_every_form(bench: Bench, receipts: ReceiptCli
     operation = run(bench, STUDY, OTHER)
     report = json.loads(written(receipts, operation, "json"))
     counts = report["counts"]
-    assert (counts["studies"], counts["instances"], counts["refused"]) == (2, 3, 1)
+    assert (counts["studies"], counts["failed_studies"], counts["instances"], counts["refused"]) == (1, 1, 3, 1)
+    assert {one["source_study_uid"] for one in report["studies"]} == {""}
     assert report["operation"]["kind"] == "anon.studies"
     assert (report["profile"], report["standard"]) == ("default", "PS3.15 2026c")
     assert report["methods"][0] == {"code": "113100", "meaning": "Basic Application Confidentiality Profile"}
@@ -155,6 +162,74 @@ def test_the_report_of_a_cohort_in_every_form(bench: Bench, receipts: ReceiptCli
     ):
         assert said in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+CLEANING = """
+profile: cleaning
+extends: basic
+options: [clean-pixel-data]
+pixels: {read_text: false}
+"""
+ADA = {"PatientID": "7", "PatientName": "Lovelace^Ada", "PatientBirthDate": "18151210"}
+CHARLES = {"PatientID": "7", "PatientName": "Babbage^Charles", "PatientBirthDate": "17911226"}
+
+
+def test_a_preview_a_run_and_every_form_of_their_reports_count_alike(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "cleaning.yaml").write_text(CLEANING)
+    bench = serve(profiles={"cleaning": ProfileConfig(file=tmp_path / "cleaning.yaml")})
+    receipts = ReceiptClient(connect(bench.address))
+    third, absent = f"{ROOT}.2.3", f"{ROOT}.2.4"
+    put(bench, small(1, **ADA), small(2, **ADA), small(1, OTHER, **CHARLES), small(2, OTHER, **ADA))
+    put(bench, small(1, third), small(2, third, PatientID=""), small(3, third, BurnedInAnnotation="YES"))
+    studies = [STUDY, OTHER, third, absent]
+    preview, done = (run(bench, *studies, preview=one, profile="cleaning") for one in (True, False))
+    expected = {"studies": 1, "failed_studies": 3, "instances": 4, "refused": 3, "quarantined": 1}
+    stored = [study.instance_count for study in bench.archive.studies(store="deid")]
+    assert sum(stored) == 4 == len(list(receipts.receipts(operation=done.name)))
+    for operation in (preview, done):
+        result = studies_result(operation)
+        told = (result.study_count, result.failed_study_count, result.instance_count, result.failed_count)
+        assert (*told, result.quarantined_count) == tuple(expected.values())
+        report = json.loads(written(receipts, operation, "json"))
+        assert {name: report["counts"][name] for name in expected} == expected
+        lists = ("quarantine", "refused", "conflicts")
+        assert sum(len(report.get(name, [])) for name in lists) == expected["refused"]
+        assert sum(one["instances"] for one in report["studies"]) == 4
+        assert sum(one["refused"] for one in report["studies"]) == 3
+        page = written(receipts, operation, "html").decode()
+        tiles = re.findall(r"<b>([0-9]+)</b>([a-z ]+)</li>", page)
+        assert [int(number) for number, _ in tiles[:5]] == list(expected.values())
+    lines = rows(written(receipts, done, "csv"))
+    assert len({one["result_sha256"] for one in lines} - {""}) == 4
+    ends = Counter(one["action"].partition(":")[0] for one in lines if ": " in one["action"])
+    assert ends == {"refused": 2, "quarantined": 1, "study failed": 1}
+    kinds = Counter(one["kind"] for one in rows(written(receipts, preview, "csv")))
+    assert [kinds[one] for one in ("refused", "quarantined", "conflict", "study failed")] == [1, 1, 1, 1]
+
+
+def test_no_file_ties_a_source_study_to_its_new_uid_once_the_work_has_ended(
+    bench: Bench, receipts: ReceiptClient
+) -> None:
+    put(bench, small(1, **ADA), small(2, **ADA), small(1, OTHER))
+    single = bench.operations.wait(bench.anon.anonymize_study(STUDY, "deid").name, timeout=30)
+    assert STUDY not in written(receipts, single, "json").decode()
+    both = run(bench, STUDY, OTHER)
+    assert len(json.loads(written(receipts, both, "json"))["studies"]) == 2
+    run(bench, STUDY, preview=True)
+    (new,) = {one["study_uid"] for one in json.loads(written(receipts, single, "json"))["studies"]}
+    files = {path.name: path.read_bytes() for path in bench.state.rglob("*") if path.is_file()}
+    with_source = {name for name, data in files.items() if STUDY.encode() in data}
+    assert with_source <= {"previews.sqlite", "previews.sqlite-wal"}
+    assert not [name for name, data in files.items() if b"Lovelace" in data]
+    assert any(new.encode() in files[name] for name in files if name.startswith("proof.sqlite"))
+    with closing(sqlite3.connect(bench.state / "previews.sqlite")) as previews:
+        assert previews.execute("SELECT count(*) FROM subject").fetchone() == (0,)
+
+
+def test_a_birth_date_that_is_emptied_is_told_to_be(bench: Bench, receipts: ReceiptClient) -> None:
+    put(bench, small(1, **ADA))
+    (receipt,) = receipts.receipts(operation=run(bench, STUDY).name)
+    assert ["(0010,0030)", "empty"] in json.loads(receipt.actions)
 
 
 def test_a_single_studys_operation_has_a_report_too(bench: Bench, receipts: ReceiptClient) -> None:

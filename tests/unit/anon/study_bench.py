@@ -16,6 +16,9 @@ from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, StudySu
 from diana_anon.core.profile import Header, PixelPolicy, Profile
 from diana_anon.core.proof.books import Books
 from diana_anon.core.proof.receipts import PublicKey
+from diana_anon.core.proof.shipping import Arrivals
+from diana_anon.core.reports.counts import Accounts, Counts
+from diana_anon.core.reports.model import Facts, Refused
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.studies.cohort import CohortJob, CohortRunner
 from diana_anon.core.studies.deidentifier import Deidentifier
@@ -24,6 +27,7 @@ from diana_anon.core.subject import Subject
 from diana_anon.stores.database import Database
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
+from diana_anon.stores.studies import SqliteStudyBook
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from tests.support.dicom_files import ROOT, make_small
@@ -73,7 +77,10 @@ class MemoryMint:
         key = KEY if version == 1 else bytes([version]) * len(KEY)
         return Keys(key, key, version) if domain != "diana2" else None
 
-    def accession_number(self, domain: str, accession_number: str) -> str:
+    def newest_key_version(self, domain: str) -> int:
+        return self.version
+
+    def accession_number(self, domain: str, accession_number: str, key_version: int = 0) -> str:
         return f"{domain}-{len(accession_number)}"
 
     def _check_there(self) -> None:
@@ -94,6 +101,7 @@ class MemoryArchive:
         self.downloads: list[list[str]] = []
         self.uploaded: list[str] = []
         self.after_upload: Callable[[int], None] = lambda count: None
+        self.after_store: Callable[[str], None] = lambda uid: None
         self.away = 0
 
     def put(self, *files: bytes, store: str = "default") -> None:
@@ -152,6 +160,7 @@ class MemoryArchive:
         uid = scan(data).sop_instance_uid
         if self.stores[store].setdefault(uid, data) != data:
             return DianaError(Reason.INSTANCE_CONFLICT, "Another is there.")
+        self.after_store(uid)
         return None
 
     def _keys(self, store: str, study_uid: str) -> list[InstanceKey]:
@@ -205,6 +214,19 @@ class MemoryWork:
         return MemoryWork(last_checkpoint=self.kept, failures=list(self.failures))
 
 
+@dataclass
+class WorkFacts:
+    """core.reports.model.Operations of one operation."""
+
+    work: MemoryWork
+
+    def facts(self, operation: str) -> Facts | None:
+        return Facts(operation, "anon.studies", "succeeded")
+
+    def failures(self, operation: str) -> Iterator[Refused]:
+        return (Refused(item, "", reason.name, "why", "") for item, reason in self.work.failures)
+
+
 class MemorySpool:
     def collect(self, pieces: Iterable[bytes]) -> bytes:
         return b"".join(pieces)
@@ -240,6 +262,9 @@ class Pixels:
             raise refusal
         return None
 
+    def clear_overlays(self, source: object, header: Header) -> CleanedPixels | None:
+        return None
+
 
 class StudyBench:
     """All of it put together. `folder` takes the books."""
@@ -254,9 +279,15 @@ class StudyBench:
         self.deidentifier = Deidentifier(
             [self.procedure], self.mint, MemorySpool(), NoMeter(), PlainSigner(), self.quarantine, self.pixels
         )
-        books = Books(self.ledger, self.quarantine)
+        self.book = SqliteStudyBook(database, KEY)
+        books = Books(self.ledger, self.quarantine, self.book)
+        self.arrivals = Arrivals(self.ledger, self.archive)
         self.studies = StudyDeidentifier(self.deidentifier, self.archive, self.archive, books, self.sleeps.append)
         self.cohorts = CohortRunner(self.studies)
+
+    def counts(self, work: MemoryWork) -> Counts:
+        """What an operation has done by now."""
+        return Accounts(self.ledger, self.quarantine, self.book, WorkFacts(work)).counts(work.operation)
 
 
 def job(**changes: Any) -> StudyJob:

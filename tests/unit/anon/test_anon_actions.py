@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Profile
+from diana_anon.core.profile import BirthDate, Profile
 from diana_anon.core.rewriting.actions import ActionLog
 from tests.support.dicom_files import make_small
 from tests.unit.anon.engine_files import profile, under
@@ -25,7 +27,10 @@ def test_the_log_costs_no_byte() -> None:
 
 def test_every_kind_of_action_is_named_as_profiles_name_it() -> None:
     found = actions(make_small(), EVERY)
-    assert found["(0010,0010)"] == found["(0010,0020)"] == found["(0010,0030)"] == "identity"
+    assert found["(0010,0010)"] == found["(0010,0020)"] == "identity"
+    assert found["(0010,0030)"] == "empty"
+    near = replace(EVERY, birth_date=BirthDate.NEAR)
+    assert actions(make_small(PatientBirthDate="19610404"), near)["(0010,0030)"] == "identity"
     assert found["(0008,0018)"] == "map"
     assert found["(0008,0020)"] == "shift"
     assert found["(0008,0050)"] == "empty"
@@ -64,7 +69,7 @@ def test_what_the_engine_writes_anew_is_not_said_to_be_removed() -> None:
     earlier = element(0x00120062, "CS", b"NO"), element(0x00120063, "LO", b"by hand ")
     found = actions(part10(*earlier), profile())
     assert found["(0012,0062)"] == found["(0012,0063)"] == "replace"
-    assert found["(0010,0020)"] == found["(0010,0030)"] == "identity"  # which the source did not have
+    assert (found["(0010,0020)"], found["(0010,0030)"]) == ("identity", "empty")  # which the source did not have
 
 
 def test_a_dummy_item_in_an_empty_sequence_is_an_action() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Profile
-from diana_anon.core.studies.cohort import CohortOutcome
+from diana_anon.core.reports.counts import Counts
+from diana_anon.core.studies.cohort import CohortCheckpoint, CohortOutcome
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from diana_common.uidmap import map_uid
@@ -39,7 +40,8 @@ def bench(tmp_path: Path) -> Iterator[StudyBench]:
 def test_every_study_becomes_a_complete_one_in_order(bench: StudyBench) -> None:
     work = MemoryWork()
     outcome = bench.cohorts.run(cohort(*STUDIES, attributes={"trial": "atlas"}), work)
-    assert outcome == CohortOutcome(studies=3, stored=6, position="position-2", key_version=1)
+    assert outcome == CohortOutcome(position="position-2", key_version=1)
+    assert bench.counts(work) == Counts(studies=3, instances=6)
     assert bench.archive.completed == [(map_uid(KEY, uid), 2) for uid in STUDIES]
     assert work.told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert {bench.archive.attributes[map_uid(KEY, uid)]["trial"] for uid in STUDIES} == {"atlas"}
@@ -48,16 +50,30 @@ def test_every_study_becomes_a_complete_one_in_order(bench: StudyBench) -> None:
 
 def test_a_study_that_is_not_there_fails_and_the_others_go_on(bench: StudyBench) -> None:
     work = MemoryWork()
-    outcome = bench.cohorts.run(cohort(STUDIES[0], "1.2.3", STUDIES[2]), work)
-    assert (outcome.studies, outcome.failed_studies, outcome.stored) == (2, 1, 4)
+    bench.cohorts.run(cohort(STUDIES[0], "1.2.3", STUDIES[2]), work)
+    assert bench.counts(work) == Counts(studies=2, failed_studies=1, instances=4)
     assert work.failures == [("1.2.3", Reason.STUDY_NOT_FOUND)]
+
+
+def test_what_was_stored_of_a_study_that_ended_with_an_error_is_counted(bench: StudyBench) -> None:
+    def vanish(count: int) -> None:
+        if count == 3:
+            for number in (1, 2):
+                del bench.archive.stores["default"][f"{STUDIES[1]}.1.{number}"]
+
+    bench.archive.after_upload = vanish
+    work = MemoryWork()
+    bench.cohorts.run(cohort(*STUDIES), work)
+    assert (STUDIES[1], Reason.STUDY_NOT_FOUND) in work.failures
+    assert bench.counts(work).instances == len(bench.archive.stores["deid"])
+    assert (bench.counts(work).studies, bench.counts(work).failed_studies) == (2, 1)
 
 
 def test_a_study_of_which_an_instance_is_refused_is_not_whole(bench: StudyBench) -> None:
     put(bench, STUDIES[1], 1, patient_id="")
     work = MemoryWork()
-    outcome = bench.cohorts.run(cohort(*STUDIES), work)
-    assert (outcome.studies, outcome.failed_studies, outcome.stored, outcome.failed) == (2, 1, 5, 1)
+    bench.cohorts.run(cohort(*STUDIES), work)
+    assert bench.counts(work) == Counts(studies=2, failed_studies=1, instances=5, refused=1)
     assert work.failures == [(f"{STUDIES[1]}.1.1", Reason.SUBJECT_INVALID)]
 
 
@@ -88,8 +104,8 @@ def test_after_a_crash_anywhere_the_end_is_the_same_and_nothing_is_done_twice(be
         work.raise_if_cancelled()
     bench.archive.downloads.clear()
     again = work.again()
-    outcome = bench.cohorts.run(cohort(*STUDIES, "1.2.3"), again)
-    assert (outcome.studies, outcome.failed_studies, outcome.stored, outcome.failed) == (2, 2, 5, 1)
+    bench.cohorts.run(cohort(*STUDIES, "1.2.3"), again)
+    assert bench.counts(again) == Counts(studies=2, failed_studies=2, instances=5, refused=1)
     assert again.failures == [(f"{STUDIES[1]}.1.1", Reason.SUBJECT_INVALID), ("1.2.3", Reason.STUDY_NOT_FOUND)]
     assert len(bench.archive.stores["deid"]) == 5
     receipts = [one.said["sop_instance_uid"] for one in bench.ledger.instances(work.operation)]
@@ -97,13 +113,29 @@ def test_after_a_crash_anywhere_the_end_is_the_same_and_nothing_is_done_twice(be
     assert sum(map(len, bench.archive.downloads)) <= 8 - cut
 
 
+def test_what_a_crash_and_a_cancel_left_is_known_to_be_of_a_study_that_is_not_whole(bench: StudyBench) -> None:
+    work = MemoryWork()
+
+    def crash(uid: str) -> None:
+        raise Cancelled
+
+    bench.archive.after_store = crash
+    with pytest.raises(Cancelled):
+        bench.cohorts.run(cohort(*STUDIES), work)
+    bench.archive.after_store = lambda uid: None
+    again = MemoryWork(stop=True)  # the crash left no checkpoint
+    with pytest.raises(Cancelled):
+        bench.cohorts.run(cohort(*STUDIES), again)
+    bench.arrivals.settle()
+    assert bench.counts(again) == Counts(failed_studies=1, instances=1)
+    assert [one.source_study_uid for one in bench.book.entries(work.operation)] == [STUDIES[0]]
+
+
 def test_a_study_that_failed_just_before_a_crash_is_not_told_twice(bench: StudyBench) -> None:
     failures = [("1.2.3", Reason.STUDY_NOT_FOUND)]
-    work = MemoryWork(
-        failures=failures, last_checkpoint=json.dumps({"done": 1, "outcome": {"studies": 1}, "study": ""}).encode()
-    )
-    outcome = bench.cohorts.run(cohort(STUDIES[0], "1.2.3", STUDIES[2]), work)
-    assert (outcome.studies, outcome.failed_studies) == (2, 1)
+    work = MemoryWork(failures=failures, last_checkpoint=CohortCheckpoint(done=1).to_bytes())
+    bench.cohorts.run(cohort(STUDIES[0], "1.2.3", STUDIES[2]), work)
+    assert bench.archive.completed == [(map_uid(KEY, STUDIES[2]), 2)]
     assert work.failures == failures
 
 

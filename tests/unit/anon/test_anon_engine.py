@@ -10,10 +10,10 @@ import pytest
 
 from diana_anon.core.planning import tables
 from diana_anon.core.rewriting.dummies import dummy
-from diana_anon.core.rewriting.part10 import IMPLEMENTATION_CLASS_UID
 from diana_common.dicom.vr import implicit_vr
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
+from diana_common.implementation import IMPLEMENTATION_CLASS_UID
 from tests.support.dicom_files import make_ct, make_small
 from tests.unit.anon.engine_files import Dates, new_data_set, new_file, new_uid, read, run
 from tests.unit.common.builder import UIDS, data_set, element, item, meta, part10

@@ -123,6 +123,16 @@ def test_an_age_over_89_is_090y_wherever_it_stands(age: str, kept: str | None) -
     assert kept == age or age.encode() not in new
 
 
+@pytest.mark.parametrize("text", ["099", "1200M ", "100 Y", "-91Y", "091Y 1"])
+def test_what_is_no_age_is_removed_and_not_guessed(text: str) -> None:
+    """An AS is three digits and D, W, M or Y (PS3.5 table 6.2-1): 099 may be days or years, and 1200M anything.
+
+    To keep a guess, or to write 090Y for it, would say what the source does not. No IOD needs the attribute.
+    """
+    data = part10(element(0x00101010, "AS", text.encode()))
+    assert "PatientAge" not in read(under(data, profile(Option.RETAIN_PATIENT_CHARACTERISTICS)))
+
+
 @pytest.mark.parametrize("study", ["20200615", "20260114"])
 def test_a_birth_date_beside_an_age_over_89_tells_no_more_than_90(study: str) -> None:
     data = part10(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from diana_anon.core.planning.plan import compile_plan
+from diana_anon.core.planning.rules import Kind
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action, BirthDate, Header, Override, Step, TagPath
 from diana_common.errors import DianaError, Reason
@@ -16,6 +17,10 @@ from tests.unit.anon.engine_files import SUBKEY, new_uid, profile, read, under
 from tests.unit.common.builder import element, item, part10
 
 STUDY_DESCRIPTION, SERIES_DESCRIPTION, REQUEST = 0x00081030, 0x0008103E, 0x00400275
+MODALITY, MANUFACTURER = 0x00080060, 0x00080070
+CT = "1.2.840.10008.5.1.4.1.1.2"
+GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
+OF_CT = frozenset({CT, "1.2.3.4"})
 MODIFIED = Option.RETAIN_LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED_DATES
 
 
@@ -40,7 +45,38 @@ def test_each_action_does_what_it_says() -> None:
     for action, outcome in outcomes.items():
         new = read(made(part10(description), override(action, STUDY_DESCRIPTION, value="STUDY")))
         assert new.StudyDescription == outcome, action
-    assert "Manufacturer" not in read(made(make_small(), override(Action.REMOVE, 0x00080070)))
+    assert "SeriesDescription" not in read(made(make_small(), override(Action.REMOVE, SERIES_DESCRIPTION)))
+
+
+def test_no_override_takes_from_an_object_what_its_iod_demands() -> None:
+    removed = read(made(make_small(), *(override(Action.REMOVE, tag) for tag in (MANUFACTURER, MODALITY, 0x00100020))))
+    assert (removed.Manufacturer, removed.Modality, removed.PatientID) == ("", "REMOVED", "")
+    emptied = read(made(make_small(), *(override(Action.EMPTY, tag) for tag in (MANUFACTURER, MODALITY))))
+    assert (emptied.Manufacturer, emptied.Modality) == ("", "REMOVED")
+
+
+def test_what_an_item_of_a_sequence_needs_stays_in_it_too() -> None:
+    uid = element(0x00081150, "UI", b"1.2.840.10008.5.1.4.1.1.2\0") + element(0x00081155, "UI", b"1.2.3.4\0")
+    data = part10(element(0x00081140, "SQ", item(uid)))
+    (image,) = read(made(data, override(Action.REMOVE, 0x00081155, anywhere=True))).ReferencedImageSequence
+    assert image.ReferencedSOPInstanceUID == new_uid("1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind"),
+    [
+        (MODALITY, Kind.DUMMY),  # type 1, and not in Table E.1-1
+        (0x00180060, Kind.EMPTY),  # KVP, type 2
+        (0x00080008, Kind.DUMMY),  # Image Type
+        (0x00500010, Kind.WALK),  # Device Sequence, type 1, of which there is no dummy
+        (0x00081090, Kind.REMOVE),  # Manufacturer's Model Name, type 3
+        (0x00181210, Kind.REMOVE),  # Convolution Kernel, type 3, and not in Table E.1-1
+    ],
+)
+def test_a_removal_goes_as_far_as_the_type_in_the_iod_lets_it(tag: int, kind: Kind) -> None:
+    plan = compile_plan(profile(overrides=(override(Action.REMOVE, tag),)))
+    assert plan.level(CT)[tag].kind is kind
+    assert plan.level("1.2.3.4.5")[tag].kind is Kind.REMOVE, "of an unknown SOP Class nothing is demanded"
 
 
 def test_an_accession_number_is_mapped_by_the_domains_key() -> None:
@@ -108,10 +144,10 @@ def test_inside_a_private_sequence_paths_go_on() -> None:
 
 
 def test_an_override_is_for_its_sop_classes() -> None:
-    secondary, ct = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.2"
+    secondary = "1.2.840.10008.5.1.4.1.1.7"
     text = element(STUDY_DESCRIPTION, "LO", b"WORDS ")
     assert b"WORDS" in made(part10(text), override(Action.KEEP, STUDY_DESCRIPTION, sop_classes=frozenset({secondary})))
-    assert b"WORDS" not in made(part10(text), override(Action.KEEP, STUDY_DESCRIPTION, sop_classes=frozenset({ct})))
+    assert b"WORDS" not in made(part10(text), override(Action.KEEP, STUDY_DESCRIPTION, sop_classes=frozenset({CT})))
 
 
 def test_an_override_waits_for_its_condition() -> None:
@@ -167,6 +203,10 @@ def test_what_an_overlay_says_stays_only_by_an_override() -> None:
         (override(Action.REPLACE, 0x00080050, value="A" * 17), "longer"),
         (override(Action.REPLACE, STUDY_DESCRIPTION, value="Größe"), "ASCII"),
         (override(Action.REPLACE, 0x00081115, value="x"), "only text"),
+        (override(Action.REMOVE, MANUFACTURER, sop_classes=OF_CT), "type 2 in CT Image Storage"),
+        (override(Action.REMOVE, MODALITY, sop_classes=OF_CT), "type 1 in CT Image Storage"),
+        (override(Action.EMPTY, MODALITY, anywhere=True, sop_classes=OF_CT), "type 1 in CT Image Storage"),
+        (override(Action.REMOVE, 0x00081115, 0x00081140, sop_classes=frozenset({GSPS})), "type 1 in Grayscale Soft"),
         (override(Action.KEEP, 0x00190010), "creator"),
         (Override(TagPath(()), Action.KEEP), "no attribute"),
     ],
@@ -178,3 +218,12 @@ def test_an_override_that_cannot_be_followed_is_refused_by_its_number(wrong: Ove
     assert refused.value.reason is Reason.PROFILE_INVALID
     assert [violation.field for violation in refused.value.fields] == ["overrides[1]"]
     assert told in refused.value.fields[0].description
+
+
+def test_what_the_named_sop_classes_can_do_without_may_go() -> None:
+    may = [
+        override(Action.EMPTY, MANUFACTURER, sop_classes=OF_CT),
+        override(Action.REMOVE, STUDY_DESCRIPTION, sop_classes=OF_CT),
+        override(Action.REMOVE, 0x00200052, sop_classes=frozenset({"1.2.840.10008.5.1.4.1.1.7"})),
+    ]
+    assert compile_plan(profile(overrides=tuple(may))).overrides == tuple(may)

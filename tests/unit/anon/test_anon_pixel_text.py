@@ -16,9 +16,9 @@ pytest.importorskip("rapidocr", reason="the extra diana-mesh[pixels] is not inst
 from PIL import Image, ImageFilter
 
 from diana_anon.adapters.pixel_engine import PixelEngine
-from diana_anon.adapters.text import joined
+from diana_anon.adapters.text import Reader, joined, telling
 from diana_anon.core.pixels.cleaner import PixelCleaner
-from diana_anon.core.pixels.model import CleanedPixels, Finding, Region, Why
+from diana_anon.core.pixels.model import CleanedPixels, Finding, Region, Shape, Why, Window
 from diana_anon.core.profile import PixelPolicy
 from diana_common.errors import DianaError, Reason
 from tests.support.corpus import CORPUS, needs_corpus
@@ -104,6 +104,29 @@ def test_a_declared_annotation_that_is_not_found_is_held_back(cleaner: PixelClea
     with pytest.raises(DianaError) as held:
         cleaned(cleaner, data)
     assert held.value.reason is Reason.INSTANCE_QUARANTINED
+
+
+def test_of_one_place_in_two_windows_only_what_may_tell_more_is_read() -> None:
+    drawn = np.repeat(files.drawn("DOE^JANE")[:, :, None], 3, 2)
+    flat, faint, cut = np.full_like(drawn, 90), drawn // 64 + 90, drawn
+    strong, weak = drawn // 2 + 20, drawn // 8 + 20
+    for tiles, read in (
+        ([flat, faint], []),
+        ([weak, strong], [strong]),
+        ([strong, weak], [strong]),
+        ([strong, cut], [strong, cut]),
+        ([strong, flat], [strong]),
+    ):
+        found = telling(tiles)
+        assert len(found) == len(read) and all((one == other).all() for one, other in zip(found, read, strict=True))
+
+
+def test_a_tile_that_was_read_is_not_read_again() -> None:
+    reader, shape = Reader(), Shape(240, 240, 1, 8, 8, False, "MONOCHROME2")
+    samples = files.drawn("DOE^JANE 1970-01-02").tobytes()
+    first = reader.read(samples, shape, Window())
+    reader._engine = None
+    assert first and reader.read(samples, shape, Window()) == first
 
 
 def test_text_that_several_tiles_show_is_one_finding() -> None:

@@ -55,7 +55,7 @@ def test_what_would_become_of_a_study_is_found_and_nothing_is_stored(bench: Stud
     bench.archive.put(instance(1), instance(2, ConvolutionKernel="SHARP"), instance(3, patient_id=""))
     work = MemoryWork()
     outcome = previewer(bench, store).run(job(), work)
-    assert (outcome.stored, outcome.failed, outcome.completed, outcome.position) == (2, 1, True, "")
+    assert (outcome.stored, outcome.failed, outcome.completed, outcome.position) == (2, 1, False, "")
     assert not bench.archive.stores["deid"]
     assert not list(bench.ledger.instances(work.operation))
     actions = {(path, action): count for path, action, count in store.actions(work.operation)}

@@ -21,6 +21,8 @@ overrides:
   - {tag: SeriesDescription, action: keep, iod: MR Image Storage}
   - {tag: "*.CodeMeaning", action: clean, when: 'Manufacturer : GE'}
   - {tag: "(0019,xx0D){ACME}", action: keep}
+  - {tag: Manufacturer, action: remove}
+  - {tag: Modality, action: empty, station: CT1}
 """)
 
 
@@ -86,6 +88,13 @@ def test_conditions_are_told_but_for_those_that_a_later_override_makes_void() ->
     assert told.conditional == (Conditional("Modality = MR", "empty", 7),)
     nested = explained("RequestedProcedureCodeSequence.CodeMeaning", "own")
     assert nested.conditional == (Conditional("Manufacturer : GE", "clean", 9),)
+
+
+def test_what_an_object_must_have_is_told_not_to_go() -> None:
+    told = explained("Manufacturer", "own")
+    assert told.action == "empty"
+    assert told.reasons[1] == "Type 2 in CT Image Storage, which needs it, so empty."
+    assert explained("Modality", "own").conditional == (Conditional("StationName = CT1", "dummy", 12),)
 
 
 def test_an_override_is_for_its_sop_classes() -> None:

@@ -171,6 +171,10 @@ overrides:
         (override("tag: Rows\naction: replace\nvalue: 5"), "can't be changed"),
         (override("tag: PatientAge\naction: map"), "only UIDs and accession numbers"),
         (override("tag: SOPInstanceUID\naction: remove"), "can be kept or mapped, nothing else"),
+        (
+            override("tag: Modality\naction: remove\niod: CT Image Storage"),
+            "line 4: overrides[0].action: it is of type 1",
+        ),
         (override("tag: PatientIdentityRemoved\naction: remove"), "the service writes this attribute itself"),
         (override("tag: PatientSex.PatientAge\naction: keep"), "PatientSex is no sequence: nothing stands within it"),
         (override("tag: (0019,1001)\naction: keep"), "is private: write the block as xx and name its creator"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from diana_anon.core.planning.tables import EDITION, Option
-from diana_anon.core.ports import ReceiptKey
+from diana_anon.core.ports import InstanceKey, ReceiptKey
 from diana_anon.core.profile import PixelPolicy, Profile
 from diana_anon.core.proof.quarantine import Entry, Why
 from diana_anon.core.proof.receipts import Receipt
@@ -79,7 +81,23 @@ def test_receipts_are_durable_before_the_mark_says_that_their_instances_are_done
     assert seen[-1] == (3, 3)
 
 
-def test_what_is_on_its_way_when_the_work_is_cancelled_has_its_receipt(bench: StudyBench) -> None:
+def pending(bench: StudyBench) -> set[str]:
+    return {one.sop_instance_uid for shipment in bench.ledger.on_the_way() for one in shipment.results}
+
+
+def test_a_receipt_is_durable_before_its_instance_is_sent(bench: StudyBench, tmp_path: Path) -> None:
+    def check(uid: str) -> None:
+        with closing(sqlite3.connect(tmp_path / "proof.sqlite")) as other:
+            found = other.execute("SELECT bound_for FROM receipt WHERE sop_instance_uid = ?", (uid,)).fetchall()
+        assert found == [("deid",)]
+
+    bench.archive.after_store = check
+    bench.studies.run(job(), MemoryWork())
+    assert len(bench.archive.stores["deid"]) == 3
+    assert not pending(bench)
+
+
+def test_what_is_on_its_way_when_the_work_is_cancelled_is_heard_of_to_the_end(bench: StudyBench) -> None:
     work = MemoryWork()
 
     def cancel(count: int) -> None:
@@ -88,7 +106,67 @@ def test_what_is_on_its_way_when_the_work_is_cancelled_has_its_receipt(bench: St
     bench.archive.after_upload = cancel
     with pytest.raises(Cancelled):
         bench.studies.run(job(), work)
-    assert set(bench.archive.stores["deid"]) <= set(receipts(bench))
+    assert set(bench.archive.stores["deid"]) == set(receipts(bench))
+    assert len(receipts(bench)) == 1
+
+
+def killed_after(bench: StudyBench, count: int) -> MemoryWork:
+    """An operation whose process dies when so many instances are stored, of the last of which it does not hear."""
+    work = MemoryWork()
+
+    def die(uid: str) -> None:
+        if len(bench.archive.stores["deid"]) == count:
+            raise Cancelled
+
+    bench.archive.after_store = die
+    with pytest.raises(Cancelled):
+        bench.studies.run(job(), work)
+    bench.archive.after_store = lambda uid: None
+    return work
+
+
+def test_what_a_crash_left_stored_has_its_receipt_and_is_settled_by_asking_the_target(bench: StudyBench) -> None:
+    killed_after(bench, 2)
+    stored = set(bench.archive.stores["deid"])
+    assert len(stored) == 2
+    assert stored <= set(receipts(bench)) | pending(bench)
+    assert pending(bench) & stored
+    assert all(bench.ledger.newest(uid).pending for uid in pending(bench))
+    bench.arrivals.settle()
+    assert set(receipts(bench)) == stored
+    assert not pending(bench) & stored
+
+
+def test_a_target_that_is_away_or_has_other_bytes_leaves_receipts_pending(bench: StudyBench) -> None:
+    killed_after(bench, 1)
+    before = pending(bench)
+    bench.archive.away = 10**6
+    bench.archive.instances = failing  # type: ignore[method-assign]
+    with pytest.raises(DianaError):
+        bench.arrivals.settle()
+    del bench.archive.instances
+    (uid,) = bench.archive.stores["deid"]
+    bench.archive.stores["deid"][uid] += bytes(2)
+    bench.arrivals.settle()
+    assert pending(bench) == before
+    bench.archive.stores["deid"].clear()
+    bench.arrivals.settle()
+    assert pending(bench) == before
+
+
+def failing(store: str, study_uid: str) -> Iterator[InstanceKey]:
+    raise DianaError(Reason.PEER_UNAVAILABLE, "The archive does not answer.")
+
+
+def test_after_a_crash_the_receipt_of_what_is_stored_outlives_another_source_under_its_uid(bench: StudyBench) -> None:
+    work = killed_after(bench, 1)
+    (stored,) = bench.archive.stores["deid"]
+    bench.archive.put(*(instance(number, Manufacturer="ANOTHER") for number in (1, 2, 3)))
+    bench.studies.run(job(), work.again())
+    bench.arrivals.settle()
+    assert set(receipts(bench)) == set(bench.archive.stores["deid"])
+    result = receipts(bench)[stored].said["result_sha256"]
+    assert result == sha256(bench.archive.stores["deid"][stored])
 
 
 def test_an_instance_that_the_target_refuses_has_none(bench: StudyBench) -> None:
@@ -193,6 +271,21 @@ def test_an_instance_held_back_twice_in_one_operation_is_one_entry(bench: StudyB
     bench.studies.run(job(), MemoryWork(operation="operations/anon-2"))
     assert [one.held.operation for one in entries(bench)] == ["operations/anon-1", "operations/anon-2"]
     assert len(bench.quarantine.entries("operations/anon-2", True, 0, 10)) == 1
+
+
+def test_an_entry_is_released_by_the_first_characters_of_its_id_if_no_other_begins_so(bench: StudyBench) -> None:
+    for uid in (sop_uid(1), sop_uid(2)):
+        in_doubt(bench, uid)
+    bench.studies.run(job(), MemoryWork())
+    one, other = (entry.id for entry in entries(bench))
+    with pytest.raises(DianaError, match="2 entries begin with") as caught:
+        bench.quarantine.release(["", other], "Dr. Look")
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert len(entries(bench)) == 2
+    shared = next(length for length in range(1, 33) if one[:length] != other[:length])
+    (released,) = bench.quarantine.release([one[:shared]], "Dr. Look")
+    assert released.id == one
+    assert [entry.id for entry in entries(bench)] == [other]
 
 
 def test_an_unknown_entry_releases_none(bench: StudyBench) -> None:

@@ -80,12 +80,18 @@ def receipt(number: int, actions: bytes = b"[]") -> Receipt:
     return Receipt(canonical(said), bytes(64), "key", actions)
 
 
+def record(ledger: SqliteLedger, receipts: list[Receipt]) -> None:
+    """Keep receipts of what is stored."""
+    ledger.send("operation", "deid", receipts)
+    ledger.arrived("operation", [one.result for one in receipts])
+
+
 def test_actions_that_many_share_are_kept_once_and_come_back_whole(tmp_path: Path) -> None:
     database = Database(tmp_path / "proof.sqlite")
     ledger = SqliteLedger(database)
     actions = canonical([["(0010,0010)", "identity"]] * 100)
     kept = [receipt(number, actions) for number in range(250)]
-    ledger.record("operation", kept)
+    record(ledger, kept)
     assert sorted(ledger.instances("operation"), key=lambda one: one.statement) == sorted(
         kept, key=lambda one: one.statement
     )
@@ -99,9 +105,9 @@ def test_receipts_of_a_transaction_that_fails_are_not_kept(tmp_path: Path) -> No
     ledger = SqliteLedger(database)
     broken = Receipt(receipt(2).statement, None, "key", b"[]")  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
-        ledger.record("operation", [receipt(1), broken])
+        record(ledger, [receipt(1), broken])
     assert not list(ledger.instances("operation"))
-    ledger.record("operation", [receipt(1)])
+    record(ledger, [receipt(1)])
     assert len(list(ledger.instances("operation"))) == 1
     database.close()
 
@@ -128,7 +134,7 @@ def test_a_damaged_file_is_named_and_a_full_disk_too(tmp_path: Path) -> None:
     with database.reading() as db:
         db.execute("PRAGMA max_page_count = 20")
     with pytest.raises(DianaError) as caught:
-        SqliteLedger(database).record("operation", [receipt(number) for number in range(1000)])
+        record(SqliteLedger(database), [receipt(number) for number in range(1000)])
     assert caught.value.reason is Reason.DISK_FULL
     database.close()
 
@@ -151,7 +157,7 @@ def test_the_actions_of_very_many_items_are_told_together() -> None:
 def test_a_page_of_receipts_ends_before_two_mebibytes(tmp_path: Path) -> None:
     database = Database(tmp_path / "proof.sqlite")
     ledger = SqliteLedger(database)
-    ledger.record("operation", [receipt(number, canonical([["(0010,0010)", "x" * 900_000]])) for number in range(5)])
+    record(ledger, [receipt(number, canonical([["(0010,0010)", "x" * 900_000]])) for number in range(5)])
     servicer = ReceiptServicer(ledger, SqliteQuarantine(database), FileSigner(tmp_path / "keys.json"), None)  # type: ignore[arg-type]
     request = pb.ListReceiptsRequest(operation="operation", page_size=200)
     pages: list[pb.ListReceiptsResponse] = []

@@ -7,15 +7,19 @@ import hashlib
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from diana_anon.core.ports import StudyEntry
 from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
 from diana_anon.core.proof.receipts import PublicKey, Receipt, canonical
 from diana_anon.core.reports import page
+from diana_anon.core.reports.counts import Accounts
 from diana_anon.core.reports.done import done
 from diana_anon.core.reports.library import FORMS
 from diana_anon.core.reports.model import Facts, Refused, Report, attribute, meaning
@@ -50,6 +54,10 @@ class Books:
     ) -> None:
         self._receipts, self._held, self._failures = receipts, held or [], failures or []
         self.known = True
+        self.studies: list[StudyEntry] = []
+
+    def counts(self, operation: str) -> Mapping[str, int]:
+        return Counter(one.said["study_uid"] for one in self.instances(operation))
 
     def instances(self, operation: str) -> Iterator[Receipt]:
         yield from self._receipts
@@ -70,8 +78,22 @@ class Books:
         return [PublicKey("0123456789abcdef", bytes(32))]
 
 
+@dataclass
+class Studies:
+    """A study book of given entries."""
+
+    given: list[StudyEntry]
+
+    def entries(self, operation: str) -> list[StudyEntry]:
+        return self.given
+
+
+def found(books: Any) -> Report | None:
+    return done(OPERATION, Accounts(books, books, cast(Any, Studies(books.studies)), books), books)
+
+
 def report(books: Any) -> Report:
-    made = done(OPERATION, books, books, books, books)
+    made = found(books)
     assert made is not None
     return made
 
@@ -100,13 +122,33 @@ def test_quarantine_failures_and_releases_are_told() -> None:
     failures = [Refused(f"1.2.{reason}", "", reason, "why", "") for reason in ("INSTANCE_QUARANTINED", "UID_INVALID")]
     books = Books(receipt(1, scan={"released": EVIL}), held=[entry(1), entry(2, EVIL)], failures=failures)
     said = json.loads(written(books, "json"))
-    assert said["counts"] == {"studies": 1, "instances": 1, "refused": 2, "quarantined": 1, "released": 1}
+    counts = {"studies": 1, "failed_studies": 0, "instances": 1, "refused": 2, "quarantined": 1, "released": 1}
+    assert said["counts"] == counts
     assert [(one["id"], one["reason"], one["released_by"]) for one in said["quarantine"]] == [
         ("q1", "doubtful_pixels", ""),
         ("q2", "doubtful_pixels", EVIL),
     ]
     assert [one["reason"] for one in said["refused"]] == ["UID_INVALID"]
     assert said["receipts"][0]["scan"] == f"released by {EVIL}"
+
+
+def test_a_study_is_told_by_its_uids_here_and_there_and_one_that_failed_is_no_refused_instance() -> None:
+    failures = [Refused(uid, "", "STUDY_NOT_FOUND", "why", "") for uid in ("1.9", "1.2.3")]
+    books = Books(receipt(1), failures=failures)
+    books.studies = [StudyEntry("1.2", "2.25.9.0", 1, False), StudyEntry("1.9", "", 0, False)]
+    said = json.loads(written(books, "json"))
+    assert said["studies"] == [
+        {"study_uid": "2.25.9.0", "source_study_uid": "", "instances": 1, "refused": 1},
+        {"study_uid": "", "source_study_uid": "1.9", "instances": 0, "refused": 0},
+    ]
+    counts = said["counts"]
+    assert [counts[one] for one in ("studies", "failed_studies", "instances", "refused")] == [0, 2, 1, 1]
+    assert ([one["item"] for one in said["refused"]], [one["item"] for one in said["failed_studies"]]) == (
+        ["1.2.3"],
+        ["1.9"],
+    )
+    actions = [one["action"] for one in csv.DictReader(io.StringIO(written(books, "csv")))]
+    assert actions[-2:] == ["refused: STUDY_NOT_FOUND", "study failed: STUDY_NOT_FOUND"]
 
 
 class Page(HTMLParser):
@@ -166,7 +208,7 @@ def test_an_operation_of_which_only_receipts_are_left_has_a_report_and_an_unknow
     assert report(books).facts == Facts(OPERATION)
     unknown: Any = Books()
     unknown.known = False
-    assert done(OPERATION, unknown, unknown, unknown, unknown) is None
+    assert found(unknown) is None
 
 
 def test_an_operation_that_made_nothing_yet_has_an_empty_report() -> None:
@@ -181,6 +223,9 @@ def test_memory_stays_flat_however_many_instances_there_are(form: str, monkeypat
     class Many(Books):
         def instances(self, operation: str) -> Iterator[Receipt]:
             return map(receipt, range(2_000))
+
+        def counts(self, operation: str) -> Mapping[str, int]:
+            return {f"2.25.9.{study}": 10 for study in range(200)}
 
     books: Any = Many()
     written(Books(receipt(1)), form)  # what is loaded once is not counted

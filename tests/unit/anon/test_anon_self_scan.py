@@ -124,6 +124,16 @@ PLANTS = {
     "name in a document": (_document, "(0042,0011)"),
     "name in the preamble": (_preamble, "(0000,0000)"),
     "name in a kernel": (_put(ConvolutionKernel="B30 marigold"), "(0018,1210)"),
+    "name in letters": (_put(ConvolutionKernel="B30 m a r i g o l d"), "(0018,1210)"),
+    "name in letters apart": (_put(ConvolutionKernel="M. A - R_I//G.O.L.D"), "(0018,1210)"),
+    "name in letters, in several values": (_put(ImageType=["DERIVED", *"MARIGOLD"]), "(0008,0008)"),
+    "name in two pieces": (_put(ConvolutionKernel="MARI GOLD"), "(0018,1210)"),
+    "name with a control": (_put(ConvolutionKernel="MARI\x01GOLD"), "(0018,1210)"),
+    "name with a NUL": (_put(ConvolutionKernel="MARI\0GOLD"), "(0018,1210)"),
+    "name with a soft hyphen": (_put(ConvolutionKernel="mari\u00adgold"), "(0018,1210)"),
+    "name in circles": (_put(ConvolutionKernel="ⓜⓐⓡⓘⓖⓞⓛⓓ"), "(0018,1210)"),
+    "name in a code that is none": (_put(ScanOptions="for Marigold"), "(0018,0022)"),
+    "name far into a text": (_put(ImageComments="lung " * 20_000 + "marigold"), "(0020,4000)"),
 }
 
 
@@ -347,3 +357,29 @@ def test_a_safe_private_attribute_with_a_name_is_cleaned_or_goes_in_a_second_try
     assert leaks(gathered(header, profile), made.pieces, MINTED) == ()
     element = read(b"".join(made.pieces)).get((group, 0x1000 + number))
     assert (element and element.value) == left
+
+
+@pytest.mark.parametrize("raw", [b"B30 \x1b", b"B\x1b(B30", b"\x1b$B;3ED\x1b(B", b"B30\x1b[31m"])
+@pytest.mark.parametrize("charset", [b"ISO_IR 192", b"\\ISO 2022 IR 149"])
+def test_an_escape_that_no_declared_character_set_explains_holds_an_object_back(charset: bytes, raw: bytes) -> None:
+    declared = element(0x00080005, "CS", charset)
+    made = part10(declared, element(0x00181210, "SH", raw))
+    explained = b"\x1b(B" in raw and b"$B" not in raw and b"149" in charset
+    assert leaks(known_of(written(source())), [made], MINTED) == (() if explained else ("(0018,1210)",))
+
+
+def test_text_with_declared_escapes_is_no_alarm_but_for_a_name_in_its_bytes() -> None:
+    known, declared = known_of(written(source())), element(0x00080005, "CS", b"\\ISO 2022 IR 87")
+    for raw, found in ((b"\x1b$B;3ED\x1b(B B30", ()), (b"\x1b$BMARI\x1b(B\x1b$BGOLD\x1b(B", ("(0018,1210)",))):
+        assert leaks(known, [part10(declared, element(0x00181210, "SH", raw))], MINTED) == found
+
+
+@pytest.mark.parametrize("text", ["T 1 W", "L 4 / L 5", "C A D", "a b c d e f", "gold mari", "MAR GOLD", "m a r i"])
+def test_letters_and_pieces_that_spell_no_name_are_no_leaks(text: str) -> None:
+    assert planted(_put(ConvolutionKernel=text)) == ()
+
+
+def test_a_name_that_two_common_words_make_is_no_leak_where_they_stand_apart() -> None:
+    known = known_of(written(source(PatientName="Headband^X")))
+    for text, found in (("head band", ()), ("he adband", ("(0018,1210)",))):
+        assert leaks(known, [part10(element(0x00181210, "SH", text.encode()))], MINTED) == found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from diana_anon.core.chunks import gathered
 from diana_anon.core.ports import InstanceKey, Piece
+from diana_anon.core.proof.receipts import Result
 from diana_anon.core.studies.study import StudyOutcome
 from diana_anon.core.studies.tally import Checkpoint, Tally
 from diana_common.errors import DianaError, Reason
@@ -251,12 +252,20 @@ def test_what_is_not_there_ends_the_operation(bench: StudyBench, changes: dict[s
     assert caught.value.reason is reason
 
 
+class Nobody:
+    """Answers that nobody waits for."""
+
+    def arrived(self, results: Sequence[Result]) -> None: ...
+
+    def refused(self, results: Sequence[Result]) -> None: ...
+
+
 def keys(*numbers: int) -> list[InstanceKey]:
     return [InstanceKey(series_uid(1), sop_uid(number)) for number in numbers]
 
 
 def test_the_mark_waits_for_the_first_that_is_not_settled() -> None:
-    tally = Tally(MemoryWork(), Checkpoint(), [], lambda receipts: None)
+    tally = Tally(MemoryWork(), Checkpoint(), [], Nobody())
     tally.begin(keys(1, 2, 3, 4))
     tally.settle(sop_uid(3))
     tally.settle(sop_uid(1))
@@ -265,7 +274,7 @@ def test_the_mark_waits_for_the_first_that_is_not_settled() -> None:
 
 def test_what_settles_after_the_end_is_left_to_the_next_attempt() -> None:
     work = MemoryWork()
-    tally = Tally(work, Checkpoint(), [], lambda receipts: None)
+    tally = Tally(work, Checkpoint(), [], Nobody())
     tally.begin(keys(1, 2))
     tally.settle(sop_uid(1))
     kept = tally.close()

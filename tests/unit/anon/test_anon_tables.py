@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from diana_anon.core.planning.tables import EDITION, Option, Rule, attribute_type, chosen_action, rules
+from diana_anon.core.planning.tables import EDITION, Option, Rule, attribute_type, chosen_action, demanded_type, rules
 from tests.support.corpus import CORPUS, needs_corpus
 
 GENERATOR = Path(__file__).parents[3] / "tools" / "make_deid_tables.py"
@@ -106,6 +106,7 @@ def test_dates_are_kept_whole_or_modified_as_the_option_says() -> None:
         (CT, 0x00080018, (), "1"),
         (CT, 0x00080023, (), "2C"),
         (CT, 0x00080080, (), "3"),
+        (CT, 0x00080060, (), "1"),  # Modality, which Table E.1-1 does not name
         (CT, 0x00081155, (0x00081140,), "1"),
         (ENHANCED_CT, 0x00189074, (PER_FRAME, 0x00209111), "1C"),
         (MR, 0x00180010, (), "2"),
@@ -131,6 +132,16 @@ def test_content_items_have_their_types_at_any_depth(depth: int) -> None:
     assert attribute_type(COMPREHENSIVE_SR, 0x00081155, (*path, 0x00081199)) == "1"
 
 
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [(0x00080060, "1"), (0x00080070, "2"), (0x00080080, None), (0x00200052, "1"), (0x00120010, None)],
+)
+def test_every_object_has_what_mandatory_modules_demand(tag: int, expected: str | None) -> None:
+    """Not so Clinical Trial Sponsor Name, of type 1 in a module that may be missing."""
+    assert demanded_type(CT, tag) == expected
+    assert demanded_type(PRIVATE_SOP_CLASS, tag) is None
+
+
 def test_an_attribute_beyond_the_iod_is_of_type_3() -> None:
     """Radiotherapy's date in a CT image: the definition of a Standard Extended SOP Class."""
     assert attribute_type(CT, 0x30080250) == "3"
@@ -142,7 +153,8 @@ def test_an_attribute_beyond_the_iod_is_of_type_3() -> None:
         (PRIVATE_SOP_CLASS, 0x00100010, ()),
         (RETIRED_US, 0x00100010, ()),
         ("", 0x00100010, ()),
-        (CT, 0x00080060, ()),
+        (CT, 0x00181210, ()),
+        (CT, 0x00080060, (0x00081140,)),
         (CT, 0x00020003, ()),
         (CT, 0x00091001, ()),
         (CT, 0x00100020, (0x00091001,)),

@@ -110,6 +110,16 @@ KEPT = """
     dr
 """
 
+SPACED = """
+    T 1 W
+    L 4 / L 5
+    C A D
+    R O I 5, S U V max
+    a b c d e f g
+    5㎜ ① ② Ⓡ Siemens™ 10²
+    Brust\u00adkorb, the patient\u0092s chest
+"""
+
 STRUCK = (
     # The patient, physicians and operators, in any order, case and joint.
     ("CT CHEST SMITH", "CT CHEST"),
@@ -122,6 +132,8 @@ STRUCK = (
     ("CT_SMITH_CHEST", "CT_CHEST"),
     ("CT-SMITH-CHEST", "CT-CHEST"),
     ("SmithCT head", "CT head"),
+    ("Springfield^S P R I N G F I E L D chest", "chest"),
+    ("S p r i n g-f i e l d chest", "chest"),
     ("J. Smith MR BRAIN", "MR BRAIN"),
     ("Smith J. head", "head"),
     ("Smith's knee", "knee"),
@@ -265,7 +277,7 @@ MOVED = (
 )
 
 
-@pytest.mark.parametrize("text", [line.strip() for line in KEPT.strip().splitlines()])
+@pytest.mark.parametrize("text", [line.strip() for line in (KEPT + SPACED).strip().splitlines() if line])
 def test_what_identifies_nobody_is_kept_to_the_letter(text: str) -> None:
     assert CLEANER.cleaned(text) == (text, 0)
     assert MOVER.cleaned(text) == (text, 0)

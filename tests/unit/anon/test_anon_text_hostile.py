@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import unicodedata
 from datetime import timedelta
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -12,9 +13,10 @@ from types import ModuleType
 
 import pytest
 
+from diana_anon.core.rewriting import retext
 from diana_anon.core.text import addresses, ages, days, forms, matching, numbers, patterns, titles
 from diana_anon.core.text.cleaner import TextCleaner
-from diana_anon.core.text.identifiers import named
+from diana_anon.core.text.identifiers import gathered, named
 from diana_anon.core.text.words import folded, words
 from tests.unit.anon.test_anon_text_cleaner import KEPT, KNOWN
 
@@ -57,6 +59,7 @@ PIECES = (
         "\u0301",
     ),
     *("smith_", "john smith ", "aStr", "1 rue de la ", "calle de la ", "x\u200d", "MÜLLER ", "92 y ", "年", "ı", "ß"),
+    *("s m i t h ", "s.m.\u200b", "\x01", "Ⓢ", "smi th ", "a     ", "\u1112\u1161"),
 )
 
 
@@ -150,6 +153,88 @@ def test_nothing_of_an_identifier_is_left_wherever_it_stands() -> None:
         text = glue.join(parts)
         left = {word.text for word in words(CLEANER.clean(text))}
         assert not left & secrets, text
+
+
+HIDDEN = {
+    "spaces": " ".join("SMITH"),
+    "wide spaces": "   \u3000 ".join("SMITH"),
+    "stops": ".".join("Smith"),
+    "lines": "\r\n".join("SMITH"),
+    "dots and dashes": "S. M-I....T_H",
+    "a control": "SMI\x01TH",
+    "controls": "\x07".join("SMITH"),
+    "controls and spaces": "\x7f ".join("SMITH"),
+    "a C1 control": "SMI\x9fTH",
+    "NUL": "SM\x00ITH",
+    "soft hyphen": "SMI\u00adTH",
+    "no width": "S\u200bM\u200dI\u2060T\ufeffH",
+    "right to left": "\u202eSM\u202cITH",
+    "tags": "SM\U000e0041ITH",
+    "fillers": "S\u115fM\u3164I\u2800T\uffa0H",
+    "accents": "S\u0301M\u0336I\u034fT\ufe0fH",
+    "marks of another script": "SM\u093cI\u17b4TH",
+    "enclosed": "S\u20ddM\u20ddI\u20ddT\u20ddH\u20dd",
+    "full width": "ＳＭＩＴＨ",
+    "mathematical": "𝐒𝑀𝕀𝖳𝚷".replace("𝚷", "𝙷"),
+    "circled": "ⓈⓂⒾⓉⒽ",
+    "squared": "🅂🄼🄸🅃🄷",
+    "white in black": "🅢🅜🅘🅣🅗",
+    "brackets": "⒮⒨⒤⒯⒣",
+    "flags": "🇸🇲🇮🇹🇭",
+    "superscript": "Sᴹᴵᵀᴴ",
+    "syllables taken apart": unicodedata.normalize("NFD", "홍길동"),
+    "an id in circles": "⑧⑦⑥⑤④③②",
+    "a telephone number": "+49 30 12\u200b34\u200b567",
+    "a date": "20\u200b20-01\u200b-31",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_is_hidden_between_other_characters_is_struck(name: str) -> None:
+    left = CLEANER.clean(f"chest {HIDDEN[name]} seen")
+    assert "".join(filter(str.isalnum, left)) == "chestseen"
+
+
+@pytest.mark.parametrize("glue", ["\x1c", "\u200b", "\u00ad", "\x00"])
+def test_what_joins_words_for_one_reader_parts_them_for_another(glue: str) -> None:
+    assert "smith" not in CLEANER.clean(f"smith{glue}chest").lower()
+    assert CLEANER.clean(f"mel{glue}anoma") == f"mel{glue}anoma"
+
+
+def test_a_date_with_invisible_characters_moves_whole() -> None:
+    assert TextCleaner(KNOWN, timedelta(days=-10)).clean("on 2020-01-3\u200b1 seen") == "on 2020-01-21 seen"
+
+
+def test_a_name_in_two_pieces_is_struck_unless_common_words_make_it() -> None:
+    cleaner = TextCleaner(gathered({"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Featherstone Headband^X"}]}}))
+    assert cleaner.clean("FEATHER STONE chest") == "chest"
+    assert cleaner.clean("headb and head") == "head"
+    assert cleaner.clean("head band head") == "head band head"
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw"),
+    [
+        (b"", b"MI\x1b(BLLER"),
+        (b"ISO_IR 192", b"MI\x1bLLER"),
+        (b"ISO_IR 192", b"\x1b$B;3ED\x1b(B"),
+        (b"\\ISO 2022 IR 87", b"MI\x1b$)CLLER"),
+        (b"\\ISO 2022 IR 87", b"MILLER\x1b"),
+        (b"GB18030", b"\x1b[31mchest"),
+    ],
+)
+def test_text_with_escapes_that_nothing_declares_is_not_kept(charset: bytes, raw: bytes) -> None:
+    assert retext.cleaned(raw, "LO", charset, CLEANER) is None
+
+
+def test_text_with_declared_escapes_stays_the_same_bytes() -> None:
+    raw = b"CT \x1b$B6;It\x1b(B"
+    assert retext.cleaned(raw, "LO", b"\\ISO 2022 IR 87", CLEANER) is raw
+
+
+def test_a_name_far_into_a_text_is_struck() -> None:
+    text = "lung " * 60_000
+    assert CLEANER.clean(f"{text}Smith lung") == f"{text}lung"
 
 
 def test_what_holds_nothing_stays_as_it_is() -> None:

@@ -13,6 +13,7 @@ from diana_anon.core.profile import Action, Header, Override, Profile, Step, Tag
 from diana_anon.core.text.attributes import Kind, Kinds, has_row
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered, named
 from diana_anon.core.text.words import folded, is_common, spellings, words
+from diana_common.errors import DianaError, Reason
 from diana_common.tags import tag_hex, tag_of
 
 KINDS = {
@@ -152,3 +153,46 @@ def test_a_name_whose_element_has_a_wrong_vr_is_a_name() -> None:
     hidden = base64.b64encode(b"Abernathy^Quill").decode()
     for element in ({"vr": "OB", "InlineBinary": hidden}, {"vr": "UI", "Value": ["Abernathy^Quill"]}):
         assert gathered({"00100010": element}).people >= {"abernathy", "quill"}
+
+
+def test_a_long_name_is_known_to_its_end() -> None:
+    name = "Aberdeen Abernathy " * 4000 + "Quillfeather"
+    known = gathered({"00100010": {"vr": "PN", "Value": [{"Alphabetic": name}]}})
+    assert "quillfeather" in known.people
+    assert max(map(len, known.runs)) < 200
+
+
+def test_a_name_is_known_as_it_stands_and_without_what_hides_it() -> None:
+    known = gathered({"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Feather\u200bstone^Ma\ufffdry"}]}})
+    assert known.people >= {"feather", "stone", "featherstone", "mary"}
+
+
+def test_a_name_spelled_letter_by_letter_is_a_word() -> None:
+    known = gathered({"00100010": {"vr": "PN", "Value": [{"Alphabetic": "M I L L E R^J R"}]}})
+    assert known.people == {"miller"}
+
+
+def test_a_value_that_the_header_only_refers_to_is_read_in_the_file() -> None:
+    source = b"..." + "Quillfeather\\Müller ".encode() * 100_000
+    header = {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00100010": {"vr": "UN", "BulkDataURI": f"range:3-{len(source) - 3}"},
+    }
+    assert gathered(header).people == frozenset()
+    assert gathered(header, source=source).people == {"quillfeather", "muller", "mueller"}
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"vr": "UN", "BulkDataURI": "deflated-range:3-2000"},
+        {"vr": "UN", "BulkDataURI": "range:3-5000000"},
+        {"vr": "PN", "Value": [{"Alphabetic": "a" * 2_500_000}, {"Alphabetic": "b" * 2_500_000}]},
+    ],
+    ids=["deflated", "long", "several"],
+)
+def test_an_object_whose_names_cannot_all_be_read_is_refused(element: dict[str, object]) -> None:
+    with pytest.raises(DianaError) as refused:
+        gathered({"00100010": element}, source=b"")
+    assert refused.value.reason is Reason.NOT_DEIDENTIFIABLE
+    gathered({"00100010": element})  # of a sibling as much as can be had

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from diana_anon.core.profile import Header
 from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
-from diana_anon.core.proof.receipts import Receipt
+from diana_anon.core.proof.receipts import Receipt, Result, Shipment
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.subject import Subject
 from diana_common.errors import DianaError
@@ -81,8 +81,12 @@ class Mint(Protocol):
         """The domain's keys; None for a domain that maps UIDs as diana2 did. Raises KEY_VERSION_UNKNOWN too."""
         ...
 
-    def accession_number(self, domain: str, accession_number: str) -> str:
-        """What an accession number becomes. Raises INVALID_FIELD too."""
+    def newest_key_version(self, domain: str) -> int:
+        """The newest version of the domain's key, for a domain that has no `keys`."""
+        ...
+
+    def accession_number(self, domain: str, accession_number: str, key_version: int = 0) -> str:
+        """What an accession number becomes; 0 is the newest version. Raises INVALID_FIELD, KEY_VERSION_UNKNOWN too."""
         ...
 
 
@@ -154,11 +158,27 @@ class Spool(Protocol):
 class Ledger(Protocol):
     """The receipts, kept for good. Safe from any thread. Every method raises DISK_FULL, STORE_DAMAGED."""
 
-    def record(self, operation: str, receipts: Sequence[Receipt]) -> None:
-        """Keep receipts of an operation, all or none; durable on return.
+    def send(self, operation: str, store: str, receipts: Sequence[Receipt]) -> None:
+        """Keep receipts of results that an operation is about to send to `store`, all or none; durable on return.
 
-        Of the same instance and operation the last one stays.
+        They are pending until `arrived`. Of the same result and operation the first one stays.
         """
+        ...
+
+    def arrived(self, operation: str, results: Sequence[Result]) -> None:
+        """The target has them: their receipts are pending no more."""
+        ...
+
+    def refused(self, operation: str, results: Sequence[Result]) -> None:
+        """The target does not take them: their receipts go, if they are pending."""
+        ...
+
+    def on_the_way(self) -> Sequence[Shipment]:
+        """All that is pending, of every operation."""
+        ...
+
+    def counts(self, operation: str) -> Mapping[str, int]:
+        """How many instances an operation stored, by new Study Instance UID; pending ones are not counted."""
         ...
 
     def newest(self, sop_instance_uid: str) -> Receipt:
@@ -179,7 +199,36 @@ class Ledger(Protocol):
         ...
 
     def instances(self, operation: str) -> Iterator[Receipt]:
-        """All receipts of an operation, by SOP Instance UID; read in parts, so that others get at the ledger."""
+        """Of an operation those not pending, by SOP Instance UID; read in parts, so that others get at the ledger."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEntry:
+    """A study that an operation began: its Study Instance UID in the source and, once it is known, the new one.
+
+    refused: how many of its instances are not stored, those in quarantine included. whole: all of it is stored.
+    """
+
+    source_study_uid: str
+    study_uid: str
+    refused: int
+    whole: bool
+
+
+class StudyBook(Protocol):
+    """The studies of operations; which became which is sealed. Every method raises DISK_FULL, STORE_DAMAGED."""
+
+    def begin(self, operation: str, source_study_uid: str) -> None:
+        """Enter a study, durably; of no effect if it is there."""
+        ...
+
+    def enter(self, operation: str, entry: StudyEntry) -> None:
+        """What has become of one that was begun, durably. What was known before, and this has not, stays."""
+        ...
+
+    def entries(self, operation: str) -> list[StudyEntry]:
+        """All that an operation began, by new Study Instance UID."""
         ...
 
 
@@ -206,7 +255,10 @@ class Quarantine(Protocol):
         ...
 
     def release(self, ids: Sequence[str], released_by: str) -> list[Entry]:
-        """Release entries; they as they are now, in that order. Raises QUARANTINE_ENTRY_NOT_FOUND, releasing none."""
+        """Release entries by the first characters of their ids; they as they are now, in that order.
+
+        Raises QUARANTINE_ENTRY_NOT_FOUND, INVALID_FIELD if several begin so; then none is released.
+        """
         ...
 
 

@@ -75,10 +75,12 @@ class SqliteFindings:
         self._database.close()
 
     def begin(self, operation: str, head: Head) -> None:
-        """See FindingsStore. What is older than 30 days goes, so that free text does not lie about for ever."""
+        """See FindingsStore. What is older than 30 days goes, so that free text does not lie about for ever, and so do
+        the subjects of others: one runs at a time."""
         now = self._now()
         with self._database.writing() as db:
             _forget(db, now - _KEPT_SECONDS)
+            db.execute("DELETE FROM subject WHERE operation <> ?", (operation,))  # of one that was cancelled
             db.execute("INSERT OR IGNORE INTO head VALUES (?, ?, ?)", (operation, json.dumps(asdict(head)), now))
 
     def add(self, operation: str, findings: StudyFindings) -> None:
@@ -104,6 +106,14 @@ class SqliteFindings:
                 "SELECT said FROM subject WHERE operation = ? AND pseudonym = ?", (operation, pseudonym)
             ).fetchone()
         return _subject(row[0]) if row else None
+
+    def end(self, operation: str) -> None:
+        """See FindingsStore."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM subject WHERE operation = ?", (operation,))
+        # The journal would have them still.
+        with self._database.reading() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def head(self, operation: str) -> Head | None:
         """See FindingsReader."""

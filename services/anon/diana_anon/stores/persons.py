@@ -35,6 +35,10 @@ class SqlitePersons:
         elif row[0] != mark:
             raise config_invalid(_SETTING, f"{key_file.name} is not the key that the persons were written with")
 
+    def derived_key(self, what: str) -> bytes:
+        """A key of 32 bytes for something else in the same file, so that this one's key is the only one to keep."""
+        return keyed_digest(self._key, "key", what)
+
     def masked(self, domain: str, pseudonym: str, person: Person) -> Person:
         """See PersonStore. Bound to the pseudonym, so that a name that many have is not seen to be one."""
         return person.masked(lambda what, text: self._digest(what, domain, pseudonym, text).hex())

@@ -9,7 +9,7 @@ from typing import Any
 
 from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
 from diana_anon.stores.database import Database
-from diana_common.errors import DianaError, Reason
+from diana_common.errors import DianaError, Reason, invalid_field
 
 _HELD = (
     "operation, source_store, study_uid, sop_instance_uid, source_sha256, profile, profile_sha256, why, detail, created"
@@ -60,11 +60,21 @@ class SqliteQuarantine:
     def release(self, ids: Sequence[str], released_by: str) -> list[Entry]:
         """See Quarantine."""
         with self._database.writing() as db:
-            for one in ids:
-                sql = "UPDATE quarantine SET released_by = ? WHERE id = ?"
-                if not db.execute(sql, (released_by, one)).rowcount:
-                    raise DianaError(Reason.QUARANTINE_ENTRY_NOT_FOUND, "There is no quarantine entry of this id here.")
-            return [_entries(db, "id = ?", [one])[0] for one in ids]
+            numbers = [_number(db, place, one) for place, one in enumerate(ids)]
+            rows = [(released_by, number) for number in numbers]
+            db.executemany("UPDATE quarantine SET released_by = ? WHERE number = ?", rows)
+            return [_entries(db, "number = ?", [number])[0] for number in numbers]
+
+
+def _number(db: sqlite3.Connection, place: int, beginning: str) -> int:
+    """The only entry whose id begins so. Raises QUARANTINE_ENTRY_NOT_FOUND, INVALID_FIELD."""
+    sql = "SELECT number FROM quarantine WHERE id >= ? AND id < ?"
+    found = db.execute(sql, (beginning, f"{beginning}~")).fetchall()  # ids are hexadecimal: all before "~"
+    if not found:
+        raise DianaError(Reason.QUARANTINE_ENTRY_NOT_FOUND, "There is no quarantine entry of this id here.")
+    if len(found) > 1:
+        raise invalid_field(f"ids[{place}]", f"{len(found)} entries begin with {beginning}: write more of the id")
+    return int(found[0][0])
 
 
 def _entries(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Entry]:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from diana_anon.core.ports import ReceiptKey
-from diana_anon.core.proof.receipts import Receipt
+from diana_anon.core.proof.receipts import Receipt, Result, Shipment
 from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason
 
 _PART = 50
 
 _INSERT = """
-INSERT OR REPLACE INTO receipt
-    (operation, study_uid, sop_instance_uid, result_sha256, statement, signature, key_id, actions)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO receipt
+    (operation, study_uid, sop_instance_uid, result_sha256, statement, signature, key_id, bound_for, actions)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (operation, sop_instance_uid, result_sha256) DO NOTHING
 """
-_WHOLE = "statement, signature, key_id, deflated FROM receipt JOIN actions ON actions.sha256 = receipt.actions"
-_BARE = "statement, signature, key_id, NULL FROM receipt"
+_WHOLE = (
+    "statement, signature, key_id, bound_for <> '', deflated"
+    " FROM receipt JOIN actions ON actions.sha256 = receipt.actions"
+)
+_BARE = "statement, signature, key_id, bound_for <> '', NULL FROM receipt"
+_OF_ONE = "operation = ? AND sop_instance_uid = ? AND result_sha256 = ? AND bound_for <> ''"
 
 
 class SqliteLedger:
@@ -29,13 +35,42 @@ class SqliteLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, operation: str, receipts: Sequence[Receipt]) -> None:
+    def send(self, operation: str, store: str, receipts: Sequence[Receipt]) -> None:
         """See Ledger."""
-        rows = [_row(operation, one) for one in receipts]
+        rows = [_row(operation, store, one) for one in receipts]
         with self._database.writing() as db:
             for row, one in zip(rows, receipts, strict=True):
                 _keep_actions(db, row[-1], one.actions)
                 db.execute(_INSERT, row)
+
+    def arrived(self, operation: str, results: Sequence[Result]) -> None:
+        """See Ledger."""
+        with self._database.writing() as db:
+            db.executemany(f"UPDATE receipt SET bound_for = '' WHERE {_OF_ONE}", _keys(operation, results))
+
+    def refused(self, operation: str, results: Sequence[Result]) -> None:
+        """See Ledger."""
+        with self._database.writing() as db:
+            db.executemany(f"DELETE FROM receipt WHERE {_OF_ONE}", _keys(operation, results))
+
+    def on_the_way(self) -> list[Shipment]:
+        """See Ledger."""
+        sql = (
+            "SELECT operation, bound_for, study_uid, sop_instance_uid, result_sha256 FROM receipt"
+            " WHERE bound_for <> '' ORDER BY bound_for, operation, study_uid"
+        )
+        with self._database.reading() as db:
+            rows = db.execute(sql).fetchall()
+        return [
+            Shipment(operation, store, study_uid, [Result(uid, sha256.hex()) for *_, uid, sha256 in some])
+            for (operation, store, study_uid), some in groupby(rows, lambda row: row[:3])
+        ]
+
+    def counts(self, operation: str) -> Mapping[str, int]:
+        """See Ledger."""
+        sql = "SELECT study_uid, count(*) FROM receipt WHERE operation = ? AND bound_for = '' GROUP BY study_uid"
+        with self._database.reading() as db:
+            return dict(db.execute(sql, (operation,)).fetchall())
 
     def newest(self, sop_instance_uid: str) -> Receipt:
         """See Ledger."""
@@ -62,7 +97,7 @@ class SqliteLedger:
         """See Ledger."""
         after = ReceiptKey()
         while part := self.receipts("", operation, after, _PART):
-            yield from (receipt for _, receipt in part)
+            yield from (receipt for _, receipt in part if not receipt.pending)
             after = part[-1][0]
 
     def _one(self, where: str, value: str | bytes) -> Receipt:
@@ -73,11 +108,15 @@ class SqliteLedger:
         return _receipt(row)
 
 
-def _row(operation: str, receipt: Receipt) -> tuple[Any, ...]:
+def _row(operation: str, store: str, receipt: Receipt) -> tuple[Any, ...]:
     said = receipt.said
     result, actions = bytes.fromhex(said["result_sha256"]), bytes.fromhex(said["actions_sha256"])
     signed = (receipt.statement, receipt.signature, receipt.key_id)
-    return operation, said["study_uid"], said["sop_instance_uid"], result, *signed, actions
+    return operation, said["study_uid"], said["sop_instance_uid"], result, *signed, store, actions
+
+
+def _keys(operation: str, results: Sequence[Result]) -> list[tuple[str, str, bytes]]:
+    return [(operation, one.sop_instance_uid, bytes.fromhex(one.sha256)) for one in results]
 
 
 def _keep_actions(db: sqlite3.Connection, sha256: bytes, actions: bytes) -> None:
@@ -87,5 +126,6 @@ def _keep_actions(db: sqlite3.Connection, sha256: bytes, actions: bytes) -> None
 
 
 def _receipt(row: Sequence[Any]) -> Receipt:
-    statement, signature, key_id, deflated = row
-    return Receipt(statement, signature, key_id, b"" if deflated is None else zlib.decompress(deflated))
+    statement, signature, key_id, pending, deflated = row
+    actions = b"" if deflated is None else zlib.decompress(deflated)
+    return Receipt(statement, signature, key_id, actions, bool(pending))

@@ -1,7 +1,8 @@
 """The tables of `proof.sqlite`. Digests are 32 bytes; actions are JSON, deflated, kept once for all that share them.
 
 Those of persons are keyed and 16 bytes: of each word of the name, in a row; empty of what is not known. `persons_key`
-tells whether the key is still the same.
+tells whether the key is still the same. `bound_for` is the store that an instance is on its way to; empty once it is
+there. `study` has the source's Study Instance UID sealed, under its keyed digest, and the new one beside it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,21 @@ STEPS = (
         PRIMARY KEY (domain, pseudonym)
     ) WITHOUT ROWID;
     CREATE TABLE persons_key (one INTEGER PRIMARY KEY CHECK (one = 1), sealed BLOB NOT NULL);
+    """,
+    """
+    ALTER TABLE receipt ADD COLUMN bound_for TEXT NOT NULL DEFAULT '';
+    DROP INDEX receipt_once;
+    CREATE UNIQUE INDEX receipt_once ON receipt (operation, sop_instance_uid, result_sha256);
+    CREATE INDEX receipt_bound ON receipt (bound_for, operation, study_uid) WHERE bound_for <> '';
+    CREATE TABLE study (
+        operation TEXT NOT NULL,
+        source BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        study_uid TEXT NOT NULL DEFAULT '',
+        refused INTEGER NOT NULL DEFAULT 0,
+        whole INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (operation, source)
+    ) WITHOUT ROWID;
     """,
 )
 """What brings a file from each version to the next, the first from nothing; a file's version is how many it has had."""

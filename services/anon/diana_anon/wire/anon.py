@@ -5,6 +5,7 @@ from __future__ import annotations
 from diana.anon.v1 import anon_service_pb2 as pb
 from diana_anon.core.planning import tables
 from diana_anon.core.planning.procedure import Procedure
+from diana_anon.core.reports.counts import Counts
 from diana_anon.core.studies.cohort import CohortJob, CohortOutcome
 from diana_anon.core.studies.deidentifier import Made
 from diana_anon.core.studies.study import StudyJob, StudyOutcome
@@ -95,14 +96,14 @@ def study_outcome_to_proto(target_store: str, outcome: StudyOutcome) -> pb.Anony
     )
 
 
-def cohort_outcome_to_proto(target_store: str, outcome: CohortOutcome) -> pb.AnonymizeStudiesResult:
+def cohort_outcome_to_proto(target_store: str, outcome: CohortOutcome, counts: Counts) -> pb.AnonymizeStudiesResult:
     """An operation's result; without a target store that of a preview."""
     return pb.AnonymizeStudiesResult(
         target_store=target_store,
-        study_count=outcome.studies,
-        failed_study_count=outcome.failed_studies,
-        instance_count=outcome.stored,
-        failed_count=outcome.failed,
-        quarantined_count=outcome.quarantined,
+        study_count=counts.studies,
+        failed_study_count=counts.failed_studies,
+        instance_count=counts.instances,
+        failed_count=counts.refused,
+        quarantined_count=counts.quarantined,
         position=outcome.position,
     )

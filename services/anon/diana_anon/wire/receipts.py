@@ -12,7 +12,11 @@ from diana_anon.core.proof.receipts import PublicKey, Receipt
 def receipt_to_proto(receipt: Receipt) -> pb.Receipt:
     """A receipt."""
     return pb.Receipt(
-        statement=receipt.statement, signature=receipt.signature, key_id=receipt.key_id, actions=receipt.actions
+        statement=receipt.statement,
+        signature=receipt.signature,
+        key_id=receipt.key_id,
+        actions=receipt.actions,
+        pending=receipt.pending,
     )
 
 

@@ -695,25 +695,27 @@ func (x *AnonymizeStudiesResponse) GetOperation() *v1.Operation {
 }
 
 // AnonymizeStudiesResult is the result of an operation of kind
-// "anon.studies" or "anon.preview".
+// "anon.studies" or "anon.preview". Its counts are those of its report;
+// ReceiptService.WriteReport defines them.
 type AnonymizeStudiesResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The store that took the studies; empty for a preview.
 	TargetStore string `protobuf:"bytes,1,opt,name=target_store,json=targetStore,proto3" json:"target_store,omitempty"`
-	// How many studies are whole in the target store; read, for a preview.
+	// How many studies are whole in the target store; would be, for a preview.
 	StudyCount int64 `protobuf:"varint,2,opt,name=study_count,json=studyCount,proto3" json:"study_count,omitempty"`
-	// How many are not; the operation's failures say why.
+	// How many are not, since an instance was refused or they could not be
+	// done; the operation's failures say why.
 	FailedStudyCount int64 `protobuf:"varint,3,opt,name=failed_study_count,json=failedStudyCount,proto3" json:"failed_study_count,omitempty"`
-	// How many instances were de-identified.
+	// How many instances were stored; would be, for a preview.
 	InstanceCount int64 `protobuf:"varint,4,opt,name=instance_count,json=instanceCount,proto3" json:"instance_count,omitempty"`
-	// How many were refused.
+	// How many were refused, those in quarantine and in conflict included.
 	FailedCount int64 `protobuf:"varint,5,opt,name=failed_count,json=failedCount,proto3" json:"failed_count,omitempty"`
 	// How many of those refused are in quarantine.
 	QuarantinedCount int64 `protobuf:"varint,6,opt,name=quarantined_count,json=quarantinedCount,proto3" json:"quarantined_count,omitempty"`
 	// The target store's feed position that covers all of it.
 	Position string `protobuf:"bytes,7,opt,name=position,proto3" json:"position,omitempty"`
-	// How many instances would put two people under one pseudonym, or two
-	// studies under one UID; of a preview only.
+	// How many of those refused would put two people under one pseudonym, or
+	// two studies under one UID; of a preview only.
 	ConflictCount int64 `protobuf:"varint,8,opt,name=conflict_count,json=conflictCount,proto3" json:"conflict_count,omitempty"`
 	// How many different free texts would remain, each counted once for every
 	// attribute it stands in; of a preview only.

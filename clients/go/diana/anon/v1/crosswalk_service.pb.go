@@ -33,7 +33,8 @@ type ReidentifyRequest struct {
 	Domain string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
 	// Pseudonymous Patient IDs, or Study Instance UIDs, 1 to 100.
 	Pseudonyms []string `protobuf:"bytes,2,rep,name=pseudonyms,proto3" json:"pseudonyms,omitempty"`
-	// Why, in the caller's words: goes into the log. Required.
+	// Why, in the caller's words: goes into the log. Required: at most
+	// 1,000 characters, of which one at least is a letter or a digit.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -435,14 +436,14 @@ var File_diana_anon_v1_crosswalk_service_proto protoreflect.FileDescriptor
 
 const file_diana_anon_v1_crosswalk_service_proto_rawDesc = "" +
 	"\n" +
-	"%diana/anon/v1/crosswalk_service.proto\x12\rdiana.anon.v1\x1a\x1bbuf/validate/validate.proto\x1a diana/guid/v1/guid_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n" +
+	"%diana/anon/v1/crosswalk_service.proto\x12\rdiana.anon.v1\x1a\x1bbuf/validate/validate.proto\x1a diana/guid/v1/guid_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x01\n" +
 	"\x11ReidentifyRequest\x12<\n" +
 	"\x06domain\x18\x01 \x01(\tB$\xbaH!\xd8\x01\x01r\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x06domain\x122\n" +
 	"\n" +
 	"pseudonyms\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\f\b\x01\x10d\"\x06r\x04\x10\x01\x18@R\n" +
-	"pseudonyms\x12\"\n" +
-	"\x06reason\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\"\x91\x01\n" +
+	"pseudonyms\x12i\n" +
+	"\x06reason\x18\x03 \x01(\tBQ\xbaHN\xba\x01F\n" +
+	"\freason.words\x12\x16must say why, in words\x1a\x1ethis.matches('[\\\\p{L}\\\\p{N}]')r\x03\x18\xe8\aR\x06reason\"\x91\x01\n" +
 	"\fReidentified\x12\x1c\n" +
 	"\tpseudonym\x18\x01 \x01(\tR\tpseudonym\x120\n" +
 	"\asubject\x18\x02 \x01(\v2\x16.diana.guid.v1.SubjectR\asubject\x12\x1b\n" +

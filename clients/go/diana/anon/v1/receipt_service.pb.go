@@ -159,7 +159,11 @@ type Receipt struct {
 	// numbers from 0: "(0040,0275)[0].(0040,0009)". Never values. Where the
 	// array would be longer than 1 MiB, "[*]" stands for the items of a
 	// sequence, and each action is told once.
-	Actions       []byte `protobuf:"bytes,4,opt,name=actions,proto3" json:"actions,omitempty"`
+	Actions []byte `protobuf:"bytes,4,opt,name=actions,proto3" json:"actions,omitempty"`
+	// Whether the target store has not confirmed that it has the instance:
+	// it is on its way, or the work was cut short there. Reports leave such
+	// receipts out.
+	Pending       bool `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +224,13 @@ func (x *Receipt) GetActions() []byte {
 		return x.Actions
 	}
 	return nil
+}
+
+func (x *Receipt) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
 }
 
 // GetReceiptRequest names a de-identified instance.
@@ -1032,7 +1043,9 @@ func (x *ListQuarantinedResponse) GetNextPageToken() string {
 // ReleaseQuarantinedRequest releases entries.
 type ReleaseQuarantinedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Their ids, 1 to 1,000.
+	// Their ids, 1 to 1,000; of each the first characters are enough, 4 or
+	// more, if no other entry's id begins with them. INVALID_FIELD tells how
+	// many do.
 	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	// Who has looked at them: goes into the receipts. Required.
 	ReleasedBy    string `protobuf:"bytes,2,opt,name=released_by,json=releasedBy,proto3" json:"released_by,omitempty"`
@@ -1134,12 +1147,13 @@ var File_diana_anon_v1_receipt_service_proto protoreflect.FileDescriptor
 
 const file_diana_anon_v1_receipt_service_proto_rawDesc = "" +
 	"\n" +
-	"#diana/anon/v1/receipt_service.proto\x12\rdiana.anon.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n" +
+	"#diana/anon/v1/receipt_service.proto\x12\rdiana.anon.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n" +
 	"\aReceipt\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x15\n" +
 	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x18\n" +
-	"\aactions\x18\x04 \x01(\fR\aactions\"\xa7\x01\n" +
+	"\aactions\x18\x04 \x01(\fR\aactions\x12\x18\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xa7\x01\n" +
 	"\x11GetReceiptRequest\x12A\n" +
 	"\x10sop_instance_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9.]{1,64}$H\x00R\x0esopInstanceUid\x12<\n" +
 	"\rresult_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$H\x00R\fresultSha256B\x11\n" +
@@ -1197,7 +1211,7 @@ const file_diana_anon_v1_receipt_service_proto_rawDesc = "" +
 	"\aentries\x18\x01 \x03(\v2\x1e.diana.anon.v1.QuarantineEntryR\aentries\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"o\n" +
 	"\x19ReleaseQuarantinedRequest\x12%\n" +
-	"\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xe8\a\"\x06r\x04\x10\x01\x18@R\x03ids\x12+\n" +
+	"\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xe8\a\"\x06r\x04\x10\x04\x18@R\x03ids\x12+\n" +
 	"\vreleased_by\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
 	"releasedBy\"V\n" +

@@ -389,7 +389,8 @@ class AnonymizeStudiesResponse(message.Message):
 @typing.final
 class AnonymizeStudiesResult(message.Message):
     """AnonymizeStudiesResult is the result of an operation of kind
-    "anon.studies" or "anon.preview".
+    "anon.studies" or "anon.preview". Its counts are those of its report;
+    ReceiptService.WriteReport defines them.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -406,20 +407,22 @@ class AnonymizeStudiesResult(message.Message):
     target_store: builtins.str
     """The store that took the studies; empty for a preview."""
     study_count: builtins.int
-    """How many studies are whole in the target store; read, for a preview."""
+    """How many studies are whole in the target store; would be, for a preview."""
     failed_study_count: builtins.int
-    """How many are not; the operation's failures say why."""
+    """How many are not, since an instance was refused or they could not be
+    done; the operation's failures say why.
+    """
     instance_count: builtins.int
-    """How many instances were de-identified."""
+    """How many instances were stored; would be, for a preview."""
     failed_count: builtins.int
-    """How many were refused."""
+    """How many were refused, those in quarantine and in conflict included."""
     quarantined_count: builtins.int
     """How many of those refused are in quarantine."""
     position: builtins.str
     """The target store's feed position that covers all of it."""
     conflict_count: builtins.int
-    """How many instances would put two people under one pseudonym, or two
-    studies under one UID; of a preview only.
+    """How many of those refused would put two people under one pseudonym, or
+    two studies under one UID; of a preview only.
     """
     remaining_text_count: builtins.int
     """How many different free texts would remain, each counted once for every

@@ -27,7 +27,7 @@ from diana.guid.v1 import guid_service_pb2 as diana_dot_guid_dot_v1_dot_guid__se
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%diana/anon/v1/crosswalk_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a diana/guid/v1/guid_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x11ReidentifyRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12&\n\npseudonyms\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x64\"\x06r\x04\x10\x01\x18@\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"l\n\x0cReidentified\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\'\n\x07subject\x18\x02 \x01(\x0b\x32\x16.diana.guid.v1.Subject\x12\x11\n\tstudy_uid\x18\x03 \x01(\t\x12\r\n\x05store\x18\x04 \x01(\t\"C\n\x12ReidentifyResponse\x12-\n\x08subjects\x18\x01 \x03(\x0b\x32\x1b.diana.anon.v1.Reidentified\"X\n\x1cListReidentificationsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb8\x01\n\x10Reidentification\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\x12\n\npseudonyms\x18\x05 \x03(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07granted\x18\x07 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\"j\n\x1dListReidentificationsResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.diana.anon.v1.Reidentification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x01\n\x10\x43rosswalkService\x12Q\n\nReidentify\x12 .diana.anon.v1.ReidentifyRequest\x1a!.diana.anon.v1.ReidentifyResponse\x12r\n\x15ListReidentifications\x12+.diana.anon.v1.ListReidentificationsRequest\x1a,.diana.anon.v1.ListReidentificationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%diana/anon/v1/crosswalk_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a diana/guid/v1/guid_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x01\n\x11ReidentifyRequest\x12\x34\n\x06\x64omain\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12&\n\npseudonyms\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x64\"\x06r\x04\x10\x01\x18@\x12\x61\n\x06reason\x18\x03 \x01(\tBQ\xbaHNr\x03\x18\xe8\x07\xba\x01\x46\n\x0creason.words\x12\x16must say why, in words\x1a\x1ethis.matches(\'[\\\\p{L}\\\\p{N}]\')\"l\n\x0cReidentified\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\'\n\x07subject\x18\x02 \x01(\x0b\x32\x16.diana.guid.v1.Subject\x12\x11\n\tstudy_uid\x18\x03 \x01(\t\x12\r\n\x05store\x18\x04 \x01(\t\"C\n\x12ReidentifyResponse\x12-\n\x08subjects\x18\x01 \x03(\x0b\x32\x1b.diana.anon.v1.Reidentified\"X\n\x1cListReidentificationsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb8\x01\n\x10Reidentification\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\x12\n\npseudonyms\x18\x05 \x03(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07granted\x18\x07 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\"j\n\x1dListReidentificationsResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.diana.anon.v1.Reidentification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x01\n\x10\x43rosswalkService\x12Q\n\nReidentify\x12 .diana.anon.v1.ReidentifyRequest\x1a!.diana.anon.v1.ReidentifyResponse\x12r\n\x15ListReidentifications\x12+.diana.anon.v1.ListReidentificationsRequest\x1a,.diana.anon.v1.ListReidentificationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,23 +39,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REIDENTIFYREQUEST'].fields_by_name['pseudonyms']._loaded_options = None
   _globals['_REIDENTIFYREQUEST'].fields_by_name['pseudonyms']._serialized_options = b'\272H\017\222\001\014\010\001\020d\"\006r\004\020\001\030@'
   _globals['_REIDENTIFYREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_REIDENTIFYREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_REIDENTIFYREQUEST'].fields_by_name['reason']._serialized_options = b'\272HNr\003\030\350\007\272\001F\n\014reason.words\022\026must say why, in words\032\036this.matches(\'[\\\\p{L}\\\\p{N}]\')'
   _globals['_LISTREIDENTIFICATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTREIDENTIFICATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTREIDENTIFICATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTREIDENTIFICATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_REIDENTIFYREQUEST']._serialized_start=153
-  _globals['_REIDENTIFYREQUEST']._serialized_end=294
-  _globals['_REIDENTIFIED']._serialized_start=296
-  _globals['_REIDENTIFIED']._serialized_end=404
-  _globals['_REIDENTIFYRESPONSE']._serialized_start=406
-  _globals['_REIDENTIFYRESPONSE']._serialized_end=473
-  _globals['_LISTREIDENTIFICATIONSREQUEST']._serialized_start=475
-  _globals['_LISTREIDENTIFICATIONSREQUEST']._serialized_end=563
-  _globals['_REIDENTIFICATION']._serialized_start=566
-  _globals['_REIDENTIFICATION']._serialized_end=750
-  _globals['_LISTREIDENTIFICATIONSRESPONSE']._serialized_start=752
-  _globals['_LISTREIDENTIFICATIONSRESPONSE']._serialized_end=858
-  _globals['_CROSSWALKSERVICE']._serialized_start=861
-  _globals['_CROSSWALKSERVICE']._serialized_end=1078
+  _globals['_REIDENTIFYREQUEST']._serialized_end=365
+  _globals['_REIDENTIFIED']._serialized_start=367
+  _globals['_REIDENTIFIED']._serialized_end=475
+  _globals['_REIDENTIFYRESPONSE']._serialized_start=477
+  _globals['_REIDENTIFYRESPONSE']._serialized_end=544
+  _globals['_LISTREIDENTIFICATIONSREQUEST']._serialized_start=546
+  _globals['_LISTREIDENTIFICATIONSREQUEST']._serialized_end=634
+  _globals['_REIDENTIFICATION']._serialized_start=637
+  _globals['_REIDENTIFICATION']._serialized_end=821
+  _globals['_LISTREIDENTIFICATIONSRESPONSE']._serialized_start=823
+  _globals['_LISTREIDENTIFICATIONSRESPONSE']._serialized_end=929
+  _globals['_CROSSWALKSERVICE']._serialized_start=932
+  _globals['_CROSSWALKSERVICE']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,9 @@ class ReidentifyRequest(message.Message):
     domain: builtins.str
     """The domain they were minted in; empty means "default"."""
     reason: builtins.str
-    """Why, in the caller's words: goes into the log. Required."""
+    """Why, in the caller's words: goes into the log. Required: at most
+    1,000 characters, of which one at least is a letter or a digit.
+    """
     @builtins.property
     def pseudonyms(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Pseudonymous Patient IDs, or Study Instance UIDs, 1 to 100."""

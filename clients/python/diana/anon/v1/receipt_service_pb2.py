@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#diana/anon/v1/receipt_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x07Receipt\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x01(\x0c\"\x89\x01\n\x11GetReceiptRequest\x12\x31\n\x10sop_instance_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$H\x00\x12.\n\rresult_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$H\x00\x42\x11\n\x08instance\x12\x05\xbaH\x02\x08\x01\"=\n\x12GetReceiptResponse\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.diana.anon.v1.Receipt\"\xbd\x01\n\x13ListReceiptsRequest\x12*\n\tstudy_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$H\x00\x12\x1d\n\toperation\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x14\n\x0comit_actions\x18\x05 \x01(\x08\x42\x0b\n\x02of\x12\x05\xbaH\x02\x08\x01\"Y\n\x14ListReceiptsResponse\x12(\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.diana.anon.v1.Receipt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"\x18\n\x16ListSigningKeysRequest\"B\n\x17ListSigningKeysResponse\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x19.diana.anon.v1.SigningKey\"l\n\x12WriteReportRequest\x12\x1d\n\toperation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x37\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.diana.anon.v1.ReportFormatB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"#\n\x13WriteReportResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa2\x02\n\x0fQuarantineEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0csource_store\x18\x02 \x01(\t\x12\x11\n\tstudy_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\x15\n\rsource_sha256\x18\x05 \x01(\t\x12\x0f\n\x07profile\x18\x06 \x01(\t\x12/\n\x06reason\x18\x07 \x01(\x0e\x32\x1f.diana.anon.v1.QuarantineReason\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\toperation\x18\n \x01(\t\x12\x13\n\x0breleased_by\x18\x0b \x01(\t\"\x86\x01\n\x16ListQuarantinedRequest\x12\x1b\n\toperation\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x15\n\rshow_released\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x17ListQuarantinedResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diana.anon.v1.QuarantineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x19ReleaseQuarantinedRequest\x12 \n\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\x12\x1f\n\x0breleased_by\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"M\n\x1aReleaseQuarantinedResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diana.anon.v1.QuarantineEntry*t\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x01\x12\x15\n\x11REPORT_FORMAT_CSV\x10\x02\x12\x16\n\x12REPORT_FORMAT_HTML\x10\x03*\xac\x01\n\x10QuarantineReason\x12!\n\x1dQUARANTINE_REASON_UNSPECIFIED\x10\x00\x12%\n!QUARANTINE_REASON_DOUBTFUL_PIXELS\x10\x01\x12%\n!QUARANTINE_REASON_IDENTIFIER_LEFT\x10\x02\x12\'\n#QUARANTINE_REASON_PIXELS_UNREADABLE\x10\x03\x32\xc3\x04\n\x0eReceiptService\x12Q\n\nGetReceipt\x12 .diana.anon.v1.GetReceiptRequest\x1a!.diana.anon.v1.GetReceiptResponse\x12W\n\x0cListReceipts\x12\".diana.anon.v1.ListReceiptsRequest\x1a#.diana.anon.v1.ListReceiptsResponse\x12`\n\x0fListSigningKeys\x12%.diana.anon.v1.ListSigningKeysRequest\x1a&.diana.anon.v1.ListSigningKeysResponse\x12V\n\x0bWriteReport\x12!.diana.anon.v1.WriteReportRequest\x1a\".diana.anon.v1.WriteReportResponse0\x01\x12`\n\x0fListQuarantined\x12%.diana.anon.v1.ListQuarantinedRequest\x1a&.diana.anon.v1.ListQuarantinedResponse\x12i\n\x12ReleaseQuarantined\x12(.diana.anon.v1.ReleaseQuarantinedRequest\x1a).diana.anon.v1.ReleaseQuarantinedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#diana/anon/v1/receipt_service.proto\x12\rdiana.anon.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x07Receipt\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x01(\x0c\x12\x0f\n\x07pending\x18\x05 \x01(\x08\"\x89\x01\n\x11GetReceiptRequest\x12\x31\n\x10sop_instance_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$H\x00\x12.\n\rresult_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$H\x00\x42\x11\n\x08instance\x12\x05\xbaH\x02\x08\x01\"=\n\x12GetReceiptResponse\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.diana.anon.v1.Receipt\"\xbd\x01\n\x13ListReceiptsRequest\x12*\n\tstudy_uid\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9.]{1,64}$H\x00\x12\x1d\n\toperation\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x14\n\x0comit_actions\x18\x05 \x01(\x08\x42\x0b\n\x02of\x12\x05\xbaH\x02\x08\x01\"Y\n\x14ListReceiptsResponse\x12(\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.diana.anon.v1.Receipt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"\x18\n\x16ListSigningKeysRequest\"B\n\x17ListSigningKeysResponse\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x19.diana.anon.v1.SigningKey\"l\n\x12WriteReportRequest\x12\x1d\n\toperation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x37\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.diana.anon.v1.ReportFormatB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"#\n\x13WriteReportResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa2\x02\n\x0fQuarantineEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0csource_store\x18\x02 \x01(\t\x12\x11\n\tstudy_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\x15\n\rsource_sha256\x18\x05 \x01(\t\x12\x0f\n\x07profile\x18\x06 \x01(\t\x12/\n\x06reason\x18\x07 \x01(\x0e\x32\x1f.diana.anon.v1.QuarantineReason\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\toperation\x18\n \x01(\t\x12\x13\n\x0breleased_by\x18\x0b \x01(\t\"\x86\x01\n\x16ListQuarantinedRequest\x12\x1b\n\toperation\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x15\n\rshow_released\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x17ListQuarantinedResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diana.anon.v1.QuarantineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x19ReleaseQuarantinedRequest\x12 \n\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xe8\x07\"\x06r\x04\x10\x04\x18@\x12\x1f\n\x0breleased_by\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"M\n\x1aReleaseQuarantinedResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diana.anon.v1.QuarantineEntry*t\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x01\x12\x15\n\x11REPORT_FORMAT_CSV\x10\x02\x12\x16\n\x12REPORT_FORMAT_HTML\x10\x03*\xac\x01\n\x10QuarantineReason\x12!\n\x1dQUARANTINE_REASON_UNSPECIFIED\x10\x00\x12%\n!QUARANTINE_REASON_DOUBTFUL_PIXELS\x10\x01\x12%\n!QUARANTINE_REASON_IDENTIFIER_LEFT\x10\x02\x12\'\n#QUARANTINE_REASON_PIXELS_UNREADABLE\x10\x03\x32\xc3\x04\n\x0eReceiptService\x12Q\n\nGetReceipt\x12 .diana.anon.v1.GetReceiptRequest\x1a!.diana.anon.v1.GetReceiptResponse\x12W\n\x0cListReceipts\x12\".diana.anon.v1.ListReceiptsRequest\x1a#.diana.anon.v1.ListReceiptsResponse\x12`\n\x0fListSigningKeys\x12%.diana.anon.v1.ListSigningKeysRequest\x1a&.diana.anon.v1.ListSigningKeysResponse\x12V\n\x0bWriteReport\x12!.diana.anon.v1.WriteReportRequest\x1a\".diana.anon.v1.WriteReportResponse0\x01\x12`\n\x0fListQuarantined\x12%.diana.anon.v1.ListQuarantinedRequest\x1a&.diana.anon.v1.ListQuarantinedResponse\x12i\n\x12ReleaseQuarantined\x12(.diana.anon.v1.ReleaseQuarantinedRequest\x1a).diana.anon.v1.ReleaseQuarantinedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,43 +60,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTQUARANTINEDREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTQUARANTINEDREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_RELEASEQUARANTINEDREQUEST'].fields_by_name['ids']._loaded_options = None
-  _globals['_RELEASEQUARANTINEDREQUEST'].fields_by_name['ids']._serialized_options = b'\272H\020\222\001\r\010\001\020\350\007\"\006r\004\020\001\030@'
+  _globals['_RELEASEQUARANTINEDREQUEST'].fields_by_name['ids']._serialized_options = b'\272H\020\222\001\r\010\001\020\350\007\"\006r\004\020\004\030@'
   _globals['_RELEASEQUARANTINEDREQUEST'].fields_by_name['released_by']._loaded_options = None
   _globals['_RELEASEQUARANTINEDREQUEST'].fields_by_name['released_by']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
-  _globals['_REPORTFORMAT']._serialized_start=1681
-  _globals['_REPORTFORMAT']._serialized_end=1797
-  _globals['_QUARANTINEREASON']._serialized_start=1800
-  _globals['_QUARANTINEREASON']._serialized_end=1972
+  _globals['_REPORTFORMAT']._serialized_start=1698
+  _globals['_REPORTFORMAT']._serialized_end=1814
+  _globals['_QUARANTINEREASON']._serialized_start=1817
+  _globals['_QUARANTINEREASON']._serialized_end=1989
   _globals['_RECEIPT']._serialized_start=116
-  _globals['_RECEIPT']._serialized_end=196
-  _globals['_GETRECEIPTREQUEST']._serialized_start=199
-  _globals['_GETRECEIPTREQUEST']._serialized_end=336
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=338
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=399
-  _globals['_LISTRECEIPTSREQUEST']._serialized_start=402
-  _globals['_LISTRECEIPTSREQUEST']._serialized_end=591
-  _globals['_LISTRECEIPTSRESPONSE']._serialized_start=593
-  _globals['_LISTRECEIPTSRESPONSE']._serialized_end=682
-  _globals['_SIGNINGKEY']._serialized_start=684
-  _globals['_SIGNINGKEY']._serialized_end=732
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=734
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=758
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=760
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=826
-  _globals['_WRITEREPORTREQUEST']._serialized_start=828
-  _globals['_WRITEREPORTREQUEST']._serialized_end=936
-  _globals['_WRITEREPORTRESPONSE']._serialized_start=938
-  _globals['_WRITEREPORTRESPONSE']._serialized_end=973
-  _globals['_QUARANTINEENTRY']._serialized_start=976
-  _globals['_QUARANTINEENTRY']._serialized_end=1266
-  _globals['_LISTQUARANTINEDREQUEST']._serialized_start=1269
-  _globals['_LISTQUARANTINEDREQUEST']._serialized_end=1403
-  _globals['_LISTQUARANTINEDRESPONSE']._serialized_start=1405
-  _globals['_LISTQUARANTINEDRESPONSE']._serialized_end=1504
-  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_start=1506
-  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_end=1600
-  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_start=1602
-  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_end=1679
-  _globals['_RECEIPTSERVICE']._serialized_start=1975
-  _globals['_RECEIPTSERVICE']._serialized_end=2554
+  _globals['_RECEIPT']._serialized_end=213
+  _globals['_GETRECEIPTREQUEST']._serialized_start=216
+  _globals['_GETRECEIPTREQUEST']._serialized_end=353
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=355
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=416
+  _globals['_LISTRECEIPTSREQUEST']._serialized_start=419
+  _globals['_LISTRECEIPTSREQUEST']._serialized_end=608
+  _globals['_LISTRECEIPTSRESPONSE']._serialized_start=610
+  _globals['_LISTRECEIPTSRESPONSE']._serialized_end=699
+  _globals['_SIGNINGKEY']._serialized_start=701
+  _globals['_SIGNINGKEY']._serialized_end=749
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=751
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=775
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=777
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=843
+  _globals['_WRITEREPORTREQUEST']._serialized_start=845
+  _globals['_WRITEREPORTREQUEST']._serialized_end=953
+  _globals['_WRITEREPORTRESPONSE']._serialized_start=955
+  _globals['_WRITEREPORTRESPONSE']._serialized_end=990
+  _globals['_QUARANTINEENTRY']._serialized_start=993
+  _globals['_QUARANTINEENTRY']._serialized_end=1283
+  _globals['_LISTQUARANTINEDREQUEST']._serialized_start=1286
+  _globals['_LISTQUARANTINEDREQUEST']._serialized_end=1420
+  _globals['_LISTQUARANTINEDRESPONSE']._serialized_start=1422
+  _globals['_LISTQUARANTINEDRESPONSE']._serialized_end=1521
+  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_start=1523
+  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_end=1617
+  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_start=1619
+  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_end=1696
+  _globals['_RECEIPTSERVICE']._serialized_start=1992
+  _globals['_RECEIPTSERVICE']._serialized_end=2571
 # @@protoc_insertion_point(module_scope)

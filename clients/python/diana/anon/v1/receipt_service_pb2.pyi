@@ -84,6 +84,7 @@ class Receipt(message.Message):
     SIGNATURE_FIELD_NUMBER: builtins.int
     KEY_ID_FIELD_NUMBER: builtins.int
     ACTIONS_FIELD_NUMBER: builtins.int
+    PENDING_FIELD_NUMBER: builtins.int
     statement: builtins.bytes
     """What is signed: a JSON object in UTF-8, to be verified as these very
     bytes. Its members: "type" ("diana.deidentification.v1"), "source_sha256"
@@ -104,6 +105,11 @@ class Receipt(message.Message):
     array would be longer than 1 MiB, "[*]" stands for the items of a
     sequence, and each action is told once.
     """
+    pending: builtins.bool
+    """Whether the target store has not confirmed that it has the instance:
+    it is on its way, or the work was cut short there. Reports leave such
+    receipts out.
+    """
     def __init__(
         self,
         *,
@@ -111,10 +117,11 @@ class Receipt(message.Message):
         signature: builtins.bytes = ...,
         key_id: builtins.str = ...,
         actions: builtins.bytes = ...,
+        pending: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "key_id", b"key_id", "signature", b"signature", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "key_id", b"key_id", "pending", b"pending", "signature", b"signature", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -471,7 +478,10 @@ class ReleaseQuarantinedRequest(message.Message):
     """Who has looked at them: goes into the receipts. Required."""
     @builtins.property
     def ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Their ids, 1 to 1,000."""
+        """Their ids, 1 to 1,000; of each the first characters are enough, 4 or
+        more, if no other entry's id begins with them. INVALID_FIELD tells how
+        many do.
+        """
 
     def __init__(
         self,

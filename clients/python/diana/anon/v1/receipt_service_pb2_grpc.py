@@ -27,8 +27,14 @@ if _version_not_supported:
 
 class ReceiptServiceStub(object):
     """ReceiptService keeps the proof of de-identification: for every instance
-    that an operation de-identified a signed receipt, for every instance that
-    was held back a quarantine entry, and for every operation a report.
+    that an operation stored a signed receipt, for every instance that was
+    held back a quarantine entry, and for every operation a report.
+
+    A receipt is durable before its instance is sent, and pending until the
+    target store has answered. What a crash left pending is settled when the
+    operation goes on, when it ends, or when another one begins: the store is
+    asked what it has. So nothing is stored without a receipt, and only one
+    that is pending may be of an instance that no store has.
 
     A receipt ties a source's digest to its result's: whoever holds both, and
     the source, can tell who a result is about. Keep receipts with the
@@ -83,8 +89,14 @@ class ReceiptServiceStub(object):
 
 class ReceiptServiceServicer(object):
     """ReceiptService keeps the proof of de-identification: for every instance
-    that an operation de-identified a signed receipt, for every instance that
-    was held back a quarantine entry, and for every operation a report.
+    that an operation stored a signed receipt, for every instance that was
+    held back a quarantine entry, and for every operation a report.
+
+    A receipt is durable before its instance is sent, and pending until the
+    target store has answered. What a crash left pending is settled when the
+    operation goes on, when it ends, or when another one begins: the store is
+    asked what it has. So nothing is stored without a receipt, and only one
+    that is pending may be of an instance that no store has.
 
     A receipt ties a source's digest to its result's: whoever holds both, and
     the source, can tell who a result is about. Keep receipts with the
@@ -130,7 +142,24 @@ class ReceiptServiceServicer(object):
         "anon.studies" or "anon.preview" in the form asked for. Read only; ask
         once the operation has ended, or earlier for what is there. The
         report of a preview quotes the free text that would remain: it is
-        identified data.
+        identified data. That of a run names studies that came out by their new
+        UIDs, and what was refused or held back by its UIDs in the source; it
+        does not say which study became which (CrosswalkService does, to those
+        who may).
+
+        All forms, and the operation's result, have the same counts, and those
+        of a preview are what a run would have:
+        studies: those of which every instance is stored, declared complete.
+        failed_studies: all others that were begun; of them "failed_studies"
+        lists those that ended with an error of their own.
+        instances: instances stored, each with a receipt.
+        refused: instances not stored, whatever the reason.
+        quarantined: those of the refused that are held back; "quarantine"
+        lists them, and "refused" all others.
+        conflicts (preview): those of the refused that would put two people
+        under one pseudonym; listed apart as "conflicts".
+        released: instances stored because somebody let them go.
+        texts (preview): different free texts that would remain.
 
         Errors:
         NOT_FOUND (OPERATION_NOT_FOUND): the service has no report of it.
@@ -204,8 +233,14 @@ def add_ReceiptServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ReceiptService(object):
     """ReceiptService keeps the proof of de-identification: for every instance
-    that an operation de-identified a signed receipt, for every instance that
-    was held back a quarantine entry, and for every operation a report.
+    that an operation stored a signed receipt, for every instance that was
+    held back a quarantine entry, and for every operation a report.
+
+    A receipt is durable before its instance is sent, and pending until the
+    target store has answered. What a crash left pending is settled when the
+    operation goes on, when it ends, or when another one begins: the store is
+    asked what it has. So nothing is stored without a receipt, and only one
+    that is pending may be of an instance that no store has.
 
     A receipt ties a source's digest to its result's: whoever holds both, and
     the source, can tell who a result is about. Keep receipts with the

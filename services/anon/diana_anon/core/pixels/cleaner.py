@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from diana_anon.core.pixels.blank import blanked, stretches
-from diana_anon.core.pixels.faults import doubtful
+from diana_anon.core.pixels.faults import doubtful, unreadable
 from diana_anon.core.pixels.image import Image, number, read_image
 from diana_anon.core.pixels.judging import check_sizes, text_masks
 from diana_anon.core.pixels.locate import Located, find_pixels
@@ -18,6 +18,7 @@ from diana_anon.core.pixels.rewriting import rewritten
 from diana_anon.core.pixels.selection import declares_text, may_hold_text
 from diana_anon.core.pixels.source import Frames
 from diana_anon.core.pixels.ultrasound import outside_regions
+from diana_anon.core.pixels.unused import Unused, holds_overlays
 from diana_anon.core.profile import Header, PixelPolicy
 
 FRAMES_READ = 16
@@ -62,13 +63,32 @@ class PixelCleaner:
         columns, rows = number(header, "00280011") or 0, number(header, "00280010") or 0
         known = [*_known(rules, columns, rows), *outside_regions(header, columns, rows)]
         reads = policy.read_text and may_hold_text(header)
-        if not (known or reads or declares_text(header)):
+        if not (known or reads or declares_text(header) or holds_overlays(header)):
             return CleanedPixels(located.transfer_syntax_uid)
         return self._cleaned(located, header, known, policy if reads else replace(policy, read_text=False))
 
-    def _cleaned(self, located: Located, header: Header, known: list[Mask], policy: PixelPolicy) -> CleanedPixels:
+    def clear_overlays(self, source: bytes | mmap.mmap, header: Header) -> CleanedPixels | None:
+        """What becomes of pixels with overlays in their unused bits (`unused.holds_overlays`), and of nothing else.
+
+        None if there is nothing to clear. Raises PIXELS_UNREADABLE, also for compressed ones, and what `clean` does.
+        """
+        located = find_pixels(source)
+        if located is None:
+            return None
+        image, frames = self._frames(located, header)
+        if not frames.in_unused():
+            return None
+        done = CleanedPixels(located.transfer_syntax_uid, frames=len(frames), unused_bits_cleared=True, cleaned=False)
+        return rewritten(done, located, image, frames, self.engine, self.room)
+
+    def _frames(self, located: Located, header: Header) -> tuple[Image, Frames]:
+        if located.encapsulated and holds_overlays(header):
+            raise unreadable("overlays lie in unused bits of compressed pixels")
         image = read_image(header, located)
-        frames = Frames(located, image, self.engine)
+        return image, Frames(located, image, self.engine, Unused.of(header, image.shape))
+
+    def _cleaned(self, located: Located, header: Header, known: list[Mask], policy: PixelPolicy) -> CleanedPixels:
+        image, frames = self._frames(located, header)
         searched = list(frames.sampled(self.frames_read)) if policy.read_text else []
         findings = [found for index in searched for found in self._search(frames, index, image, known)]
         if policy.quarantine_below > 0:  # somebody who releases it has looked at it
@@ -77,8 +97,14 @@ class PixelCleaner:
         masks = (*known, *_clipped(texts, image))
         if declares_text(header) and not masks:
             raise doubtful("Burned In Annotation is YES, and nothing was found")
-        done = CleanedPixels(located.transfer_syntax_uid, masks=masks, frames=len(frames), frames_read=len(searched))
-        if not masks and not any(frames.rest):
+        done = CleanedPixels(
+            located.transfer_syntax_uid,
+            masks=masks,
+            frames=len(frames),
+            frames_read=len(searched),
+            unused_bits_cleared=frames.in_unused(),
+        )
+        if not (masks or done.unused_bits_cleared or any(frames.rest)):
             return done
         return rewritten(done, located, image, frames, self.engine, self.room)
 

@@ -99,6 +99,8 @@ class CleanedPixels:
     `value` is None where nothing had to be blanked: Pixel Data stays bit for bit, and `transfer_syntax_uid` is the
     source's. `attributes` are elements to set after all else, by tag, numbers little endian; `removed` are the tags of
     those that must go. Both are empty without a value. `frames_read` of the `frames` were searched for text.
+    `unused_bits_cleared`: overlays, or whatever else lay there, were taken out of unused bits of the pixels' words.
+    `cleaned` is False where that is all that was looked for, and Burned In Annotation stays.
     """
 
     transfer_syntax_uid: str
@@ -108,6 +110,8 @@ class CleanedPixels:
     masks: tuple[Mask, ...] = ()
     frames: int = 1
     frames_read: int = 0
+    unused_bits_cleared: bool = False
+    cleaned: bool = True
 
     def statement(self) -> dict[str, object]:
         """The same for a receipt, in JSON's types."""
@@ -124,6 +128,7 @@ class CleanedPixels:
                 }
                 for mask in self.masks
             ],
+            **({"unused_bits": "cleared"} if self.unused_bits_cleared else {}),
         }
 
 

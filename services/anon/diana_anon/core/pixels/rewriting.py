@@ -52,7 +52,8 @@ def rewritten(
     if not located.encapsulated:
         whole = memoryview(room.collect(made))
         value = PixelValue(_even([whole, frames.padding]), False, _native_vr(located, image.shape))
-        return replace(done, value=value, attributes={_DERIVATION_DESCRIPTION: _DERIVATION})
+        told = {_DERIVATION_DESCRIPTION: _DERIVATION} if regions else {}
+        return replace(done, value=value, attributes=told)
     syntax, value = _encoded(made, located.transfer_syntax_uid, codec, room)
     attributes = _attributes(made.shape, located.transfer_syntax_uid)
     return replace(done, transfer_syntax_uid=syntax, value=value, attributes=attributes, removed=_OFFSETS)

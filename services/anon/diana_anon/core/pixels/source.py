@@ -11,6 +11,7 @@ from diana_anon.core.pixels.frames import encapsulated_frames, native_frames
 from diana_anon.core.pixels.image import GE_PRIVATE, Image
 from diana_anon.core.pixels.locate import Located
 from diana_anon.core.pixels.model import Codec, Shape
+from diana_anon.core.pixels.unused import Unused
 
 RLE = "1.2.840.10008.1.2.5"
 Samples = bytes | memoryview
@@ -22,15 +23,18 @@ NATIVE = frozenset(
 
 
 class Frames:
-    """Frames by number, from 0. Nothing is decoded before it is asked for, or held after."""
+    """Frames by number, from 0. Nothing is decoded before it is asked for; the frame of an image that has but one is
+    held, others are not. Of native frames, `unused` bits are cleared."""
 
-    def __init__(self, located: Located, image: Image, codec: Codec) -> None:
+    def __init__(self, located: Located, image: Image, codec: Codec, unused: Unused | None = None) -> None:
         """Raises PIXELS_UNREADABLE if the value does not fall into that many frames."""
         if located.encapsulated == (located.transfer_syntax_uid in NATIVE):
             raise unreadable("Pixel Data is not encoded as its transfer syntax says")
         self._located = located
         self._image = image
         self._codec = codec
+        self._unused = None if located.encapsulated else unused
+        self._decoded: tuple[bytes, Shape] | None = None
         self._fragments = encapsulated_frames(located, image) if located.encapsulated else []
         self._native: list[memoryview] = []
         self.padding = self.rest = memoryview(b"")
@@ -51,7 +55,19 @@ class Frames:
         """The frame decoded. Raises PIXELS_UNREADABLE before anything is allocated for a size that is not the header's,
         and what `Codec.decode` does."""
         if not self._fragments:
-            return self._native[index], self._image.shape
+            frame = self._native[index]
+            return (self._unused.cleared(frame) if self._unused else frame), self._image.shape
+        if len(self) > 1:
+            return self._of_stream(index)
+        if self._decoded is None:
+            self._decoded = self._of_stream(index)
+        return self._decoded
+
+    def in_unused(self) -> bool:
+        """Whether anything lies in bits that ought to be unused."""
+        return self._unused is not None and any(self._unused.cleared(frame) != frame for frame in self._native)
+
+    def _of_stream(self, index: int) -> tuple[bytes, Shape]:
         stream, shape, syntax = bytes(self.stored(index)), self._image.shape, self._located.transfer_syntax_uid
         if syntax != RLE and stream_size(stream) != (shape.rows, shape.columns):
             raise unreadable("a frame does not have the size that the header says")

@@ -88,7 +88,7 @@ class Level(dict[int, Rule]):
         if tag >> 16 <= 0x0002 or not tag & 0xFFFF or tag in METHOD_TAGS:
             return REMOVED
         if override := self._override(tag):
-            return overrides.rule_of(override, self._standard(tag).kind)
+            return overrides.rule_of(override, self._standard(tag).kind, self._type(tag))
         return self._standard(tag)
 
     def _standard(self, tag: int) -> Rule:
@@ -115,13 +115,16 @@ class Level(dict[int, Rule]):
         )
         return any(one is not None and one.action is Action.CLEAN for one in found)
 
+    def _type(self, tag: int) -> str | None:
+        return tables.attribute_type(self._sop_class_uid, tag, self._path)
+
     def _private_rule(self, place: int) -> Rule:
         if override := self._override(place):
             return overrides.rule_of(override, Kind.REMOVE)
         vr = self._plan.safe_private.get(place)
         if vr is None:
             return REMOVED
-        if vr in LONG_TEXT_VRS and self._plan.cleans_text:
+        if vr in LONG_TEXT_VRS and self._plan.cleans_descriptors:
             return Rule(Kind.CLEAN, vr)  # as safe as a message can be
         return self._of_unlisted(vr)
 
@@ -172,7 +175,7 @@ class Level(dict[int, Rule]):
     def _chosen(self, tag: int, vr: str, code: str) -> Rule:
         if code == _REFERENCES and vr == "SQ":
             return Rule(Kind.WALK, vr)
-        needed = tables.attribute_type(self._sop_class_uid, tag, self._path)
+        needed = self._type(tag)
         action = tables.chosen_action(code, needed)
         if action == "X" and self._path and needed in ("2", "2C"):
             action = "Z"  # items that need it empty, which the table's X has not foreseen
@@ -190,7 +193,7 @@ class Level(dict[int, Rule]):
         if tag in _CODED:
             return self._of_unlisted(vr)
         told = tag == content.TEXT_VALUE or may_tell(tag, vr)
-        if vr in FREE_TEXT_VRS and (self._cleaned or self._plan.cleans_text):
+        if vr in FREE_TEXT_VRS and (self._cleaned or self._plan.cleans_descriptors):
             # What is known to tell goes as a whole under the Basic Profile; here its words may stay.
             return Rule(Kind.CLEAN, vr, Kind.REMOVE if told and tag not in _NEEDED else Kind.DUMMY)
         if tag in _NEEDED:

@@ -2,7 +2,8 @@
 
 What an object is, how its file is laid out and which instance it is must stay true, or nothing could read or find it:
 SOP Class UID and the pixels are beyond overrides, and the UIDs of study, series and instance may be kept or mapped.
-Everything else a profile may have as it wants, identity included: who writes "keep" means it.
+Everything else a profile may have as it wants, identity included: who writes "keep" means it. But no object loses what
+its IOD demands: there "remove" and "empty" do the next thing that leaves it conformant, as the table's codes do.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
-from diana_anon.core.planning import private
+from diana_anon.core.planning import private, tables
 from diana_anon.core.planning.rules import FREE_TEXT_VRS, TEMPORAL_VRS, TEXT_VRS, Kind, Path, Rule, path_into
 from diana_anon.core.profile import Action, Override, Profile, Step
+from diana_anon.core.rewriting.dummies import has_item
 from diana_anon.core.rewriting.values import LONGEST, fits
 from diana_common.dicom.vr import implicit_vr, private_vr
 from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_common.sop_classes import sop_class_name
 from diana_common.uid import is_uid
 from diana_common.values import parse_age, parse_date, parse_date_time, parse_time
 
@@ -35,6 +38,9 @@ _PIXEL_DATA = range(0x7FE00001, 0x7FE00011)
 _ACCESSION_VRS = frozenset({"LO", "SH"})
 _CLEANABLE = FREE_TEXT_VRS | {"AE", "SQ"}
 _READ = {"DA": parse_date, "DT": parse_date_time, "TM": parse_time, "AS": parse_age}
+_CODES = {Action.REMOVE: "X/Z/D", Action.EMPTY: "Z/D"}
+"""What the two would be in Table E.1-1."""
+_ACTIONS = {"X": Action.REMOVE, "Z": Action.EMPTY, "D": Action.DUMMY}
 
 
 def fault(override: Override) -> str:
@@ -56,6 +62,8 @@ def fault(override: Override) -> str:
         return "only UIDs and accession numbers (UI, SH, LO) can be mapped"
     if override.action is Action.DUMMY and not vr:
         return "no value can be made for an attribute of unknown VR"
+    if found := _demanded(override):
+        return found
     return _unfit(last.tag, vr, override.value) if override.action is Action.REPLACE else ""
 
 
@@ -67,10 +75,26 @@ def check(profile: Profile) -> None:
         raise DianaError(Reason.PROFILE_INVALID, f"{wrong[0].field}: {wrong[0].description}", fields=wrong)
 
 
-def rule_of(override: Override, basic: Kind) -> Rule:
-    """The rule that an override makes; `basic` is what else would be done, for a value that can't be treated so."""
+def followed(override: Override, needed: str | None) -> Action:
+    """What an override does to an attribute of a type (`tables.attribute_type`): what must be there stays there.
+
+    As in Table E.1-1a, type 2 is emptied and not removed, and type 1 becomes a dummy; a sequence of which there is no
+    dummy stays, each attribute in it by its own rule.
+    """
+    code = _CODES.get(override.action)
+    if code is None or needed is None:
+        return override.action
+    action, last = _ACTIONS[tables.chosen_action(code, needed)], override.path.steps[-1]
+    return Action.KEEP if action is Action.DUMMY and vr_of(last) == "SQ" and not has_item(last.tag) else action
+
+
+def rule_of(override: Override, basic: Kind, needed: str | None = None) -> Rule:
+    """The rule that an override makes of an attribute of a type.
+
+    `basic` is what else would be done, for a value that can't be treated so.
+    """
     last = override.path.steps[-1]
-    vr, action = vr_of(last), override.action
+    vr, action = vr_of(last), followed(override, needed)
     if action is Action.KEEP:
         return Rule(_kept(last.tag, vr), vr)
     if action is Action.MAP:
@@ -137,6 +161,17 @@ def _protected(tag: int, action: Action, top: bool) -> str:
         return "what the object is and how its values are encoded can't be changed"
     if tag in INSTANCE_UIDS and top and action is not Action.MAP:
         return "the UIDs of study, series and instance can be kept or mapped, nothing else"
+    return ""
+
+
+def _demanded(override: Override) -> str:
+    """Why the SOP Classes that an override names can't follow it; of types 1C and 2C it depends on the object."""
+    for uid in sorted(override.sop_classes) if override.action in _CODES else ():
+        needed = tables.demanded_type(uid, override.path.steps[-1].tag, _steps(override)[:-1])
+        if needed == "1":
+            return f"it is of type 1 in {sop_class_name(uid)}, and must have a value: a dummy or another (replace)"
+        if needed == "2" and override.action is Action.REMOVE:
+            return f"it is of type 2 in {sop_class_name(uid)}, and can be emptied, but not removed"
     return ""
 
 

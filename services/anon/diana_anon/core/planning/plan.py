@@ -37,7 +37,7 @@ class Plan:
         """VRs by `private.place`."""
         self.keeps_private = bool(self.safe_private) or any(_is_private(one) for one in held)
         self.keeps_uids = Option.RETAIN_UIDS in profile.options
-        self.cleans_text = Option.CLEAN_DESCRIPTORS in profile.options
+        self.cleans_descriptors = Option.CLEAN_DESCRIPTORS in profile.options
         self.dates = Kind.SHIFT if profile.shifts_dates else Kind.KEEP if FULL_DATES in profile.options else Kind.REMOVE
         """What is done to a date that has no row in the table."""
         self.temporal_information = _temporal_information(profile, held)

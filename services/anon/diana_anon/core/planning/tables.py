@@ -79,7 +79,9 @@ def rules() -> tuple[Rule, ...]:
 
 
 def attribute_type(sop_class_uid: str, tag: int, path: tuple[int, ...] = ()) -> str | None:
-    """The type, 1, 1C, 2, 2C or 3, of an attribute of Table E.1-1 in the IOD of a SOP Class.
+    """The type, 1, 1C, 2, 2C or 3, of an attribute in the IOD of a SOP Class.
+
+    Of attributes that Table E.1-1 does not name only those of types 1 and 2 at the top of a data set are known.
 
     `path` is the tags of the enclosing sequences, outermost first. A sequence within itself, as in the
     content tree of a report, counts once. Where several modules of the IOD hold the attribute the
@@ -89,10 +91,21 @@ def attribute_type(sop_class_uid: str, tag: int, path: tuple[int, ...] = ()) -> 
     path, is not in the tables.
     """
     iod = _types()["sop_classes"].get(sop_class_uid)
-    if iod is None or f"{tag:08X}" not in _named_tags():
+    if iod is None:
         return None
     found = _types_in(iod).get(_key(tag, path))
-    return "3" if found is None and not path else found
+    return "3" if found is None and not path and f"{tag:08X}" in _named_tags() else found
+
+
+def demanded_type(sop_class_uid: str, tag: int, path: tuple[int, ...] = ()) -> str | None:
+    """The type, 1, 1C, 2 or 2C, of an attribute that every object of a SOP Class has to have; None of others.
+
+    That is `attribute_type` by the IOD's mandatory modules alone: of a module that may be missing (C, U) an object
+    has all or nothing, and nobody can say which.
+    """
+    iod = _types()["sop_classes"].get(sop_class_uid)
+    found = None if iod is None else _types_in(iod, "mandatory").get(_key(tag, path))
+    return None if found == "3" else found
 
 
 def chosen_action(code: str, attribute_type: str | None) -> str:
@@ -125,10 +138,10 @@ def _types() -> Any:
 
 
 @cache
-def _types_in(iod: str) -> dict[str, str]:
-    """The types in an IOD by key; of several modules' types the strictest."""
+def _types_in(iod: str, usage: str = "iods") -> dict[str, str]:
+    """The types in an IOD's modules, or in its "mandatory" ones, by key; of several modules' types the strictest."""
     strictest: dict[str, str] = {}
-    for module in _types()["iods"][iod]:
+    for module in _types()[usage][iod]:
         for key, found in _types()["modules"][module].items():
             strictest[key] = min(strictest.get(key, "3"), found, key=_STRICTEST_FIRST.index)
     return strictest

@@ -8,7 +8,7 @@ from functools import cache
 
 from diana_anon.core.planning import private, tables
 from diana_anon.core.planning.options import basic_codes
-from diana_anon.core.planning.overrides import IDENTITY, METHOD_TAGS, fitting, rule_of
+from diana_anon.core.planning.overrides import IDENTITY, METHOD_TAGS, fitting, followed, rule_of
 from diana_anon.core.planning.plan import Plan
 from diana_anon.core.planning.rules import ACTIONS, FREE_TEXT_VRS, Kind, Path, Rule
 from diana_anon.core.planning.supplement import may_tell
@@ -88,7 +88,7 @@ class Explainer:
 
     def conditional(self, path: TagPath) -> tuple[Conditional, ...]:
         """What is done instead where conditions hold, in the order in which they are asked."""
-        places, basic = _places(path), self.rule(path).kind
+        places, basic, needed = _places(path), self.rule(path).kind, self._type(_places(path))
         if places[-1] not in self._with_conditions or self._goes_with(path):
             return ()
         found: list[Conditional] = []
@@ -98,8 +98,11 @@ class Explainer:
             if not origin.condition:
                 found.clear()  # it comes later and always holds
                 continue
-            found.append(Conditional(origin.condition, ACTIONS[rule_of(override, basic).kind], origin.line))
+            found.append(Conditional(origin.condition, ACTIONS[rule_of(override, basic, needed).kind], origin.line))
         return tuple(found)
+
+    def _type(self, places: Path) -> str | None:
+        return tables.attribute_type(self._sop_class_uid, places[-1], places[:-1])
 
     def _goes_with(self, path: TagPath) -> TagPath | None:
         """The outermost sequence around an attribute that is not walked, so that what is in it goes with it."""
@@ -136,6 +139,9 @@ class Explainer:
         for override, origin in self._overrides():
             if override is found:
                 yield f"Override on line {origin.line} of profile {origin.profile}: {override.text}."
+                needed = self._type(places)
+                if (done := followed(override, needed)) is not override.action:
+                    yield f"Type {needed} in {sop_class_name(self._sop_class_uid)}, which needs it, so {done.value}."
 
     def _of_private(self, step: Step) -> Iterator[str]:
         if private.place(step.tag, step.creator) not in private.safe():
@@ -185,7 +191,7 @@ class Explainer:
                 yield f"Option {option_word(option)} ({option.value}): {code} in Table E.1-1, {meaning}."
 
     def _of_row(self, tag: int, code: str, places: Path) -> str:
-        kind = tables.attribute_type(self._sop_class_uid, tag, places)
+        kind = self._type((*places, tag))
         basic = f"Table E.1-1 of PS3.15 {tables.EDITION}: basic code {code}"
         if "/" not in code and code != "Z":
             return f"{basic}."
@@ -204,7 +210,7 @@ class Explainer:
             return f"{none}; its UID {kind}."
         if vr in ("DA", "DT", "TM"):
             return f"{none}; dates and times are treated alike."
-        if self._plan.cleans_text and vr in FREE_TEXT_VRS:
+        if self._plan.cleans_descriptors and vr in FREE_TEXT_VRS:
             return f"{none}: free text, from which option clean-descriptors (113105) strikes identifiers."
         return f"{none}, and it is not known to tell who somebody is."
 

@@ -1,4 +1,4 @@
-"""What an operation writes down: receipts, who pseudonyms stand for, and what it held back."""
+"""What an operation writes down: receipts, its studies, who pseudonyms stand for, and what it held back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from diana_anon.core.planning.procedure import Procedure
-from diana_anon.core.ports import Ledger, Quarantine
+from diana_anon.core.ports import Ledger, Quarantine, StudyBook
 from diana_anon.core.proof.crosswalk import Passage, Recorder
 from diana_anon.core.proof.quarantine import HeldBack, Withheld
 from diana_anon.core.studies.deidentifier import Made
@@ -20,6 +20,7 @@ class Books:
 
     ledger: Ledger
     quarantine: Quarantine
+    studies: StudyBook
     recorders: Sequence[Recorder] = ()
     now: Callable[[], float] = time.time
 

@@ -79,7 +79,8 @@ class StudyFindings:
         self._keep(self.refusals, refusal)
 
     def add_conflict(self, conflict: Refusal) -> None:
-        """An instance's subject would share another person's pseudonym."""
+        """An instance is refused because its subject would share another person's pseudonym."""
+        self.refused += 1
         self._keep(self.conflicts, conflict)
 
     def _count(self, counter: Counter[tuple[str, str]], path: str, what: str) -> None:
@@ -117,7 +118,11 @@ class FindingsStore(Protocol):
         ...
 
     def subject(self, operation: str, pseudonym: str) -> Subject | None:
-        """Whom the dry run met first under a pseudonym."""
+        """Whom the dry run met first under a pseudonym; None once it has ended."""
+        ...
+
+    def end(self, operation: str) -> None:
+        """A dry run has ended: nobody needs to know any more whom pseudonyms would stand for."""
         ...
 
 
@@ -147,3 +152,7 @@ class FindingsReader(Protocol):
     def refusals(self, operation: str, conflicts: bool) -> Iterator[tuple[str, Refusal]]:
         """The source's Study Instance UID, and what is refused; the conflicts if `conflicts`."""
         ...
+
+
+class Findings(FindingsStore, FindingsReader, Protocol):
+    """Both in one."""

@@ -37,6 +37,10 @@ class Cleaner(Protocol):
         """What becomes of them; None if there are none. Raises INSTANCE_QUARANTINED, PIXELS_UNREADABLE, OCR_MISSING."""
         ...
 
+    def clear_overlays(self, source: Whole, header: Header) -> CleanedPixels | None:
+        """The same where overlays alone are taken out of unused bits. Raises PIXELS_UNREADABLE."""
+        ...
+
 
 @dataclass(slots=True)
 class Gates:
@@ -66,6 +70,16 @@ class Gates:
             if error.reason not in _REASONS:
                 raise
             return None
+
+    def clear_overlays(self, cleaner: Cleaner, source: Whole, header: Header) -> CleanedPixels | None:
+        """What becomes of pixels that hold overlays. Raises Withheld; of a released source they stay."""
+        try:
+            return cleaner.clear_overlays(source, header)
+        except DianaError as error:
+            if error.reason not in _REASONS:
+                raise
+            self._pass(_REASONS[error.reason], error.message, error.metadata.get("detail", error.message))
+        return None
 
     def check(self, left: Sequence[str]) -> None:
         """Raises Withheld for a result in which identifiers are left, at these tag paths."""

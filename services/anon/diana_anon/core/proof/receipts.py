@@ -28,18 +28,46 @@ CLEAN = "clean"
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A statement (JSON, UTF-8), the Ed25519 signature over its bytes, by which key, and the actions it has the digest
-    of (JSON, UTF-8; empty where they were not asked for)."""
+    of (JSON, UTF-8; empty where they were not asked for).
+
+    `pending`: its instance is on its way, and the target may have it or not.
+    """
 
     statement: bytes
     signature: bytes
     key_id: str
     actions: bytes
+    pending: bool = False
 
     @property
     def said(self) -> dict[str, Any]:
         """The statement's members, as the contract lists them."""
         members: dict[str, Any] = json.loads(self.statement)
         return members
+
+    @property
+    def result(self) -> Result:
+        """The file it is about."""
+        said = self.said
+        return Result(said["sop_instance_uid"], said["result_sha256"])
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A de-identified Part 10 file: its SOP Instance UID, and the SHA-256 of the whole file in hexadecimal."""
+
+    sop_instance_uid: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """Results of one new study that an operation sent to a store, and of which it did not hear."""
+
+    operation: str
+    store: str
+    study_uid: str
+    results: Sequence[Result]
 
 
 @dataclass(frozen=True, slots=True)

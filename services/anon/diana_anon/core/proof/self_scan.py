@@ -6,11 +6,14 @@ The new file's bytes are read again (`written`) and held against the identifiers
 - A word of a person's name, an id or an institution, of four characters or more, as a whole word of any text.
 - In text that the standard keeps (Manufacturer, Code Meaning): the same, but for words that are the standard's own, and
   words of places and stations; a station called SKYRA stands beside a model of that name.
-- In a CS: words with a digit alone, or two words that are not the standard's; a patient called HEADNECK is examined at
-  the body part of that name.
+- In a CS, if it is written as one: words with a digit alone, or two words that are not the standard's; a patient called
+  HEADNECK is examined at the body part of that name.
 - A long number in an IS or DS, a UID in any UI, a date in the attribute that had it. A date elsewhere may be another
   one that was moved there.
 - In bytes of no known form, and in the segments of a compressed image that writers fill: words of six characters.
+- In any text: a name or id spelled letter by letter (M I L L E R), a name of six letters or more in two pieces, one
+  with invisible characters in it, and an escape sequence that no declared character set explains: what cannot be read
+  may say anything.
 
 What the engine itself writes is no hit: the identity, dummies, and the method.
 """
@@ -18,14 +21,17 @@ What the engine itself writes is no hit: the identity, dummies, and the method.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
+from operator import add
 
 from diana_anon.core.proof.written import Value, values_in
 from diana_anon.core.rewriting.method import CODES, DATES_MODIFIED, IDENTITY_REMOVED, METHOD
 from diana_anon.core.text.attributes import has_row
+from diana_anon.core.text.bare import readings
 from diana_anon.core.text.identifiers import Identifiers
 from diana_anon.core.text.words import is_common, is_unspaced, words
 
@@ -37,8 +43,17 @@ _BYTES, _NUMBERS, _DAYS = frozenset({b"OB", b"UN"}), frozenset({b"DS", b"IS"}), 
 _FEW = 64
 """So many strings are looked for one by one; of more the text is taken apart."""
 _WORD = re.compile(rb"[0-9a-z]{4,}")
+_SMALL = re.sub(rb"[^0-9a-z]", b" ", bytes(range(256)).lower())
+_LETTERS = re.sub(rb"[0-9]", b" ", _SMALL)
+"""Small letters and digits, or letters alone; spaces in place of all else."""
 _DATE = re.compile(r"(?<!\d)\d{4}[-/.]\d\d[-/.]\d\d(?!\d)")
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+){3,}+")
+_ORDINARY = b"\t\n\r\f" + bytes(range(0x20, 0x7F))
+_CODES = re.compile(rb"[A-Z0-9 _\\]*+\0?")
+_NUL_WITHIN = re.compile(rb"\0[^\0\\]")
+_ESCAPE = re.compile(rb"\x1b[ -/]*+[0-~]?")
+_TORN = 6
+_LONGEST_SPELLED = 32
 _PRINTABLE = re.compile(rb"[\t\r\n\f\x1b -~\x80-\xff]*+")
 
 
@@ -49,7 +64,11 @@ class _Sought:
     words: frozenset[str]
     exact: frozenset[str]
     """Of those, the words of people and ids, which count in text that the standard keeps."""
+    lengths: dict[str, set[int]]
+    """How long those are, by their first four characters."""
     encoded: frozenset[bytes]
+    paired: frozenset[bytes]
+    """What two neighbouring words make of a word that is spelled, or torn apart: the first letters, or all."""
     spelled: frozenset[str]
     """The dates with separators."""
     runs: frozenset[str]
@@ -70,14 +89,14 @@ def leaks(
     found. Raises NOT_DEIDENTIFIABLE if the new file cannot be read.
     """
     scan = _Scan(identifiers, frozenset(minted))
-    values = [value for value in values_in(pieces) if value.tag not in retained and not _is_own(value)]
+    values = [
+        value
+        for value in values_in(pieces)
+        if not (value.tag in retained or value.tag in _OWN or (value.parents and value.parents[0][0] in _OWN))
+    ]
     suspicious = scan.suspicious([value for value in values if value.vr not in _BYTES])
-    found = (value.path for value in values if (suspicious or value.vr in _BYTES) and scan.leaks(value))
-    return tuple(dict.fromkeys(found))
-
-
-def _is_own(value: Value) -> bool:
-    return value.tag in _OWN or (bool(value.parents) and value.parents[0][0] in _OWN)
+    near = (value for value in values if value.vr in _BYTES or (suspicious and scan.suspicious([value])))
+    return tuple(dict.fromkeys(value.path for value in near if scan.leaks(value)))
 
 
 @lru_cache(maxsize=64)
@@ -96,10 +115,20 @@ def _sought(
     return _Sought(
         words=frozenset(known),
         exact=frozenset(exact),
+        lengths=_lengths(exact),
         encoded=frozenset(word.encode() for word in known),
+        paired=frozenset(part.encode() for word in exact for part in (word[:2], word) if part.isalpha()),
         spelled=frozenset(f"{day:%Y}{mark}{day:%m}{mark}{day:%d}" for day in days for mark in "-/."),
         runs=frozenset(run for run in runs if is_unspaced(run)),
     )
+
+
+def _lengths(sought: Iterable[str]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for word in sought:
+        if len(word) <= _LONGEST_SPELLED:
+            found.setdefault(word[:_SHORTEST], set()).add(len(word))
+    return found
 
 
 class _Scan:
@@ -118,9 +147,13 @@ class _Scan:
         if not self._uids.isdisjoint(_ascii(value) for value in values if value.vr == b"UI"):
             return True
         blob = b"\\".join([value.raw for value in values if value.vr != b"UI" or b"\\" in value.raw])
-        if not blob.isascii() or b"\x1b" in blob:
+        odd = blob.translate(None, _ORDINARY)
+        if odd.strip(b"\0") or (odd and _NUL_WITHIN.search(blob)):
             return True
-        if not self._sought.encoded.isdisjoint(_WORD.findall(blob.lower())):
+        if not self._sought.encoded.isdisjoint(blob.translate(_SMALL).split()):
+            return True
+        letters = blob.translate(_LETTERS).split()
+        if not self._sought.paired.isdisjoint(map(add, letters, letters[1:])):
             return True
         text = blob.decode("ascii")
         if len(self._uids) + len(self._sought.spelled) > _FEW:
@@ -141,9 +174,23 @@ class _Scan:
         return self._in_text(value)
 
     def _in_text(self, value: Value) -> bool:
-        text = value.text.decode(value.raw, name=value.vr == b"PN")
+        if value.vr not in _BYTES and not value.text.explains(value.raw):
+            return True
+        texts = tuple(_texts(value))
+        return any(self._says(value, text) for text in texts) or self._hides(texts)
+
+    def _hides(self, texts: Iterable[str]) -> bool:
+        """Whether an identifier is spelled, torn apart, or there in one reading only; words of the standard are not."""
+        plain, *others = ([word.text for word in words(text)] for text in texts)
+        hidden = {word for found in others for word in found}.difference(plain)
+        for found in (plain, *others):
+            hidden.update(_spelled(found, self._sought.lengths), _torn(found))
+        return not self._sought.exact.isdisjoint(hidden)
+
+    def _says(self, value: Value, text: str) -> bool:
+        """Whether one reading of a value has an identifier."""
         found = [word.text for word in words(text)]
-        if value.vr == b"CS":
+        if value.vr == b"CS" and _CODES.fullmatch(value.raw):
             known = {word for word in found if word in self._sought.exact}
             hit = any(not word.isalpha() for word in known) or sum(not is_common(word) for word in known) > 1
         elif _is_kept(value):
@@ -166,6 +213,32 @@ class _Scan:
 def _is_kept(value: Value) -> bool:
     """Whether the standard keeps the attribute whatever it says."""
     return not (value.vr in _BYTES or value.tag & 0x10000 or has_row(value.tag))
+
+
+def _texts(value: Value) -> Iterator[str]:
+    """The ways to read a value; one with escapes also as a reader does who knows none."""
+    yield from readings(value.text.decode(value.raw, name=value.vr == b"PN"))
+    if b"\x1b" in value.raw:
+        yield from readings(_ESCAPE.sub(b"", value.raw).decode("latin_1"))
+
+
+def _spelled(found: Sequence[str], lengths: dict[str, set[int]]) -> Iterator[str]:
+    """What words of a single letter may spell in a row, of the lengths that words with the same start have."""
+    letters = "".join(word if len(word) == 1 and not is_unspaced(word) else " " for word in found)
+    for row in letters.split():
+        for start in range(len(row) - _SHORTEST + 1):
+            for length in lengths.get(row[start : start + _SHORTEST], ()):
+                word = row[start : start + length]
+                if length >= _LONG_NUMBER or not word.isdigit():
+                    yield word
+
+
+def _torn(found: Sequence[str]) -> Iterator[str]:
+    """Words in two pieces, which are not both the standard's own."""
+    for first, second in pairwise(found):
+        word = first + second
+        if _TORN <= len(word) <= _LONGEST_SPELLED and word.isalpha() and not (is_common(first) and is_common(second)):
+            yield word
 
 
 def _is_text(raw: bytes) -> bool:

@@ -39,10 +39,15 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA, _CHARSET, _TRANSFER_SYNTAX = 0x7FE00010, 0x00080005, 0x00020010
 _SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _BITS = (0x280002, 0x280004, 0x280008, 0x280010, 0x280011, 0x280100)
+_NOTED = frozenset({_CHARSET, _SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _BITS})
+"""What says how others are to be read."""
 _SIZES = frozenset({_SAMPLES, _ROWS, _COLUMNS, _BITS})
 _SEGMENT = re.compile(rb"\xff[\xe0-\xef\xfe]")
 _META = 132
-_WINDOW = 64 * 1024
+_WINDOW = 8 * 1024
+"""Bytes that are read at a time: most headers, and not much of the pixels."""
+_SHORT, _REMEMBERED = 384, 4096
+"""Bytes of a value that is remembered, and how many of them."""
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a value that are looked at."""
 _INFLATED = 256 * 1024 * 1024
@@ -64,6 +69,10 @@ class Value(NamedTuple):
         """Its place as reports write it: (0040,0275)[0].(0040,0009)."""
         outer = "".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})[{item}]." for tag, item in self.parents)
         return f"{outer}({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+
+
+_new = tuple.__new__
+"""Makes a Value faster than its own call does; there are a hundred in an object."""
 
 
 class _Pieces:
@@ -99,71 +108,26 @@ def values_in(pieces: Sequence[bytes | memoryview]) -> list[Value]:
         raise DianaError(Reason.NOT_DEIDENTIFIABLE, "the new object cannot be read again") from None
 
 
-class _File:
-    def __init__(self, source: _Pieces) -> None:
+class _Values:
+    """The values of elements, as they are read one after another."""
+
+    def __init__(self, text: Repertoire, ctx: Context) -> None:
         self.values: list[Value] = []
-        self._source = source
-        self._text = repertoire(b"")
-        self._ctx = context(b"", False, "<")
-        self._syntax = ""
-        self._sizes: dict[int, int] = {_SAMPLES: 1, _FRAMES: 1}
-        start = self._meta()
-        if self._syntax == _DEFLATED:
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            data = inflater.decompress(source.read(start, source.size), _INFLATED)
-            if not inflater.eof:
-                raise ValueError
-            self._source, start = _Pieces([data]), 0
-        # Some writers leave VRs out whatever their transfer syntax says.
-        implicit = self._source.read(start + 4, 2) not in EXPLICIT_VRS
-        self._ctx = context(b"", implicit, ">" if self._syntax == _BIG_ENDIAN else "<")
-        self._top(start)
+        self._text = text
+        self._ctx = ctx
 
-    def _meta(self) -> int:
-        """File Meta Information; where the data set starts."""
-        head = self._source.read(0, _WINDOW)
-        if head[128:132] != b"DICM":
-            raise ValueError
-        if any(head[:128]):
-            self.values.append(Value((), 0, b"OB", head[:128], self._text))
-        pos = _META
-        while pos + 8 <= len(head) and head[pos : pos + 2] == b"\2\0":
-            tag, vr, start, length = self._head(head, pos, self._ctx)
-            if tag == _TRANSFER_SYNTAX:
-                self._syntax = head[start : start + length].decode("ascii").rstrip("\0 ")
-            else:
-                self._add((), tag, vr, head[start : start + length])
-            pos = start + length
-        return pos
+    def value(self, raw: bytes, tag: int, vr: bytes, parents: tuple[Step, ...]) -> None:
+        """Note what an element of defined length holds."""
+        if vr == b"UN" and not tag & 0x10000:
+            vr = implicit_vr(tag)[:2].encode()
+        if vr == b"SQ":
+            self._items(raw, 0, len(raw), False, self._ctx, (parents, tag))
+        else:
+            if tag == _CHARSET:
+                self._text = repertoire(raw)
+            self._add(parents, tag, vr, raw[:_LONGEST])
 
-    def _top(self, pos: int) -> None:
-        """The elements of the data set, a window of the file at a time."""
-        source, ctx = self._source, self._ctx
-        window, base = source.read(pos, _WINDOW), pos
-        while pos < source.size:
-            if pos + 12 > base + len(window) and base + len(window) < source.size:
-                window, base = source.read(pos, _WINDOW), pos
-            tag, vr, start, length = self._head(window, pos - base, ctx)
-            start += base
-            if length == _UNDEFINED and tag == _PIXEL_DATA:
-                pos = self._fragments(start)
-            elif length == _UNDEFINED:
-                rest = source.read(start, source.size)
-                pos = start + self._items(rest, 0, len(rest), True, self._inside(rest, 0, vr), ((), tag))
-            else:
-                if tag == _PIXEL_DATA:
-                    self._behind_frames(start, length)
-                else:
-                    offset = start - base
-                    inside = offset + length <= len(window)
-                    looked_at = min(length, _LONGEST) if vr in _BINARY and vr != b"UN" else length
-                    raw = window[offset : offset + length] if inside else source.read(start, looked_at)
-                    self._value(raw, tag, vr, ())
-                pos = start + length
-        if pos != source.size:
-            raise ValueError
-
-    def _head(self, data: bytes, pos: int, ctx: Context) -> tuple[int, bytes, int, int]:
+    def head(self, data: bytes, pos: int, ctx: Context) -> tuple[int, bytes, int, int]:
         """Tag, VR, start of the value and its length."""
         if ctx.implicit:
             group, number, length = ctx.head(data, pos)
@@ -176,48 +140,17 @@ class _File:
             return group << 16 | number, b"", pos + 8, ctx.length(data, pos + 4)[0]
         return group << 16 | number, vr, pos + 8, length
 
-    def _value(self, raw: bytes, tag: int, vr: bytes, parents: tuple[Step, ...]) -> None:
-        if vr == b"UN" and not tag & 0x10000:
-            vr = implicit_vr(tag)[:2].encode()
-        if vr == b"SQ":
-            self._items(raw, 0, len(raw), False, self._ctx, (parents, tag))
-        else:
-            if tag == _CHARSET:
-                self._text = repertoire(raw)
-            elif not parents and tag >> 16 == 0x0028:
-                self._size(tag, raw)
-            self._add(parents, tag, vr, raw[:_LONGEST])
-
     def _add(self, parents: tuple[Step, ...], tag: int, vr: bytes, raw: bytes) -> None:
         """Note a value as what the dictionary, or else its element, says it is, unless its bytes are no such thing."""
-        if not tag & 0x10000 and vr != b"UN":
-            vr = _known_vr(tag) or vr
-        if vr in _BINARY:
-            if len(raw) < _FEWEST:
+        vr, alphabet = _form(tag, vr)
+        if alphabet is None:
+            if vr == b"OB" and len(raw) < _FEWEST:
                 return
-            vr = b"OB"
-        elif (alphabet := _ALPHABETS.get(vr)) is not None:
-            if raw.translate(None, alphabet):
-                vr = b"LO"
-            elif vr in _SILENT:
-                return
-        self.values.append(Value(parents, tag, vr, raw, self._text))
-
-    def _size(self, tag: int, raw: bytes) -> None:
-        """Note what says how long Pixel Data is."""
-        if tag in _SIZES and len(raw) == 2:
-            (self._sizes[tag],) = struct.unpack(self._ctx.order + "H", raw)
-        elif tag == _FRAMES and (digits := raw.strip(b" \0")).isdigit():
-            self._sizes[tag] = int(digits[:12])
-        elif tag == _PHOTOMETRIC and raw.startswith(b"YBR_FULL_422"):
-            self._sizes[_PHOTOMETRIC] = 2  # samples per pixel, whatever Samples per Pixel says
-
-    def _behind_frames(self, start: int, length: int) -> None:
-        """What follows the last frame of native Pixel Data; all of it if nobody can say how long a frame is."""
-        sizes = self._sizes
-        pixels = sizes[_FRAMES] * sizes.get(_ROWS, 0) * sizes.get(_COLUMNS, 0)
-        end = (pixels * sizes.get(_PHOTOMETRIC, sizes[_SAMPLES]) * sizes.get(_BITS, 0) + 7) // 8
-        self._add((), _PIXEL_DATA, b"OB", self._source.read(start + end, min(max(length - end, 0), _LONGEST)))
+        elif raw.translate(None, alphabet):
+            vr = b"LO"
+        elif vr in _SILENT:
+            return
+        self.values.append(_new(Value, (parents, tag, vr, raw, self._text)))
 
     def _items(
         self, data: bytes, pos: int, end: int, delimited: bool, ctx: Context, at: tuple[tuple[Step, ...], int]
@@ -242,7 +175,7 @@ class _File:
 
     def _item(self, data: bytes, pos: int, end: int, delimited: bool, ctx: Context, parents: tuple[Step, ...]) -> int:
         while delimited or pos < end:
-            tag, vr, start, length = self._head(data, pos, ctx)
+            tag, vr, start, length = self.head(data, pos, ctx)
             if tag == _ITEM_END:
                 return start
             if length == _UNDEFINED or vr == b"SQ":
@@ -250,7 +183,7 @@ class _File:
                 inner = self._inside(data, start, vr)
                 pos = self._items(data, start, stop, length == _UNDEFINED, inner, (parents, tag))
             else:
-                self._value(data[start : start + length], tag, vr, parents)
+                self.value(data[start : start + length], tag, vr, parents)
                 pos = start + length
         return pos
 
@@ -258,6 +191,89 @@ class _File:
         """How the items of a sequence are encoded: within UN in Implicit VR (PS3.5 6.2.2), unless VRs are there."""
         hidden = vr == b"UN" and not self._ctx.implicit and data[start + 12 : start + 14] not in EXPLICIT_VRS
         return context(b"", True, "<") if hidden else self._ctx
+
+
+class _File(_Values):
+    """Those of a whole file."""
+
+    def __init__(self, source: _Pieces) -> None:
+        super().__init__(repertoire(b""), context(b"", False, "<"))
+        self._source = source
+        self._syntax = ""
+        self._sizes: dict[int, int] = {_SAMPLES: 1, _FRAMES: 1}
+        start = self._meta()
+        if self._syntax == _DEFLATED:
+            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+            data = inflater.decompress(source.read(start, source.size), _INFLATED)
+            if not inflater.eof:
+                raise ValueError
+            self._source, start = _Pieces([data]), 0
+        # Some writers leave VRs out whatever their transfer syntax says.
+        implicit = self._source.read(start + 4, 2) not in EXPLICIT_VRS
+        self._ctx = context(b"", implicit, ">" if self._syntax == _BIG_ENDIAN else "<")
+        self._top(start)
+
+    def _meta(self) -> int:
+        """File Meta Information; where the data set starts."""
+        head = self._source.read(0, _WINDOW)
+        if head[128:132] != b"DICM":
+            raise ValueError
+        if any(head[:128]):
+            self.values.append(Value((), 0, b"OB", head[:128], self._text))
+        pos = _META
+        while pos + 8 <= len(head) and head[pos : pos + 2] == b"\2\0":
+            tag, vr, start, length = self.head(head, pos, self._ctx)
+            if tag == _TRANSFER_SYNTAX:
+                self._syntax = head[start : start + length].decode("ascii").rstrip("\0 ")
+            else:
+                self._add((), tag, vr, head[start : start + length])
+            pos = start + length
+        return pos
+
+    def _top(self, pos: int) -> None:
+        """The elements of the data set, a window of the file at a time."""
+        source, ctx = self._source, self._ctx
+        window, base = source.read(pos, _WINDOW), pos
+        while pos < source.size:
+            if pos + 12 > base + len(window) and base + len(window) < source.size:
+                window, base = source.read(pos, _WINDOW), pos
+            tag, vr, start, length = self.head(window, pos - base, ctx)
+            start += base
+            if length == _UNDEFINED and tag == _PIXEL_DATA:
+                pos = self._fragments(start)
+            elif length == _UNDEFINED:
+                rest = source.read(start, source.size)
+                pos = start + self._items(rest, 0, len(rest), True, self._inside(rest, 0, vr), ((), tag))
+            else:
+                end = start + length - base
+                if tag == _PIXEL_DATA:
+                    self._behind_frames(start, length)
+                elif length <= _SHORT and end <= len(window) and tag not in _NOTED:
+                    self.values += _values_of(window[pos - base : end], self._text, ctx)
+                else:
+                    looked_at = min(length, _LONGEST) if vr in _BINARY and vr != b"UN" else length
+                    raw = window[start - base : end] if end <= len(window) else source.read(start, looked_at)
+                    self._size(tag, raw)
+                    self.value(raw, tag, vr, ())
+                pos = start + length
+        if pos != source.size:
+            raise ValueError
+
+    def _size(self, tag: int, raw: bytes) -> None:
+        """Note what says how long Pixel Data is."""
+        if tag in _SIZES and len(raw) == 2:
+            (self._sizes[tag],) = struct.unpack(self._ctx.order + "H", raw)
+        elif tag == _FRAMES and (digits := raw.strip(b" \0")).isdigit():
+            self._sizes[tag] = int(digits[:12])
+        elif tag == _PHOTOMETRIC and raw.startswith(b"YBR_FULL_422"):
+            self._sizes[_PHOTOMETRIC] = 2  # samples per pixel, whatever Samples per Pixel says
+
+    def _behind_frames(self, start: int, length: int) -> None:
+        """What follows the last frame of native Pixel Data; all of it if nobody can say how long a frame is."""
+        sizes = self._sizes
+        pixels = sizes[_FRAMES] * sizes.get(_ROWS, 0) * sizes.get(_COLUMNS, 0)
+        end = (pixels * sizes.get(_PHOTOMETRIC, sizes[_SAMPLES]) * sizes.get(_BITS, 0) + 7) // 8
+        self._add((), _PIXEL_DATA, b"OB", self._source.read(start + end, min(max(length - end, 0), _LONGEST)))
 
     def _fragments(self, pos: int) -> int:
         """What the fragments of Pixel Data from `pos` on hold beside pixels; where it ends."""
@@ -274,11 +290,23 @@ class _File:
             pos, first = pos + 8 + length, False
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _values_of(element: bytes, text: Repertoire, ctx: Context) -> tuple[Value, ...]:
+    """The values of a short element at the top, most of which the instances of a study share."""
+    found = _Values(text, ctx)
+    tag, vr, start, _ = found.head(element, 0, ctx)
+    found.value(element[start:], tag, vr, ())
+    return tuple(found.values)
+
+
 @lru_cache(maxsize=8192)
-def _known_vr(tag: int) -> bytes:
-    """The dictionary's VR of a value; empty for a tag that it does not know."""
-    vr = implicit_vr(tag)[:2].encode()
-    return {b"UN": b"", b"SQ": b"LO"}.get(vr, vr)
+def _form(tag: int, vr: bytes) -> tuple[bytes, bytes | None]:
+    """The VR of a value, which the dictionary says, or else its element, OB for all that are binary; and what its
+    values are written with."""
+    if not tag & 0x10000 and vr != b"UN":
+        known = implicit_vr(tag)[:2].encode()
+        vr = {b"UN": vr, b"SQ": b"LO"}.get(known, known)
+    return b"OB" if vr in _BINARY else vr, _ALPHABETS.get(vr)
 
 
 def segments(fragment: bytes) -> Iterator[bytes]:

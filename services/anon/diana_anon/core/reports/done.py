@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
-from diana_anon.core.ports import Ledger, Quarantine
+from diana_anon.core.ports import Quarantine, StudyEntry
 from diana_anon.core.proof.findings import without_items
 from diana_anon.core.proof.receipts import Receipt, Signer
+from diana_anon.core.reports.counts import Accounts
 from diana_anon.core.reports.model import Acted, Facts, Held, Operations, Proof, Refused, Report, Study, attribute
 from diana_common.errors import Reason
 
@@ -27,12 +28,10 @@ _IN_QUARANTINE = (Reason.INSTANCE_QUARANTINED.name, Reason.PIXELS_UNREADABLE.nam
 class _Sum:
     """What one reading of the receipts adds up to."""
 
-    instances: int = 0
     released: int = 0
     left_out: int = 0
     methods: set[str] = field(default_factory=set)
     basis: dict[str, set[str]] = field(default_factory=dict)
-    studies: Counter[str] = field(default_factory=Counter)
     actions: Counter[tuple[str, str]] = field(default_factory=Counter)
     sets: dict[bytes, int] = field(default_factory=dict)
     held: int = 0
@@ -40,9 +39,7 @@ class _Sum:
     def add(self, receipt: Receipt) -> None:
         """One more receipt."""
         said = receipt.said
-        self.instances += 1
         self.released += said["scan"] != "clean"
-        self.studies[said["study_uid"]] += 1
         self.methods.update(said["methods"])
         for name in ("profile", "profile_sha256", "standard", "software"):
             self.basis.setdefault(name, set()).add(said[name])
@@ -65,34 +62,28 @@ class _Sum:
         self.held = 0
 
 
-def done(
-    operation: str, ledger: Ledger, quarantine: Quarantine, operations: Operations, signer: Signer
-) -> Report | None:
+def done(operation: str, accounts: Accounts, signer: Signer) -> Report | None:
     """The report; None if nothing is known of the operation. Raises STORE_DAMAGED."""
-    facts = operations.facts(operation)
+    ledger, operations = accounts.ledger, accounts.operations
+    facts, entries = operations.facts(operation), accounts.entries(operation)
+    held = partial(_held, operation, accounts.quarantine)
+    if facts is None and not entries and next(held(), None) is None:
+        return None
     total = _Sum()
     for receipt in ledger.instances(operation):
         total.add(receipt)
     total.settle()
-    held = partial(_held, operation, quarantine)
-    if facts is None and not total.instances and next(held(), None) is None:
-        return None
-    counts = {
-        "studies": len(total.studies),
-        "instances": total.instances,
-        "refused": sum(1 for _ in operations.failures(operation)),
-        "quarantined": quarantine.count(operation),
-        "released": total.released,
-    }
+    sources = {one.source_study_uid for one in entries}
     return Report(
         preview=False,
         facts=facts or Facts(operation),
         basis={name: ", ".join(sorted(values)) for name, values in total.basis.items()},
         methods=sorted(total.methods),
-        counts=counts,
-        studies=lambda: (Study(uid, "", count, 0) for uid, count in sorted(total.studies.items())),
+        counts=asdict(accounts.counts(operation)) | {"released": total.released},
+        studies=partial(_studies, entries, ledger.counts(operation)),
         actions=lambda: (Acted(p, attribute(p), act, n) for (p, act), n in sorted(total.actions.items())),
-        refused=partial(_refused, operation, operations),
+        refused=lambda: (one for one in _refused(operation, operations) if one.item not in sources),
+        failed=lambda: (one for one in _refused(operation, operations) if one.item in sources),
         held=held,
         conflicts=lambda: iter(()),
         texts=lambda: iter(()),
@@ -100,6 +91,13 @@ def done(
         keys=signer.public_keys(),
         left_out=total.left_out,
     )
+
+
+def _studies(entries: Sequence[StudyEntry], stored: Mapping[str, int]) -> Iterator[Study]:
+    """A study that came out is told by its new UID alone: to tell of what it was made is to re-identify it."""
+    for one in entries:
+        source = "" if one.study_uid else one.source_study_uid
+        yield Study(one.study_uid, source, stored.get(one.study_uid, 0), one.refused)
 
 
 def _refused(operation: str, operations: Operations) -> Iterator[Refused]:

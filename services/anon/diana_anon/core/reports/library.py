@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from diana_anon.core.ports import Ledger, Quarantine
 from diana_anon.core.proof.findings import FindingsReader
 from diana_anon.core.proof.receipts import Signer
+from diana_anon.core.reports.counts import Accounts, Counts, previewed_counts
 from diana_anon.core.reports.done import done
-from diana_anon.core.reports.model import Operations, Report
+from diana_anon.core.reports.model import Report
 from diana_anon.core.reports.page import html_report
 from diana_anon.core.reports.previewed import previewed
 from diana_anon.core.reports.written import csv_report, json_report
@@ -23,16 +23,20 @@ FORMS: dict[str, Callable[[Report], Iterator[bytes]]] = {"json": json_report, "c
 class Library:
     """The reports of all operations."""
 
-    ledger: Ledger
-    quarantine: Quarantine
+    accounts: Accounts
     findings: FindingsReader
-    operations: Operations
     signer: Signer
+
+    def counts(self, operation: str) -> Counts:
+        """What an operation has done by now, or a dry run found. Raises STORE_DAMAGED."""
+        if self.findings.head(operation) is not None:
+            return previewed_counts(operation, self.findings, self.accounts.operations)
+        return self.accounts.counts(operation)
 
     def report(self, operation: str) -> Report:
         """What is there of it by now. Raises OPERATION_NOT_FOUND, STORE_DAMAGED."""
-        found = previewed(operation, self.findings, self.operations)
-        found = found or done(operation, self.ledger, self.quarantine, self.operations, self.signer)
+        found = previewed(operation, self.findings, self.accounts.operations)
+        found = found or done(operation, self.accounts, self.signer)
         if found is None:
             raise DianaError(Reason.OPERATION_NOT_FOUND, "There is no report of an operation of this name.")
         return found

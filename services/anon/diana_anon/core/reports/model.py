@@ -16,7 +16,8 @@ _MEANINGS = _BASIC | {option.value: f"{option.name.replace('_', ' ').title()} Op
 
 
 class Study(NamedTuple):
-    """A study; its UIDs in the target and in the source, of which one may be unknown, and how many instances."""
+    """A study by its UIDs in the target and in the source, of which one may be unknown; how many instances are stored
+    and how many refused, those in quarantine included."""
 
     study_uid: str
     source_study_uid: str
@@ -43,7 +44,7 @@ class Remaining(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What was refused: an instance by the source's SOP Instance UID, or a study; `detail` says where."""
+    """What was refused: an instance by the source's SOP Instance UID, or a study by its; `detail` says where."""
 
     item: str
     source_study_uid: str
@@ -104,6 +105,7 @@ class Operations(Protocol):
 class Report:
     """All that is said. `basis` is by what it was done: profile, its digest, standard, software; `counts` by name.
 
+    `refused` are instances that are neither `held` nor in conflict, `failed` studies that could not be done to the end.
     `methods` are codes of CID 7050. `left_out` counts what there was too much of to keep.
     """
 
@@ -115,6 +117,7 @@ class Report:
     studies: Callable[[], Iterator[Study]]
     actions: Callable[[], Iterator[Acted]]
     refused: Callable[[], Iterator[Refused]]
+    failed: Callable[[], Iterator[Refused]]
     held: Callable[[], Iterator[Held]]
     conflicts: Callable[[], Iterator[Refused]]
     texts: Callable[[], Iterator[Remaining]]

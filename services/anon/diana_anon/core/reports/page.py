@@ -26,6 +26,7 @@ def html_report(report: Report) -> Iterator[bytes]:
         "actions": _table(report.actions),
         "held": _table(report.held),
         "refused": _table(report.refused),
+        "failed": _table(report.failed),
         "conflicts": _table(report.conflicts),
         "texts": _table(report.texts),
         "proofs": _table(report.proofs),

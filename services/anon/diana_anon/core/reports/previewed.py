@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 
 from diana_anon.core.planning import tables
 from diana_anon.core.proof.findings import FindingsReader, Refusal
 from diana_anon.core.proof.receipts import software
+from diana_anon.core.reports.counts import previewed_counts
 from diana_anon.core.reports.model import Acted, Facts, Held, Operations, Refused, Remaining, Report, Study, attribute
 
 
@@ -16,15 +18,7 @@ def previewed(operation: str, findings: FindingsReader, operations: Operations) 
     head = findings.head(operation)
     if head is None:
         return None
-    counts = dict.fromkeys(("studies", "instances", "refused", "quarantined", "conflicts", "texts"), 0)
-    left_out = 0
-    for study in findings.studies(operation):
-        counts["studies"] += 1
-        counts["instances"] += study.instances
-        counts["refused"] += study.refused
-        counts["quarantined"] += study.held
-        left_out += study.left_out
-    counts["conflicts"], counts["texts"] = findings.totals(operation)
+    conflicts, texts = findings.totals(operation)
     return Report(
         preview=True,
         facts=operations.facts(operation) or Facts(operation),
@@ -36,27 +30,26 @@ def previewed(operation: str, findings: FindingsReader, operations: Operations) 
             "domain": head.domain,
         },
         methods=head.methods,
-        counts=counts,
+        counts=asdict(previewed_counts(operation, findings, operations)) | {"conflicts": conflicts, "texts": texts},
         studies=lambda: (
             Study(one.new_study_uid, one.study_uid, one.instances, one.refused) for one in findings.studies(operation)
         ),
         actions=lambda: (Acted(path, attribute(path), act, n) for path, act, n in findings.actions(operation)),
-        refused=partial(_refused, operation, findings, operations),
+        refused=partial(_refused, operation, findings),
+        failed=partial(operations.failures, operation),
         held=partial(_held, operation, findings),
         conflicts=lambda: (_line(uid, one) for uid, one in findings.refusals(operation, conflicts=True)),
         texts=lambda: (Remaining(path, attribute(path), text, n) for path, text, n in findings.texts(operation)),
         proofs=lambda: iter(()),
         keys=(),
-        left_out=left_out,
+        left_out=sum(one.left_out for one in findings.studies(operation)),
     )
 
 
-def _refused(operation: str, findings: FindingsReader, operations: Operations) -> Iterator[Refused]:
-    """Instances that would be refused, then studies that could not be read."""
+def _refused(operation: str, findings: FindingsReader) -> Iterator[Refused]:
     for uid, one in findings.refusals(operation, conflicts=False):
         if not one.held:
             yield _line(uid, one)
-    yield from operations.failures(operation)
 
 
 def _held(operation: str, findings: FindingsReader) -> Iterator[Held]:

@@ -40,6 +40,7 @@ def _json(head: dict[str, Any], report: Report) -> Iterator[str]:
         "actions": report.actions(),
         "quarantine": report.held(),
         "refused": report.refused(),
+        "failed_studies": report.failed(),
     }
     if report.preview:
         members |= {"conflicts": report.conflicts(), "remaining_text": report.texts()}
@@ -78,6 +79,8 @@ def _done_rows(report: Report) -> Iterator[Iterable[object]]:
         yield (held.source_study_uid, held.item, "", "", "", held.detail, "", f"quarantined: {held.reason}")
     for one in report.refused():
         yield (one.source_study_uid, one.item, "", "", "", one.detail, "", f"refused: {one.reason}")
+    for one in report.failed():
+        yield (one.item, "", "", "", "", one.detail, "", f"study failed: {one.reason}")
 
 
 def _preview_rows(report: Report) -> Iterator[Iterable[object]]:
@@ -91,6 +94,8 @@ def _preview_rows(report: Report) -> Iterator[Iterable[object]]:
     for kind, lines in (("conflict", report.conflicts()), ("refused", report.refused())):
         for one in lines:
             yield (kind, one.source_study_uid, one.item, one.detail, "", one.reason, 1, one.message)
+    for one in report.failed():
+        yield ("study failed", one.item, "", one.detail, "", one.reason, 1, one.message)
 
 
 def _actions(proof: Proof) -> list[tuple[str, str]]:

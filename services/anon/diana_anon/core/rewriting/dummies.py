@@ -48,6 +48,11 @@ _ITEMS: dict[int, Tree] = {
 }
 
 
+def has_item(tag: int) -> bool:
+    """Whether there is an item that can stand in a sequence of this tag."""
+    return tag in _ITEMS
+
+
 def dummy(tag: int, vr: str) -> Value:
     """The value, or the one item, that takes the place of what an element of this tag held."""
     return (_ITEMS.get(tag, {}),) if vr == "SQ" else _BY_VR[vr]

@@ -112,7 +112,7 @@ class Reader:
         return found, inner
 
     def counted(self, more: int) -> None:
-        """Count elements, items or values; too many are DATA_SET_LIMIT."""
+        """Count elements or items; too many are DATA_SET_LIMIT."""
         self._count += more
         if self._count > self._limits.max_elements:
             raise over_limit("elements")

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import cast
 
 from diana_anon.core.pixels.model import CleanedPixels
@@ -22,6 +23,7 @@ from diana_anon.core.rewriting import encode, pixel_value
 from diana_anon.core.rewriting.actions import ActionLog
 from diana_anon.core.rewriting.content import IDENTIFIER
 from diana_anon.core.rewriting.elements import PIXEL_DATA, Element, Reader, find
+from diana_anon.core.rewriting.limits import ENGINE_LIMITS, EngineLimits
 from diana_anon.core.rewriting.method import method_entries
 from diana_anon.core.rewriting.part10 import deflated, file_head, inflated
 from diana_anon.core.rewriting.pieces import Part, joined
@@ -31,7 +33,7 @@ from diana_anon.core.rewriting.treat import Identity, Treatment
 from diana_anon.core.rewriting.uids import Pseudonyms
 from diana_common.dicom.context import Context
 from diana_common.dicom.filemeta import DICOMDIR_SOP_CLASS, FileMeta, read_file_meta
-from diana_common.dicom.limits import DEFAULT_LIMITS, Limits, Odd, Short, invalid, truncated
+from diana_common.dicom.limits import Odd, Short, invalid, truncated
 from diana_common.dicom.read import DEFLATED, first_context
 from diana_common.dicom.source import WholeSource
 from diana_common.errors import DianaError, Reason
@@ -76,7 +78,7 @@ def deidentify(
     cleaner: TextCleaner | None = None,
     pixels: CleanedPixels | None = None,
     log: ActionLog | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: EngineLimits = ENGINE_LIMITS,
 ) -> Deidentified:
     """Rewrite one Part 10 file by a plan (`Plan.for_object`); the same arguments give the same bytes.
 
@@ -93,7 +95,7 @@ def deidentify(
         buffer, start = inflated(memoryview(source)[start:], limits), 0
     ctx = first_context(WholeSource(buffer), start, syntax)
     reader = Reader(buffer, limits)
-    treatment = Treatment(reader, plan.profile, identity, pseudonyms, cleaner)
+    treatment = Treatment(reader, plan.profile, identity, pseudonyms, cleaner, limits)
     methods = tuple(one for one in plan.methods if pixels is not None or one.value != Option.CLEAN_PIXEL_DATA.value)
     try:
         elements = _elements(reader, start, ctx)
@@ -145,10 +147,11 @@ def _certain(
 ) -> None:
     """What every object has: the new patient's attributes, and the UIDs, whose elements may have had a wrong VR."""
     for tag in IDENTITY:
-        if (new := treatment.identity.get(level[tag].kind)) is not None and tag not in entries:
+        if tag not in entries and (given := treatment.given(level[tag].kind)) is not None:
+            new, kind = given
             entries[tag] = [encode.element(tag, new, ctx)]
             if log is not None:
-                log.add(tag, ACTIONS[level[tag].kind])
+                log.add(tag, ACTIONS[kind])
     for tag, uid in zip(_UID_TAGS, uids, strict=True):
         if tag not in entries:
             entries[tag] = [encode.element(tag, uid.encode(), ctx)]
@@ -157,7 +160,7 @@ def _certain(
 def _deidentified(
     entries: dict[int, list[Part]], uids: list[str], syntax: str, methods: tuple[Method, ...], buffer: bytes
 ) -> Deidentified:
-    pieces = joined((part for tag in sorted(entries) for part in entries[tag]), memoryview(buffer))
+    pieces = joined(chain.from_iterable(map(entries.__getitem__, sorted(entries))), memoryview(buffer))
     sop_class, sop_instance, study, series = uids
     return Deidentified(
         pieces=[file_head(sop_class, sop_instance, syntax), *(deflated(pieces) if syntax in DEFLATED else pieces)],

@@ -23,13 +23,18 @@ def method_entries(
 ) -> list[Entry]:
     """The flags, the method and its codes. Codes of an earlier de-identification stay; its free text does not."""
     plan = rewriter.plan
-    values = {
-        IDENTITY_REMOVED: b"YES" if plan.removes_identity else b"NO",
-        METHOD: description(methods).encode(),
-        DATES_MODIFIED: plan.temporal_information.encode(),
-    }
-    entries: list[Entry] = [(tag, [encode.element(tag, value, ctx)]) for tag, value in values.items()]
+    entries = _flags(plan.removes_identity, plan.temporal_information, methods, ctx)
     return [*entries, (CODES, _codes(rewriter, methods, elements, level, ctx))]
+
+
+@lru_cache(maxsize=64)
+def _flags(removes_identity: bool, temporal_information: str, methods: tuple[Method, ...], ctx: Context) -> list[Entry]:
+    values = {
+        IDENTITY_REMOVED: b"YES" if removes_identity else b"NO",
+        METHOD: description(methods).encode(),
+        DATES_MODIFIED: temporal_information.encode(),
+    }
+    return [(tag, [encode.element(tag, value, ctx)]) for tag, value in values.items()]
 
 
 def _codes(
@@ -43,8 +48,7 @@ def _codes(
         items, _ = rewriter.reader.items(element, 0)
         known = {code for item in items for code in _dcm_codes(rewriter, item)}
         parts = rewriter.items(CODES, items, level.into(CODES), ctx, 0)
-    new = [method for method in methods if method.value.encode() not in known]
-    parts += [_item(method, ctx) for method in new]
+    parts += _items(tuple(method for method in methods if method.value.encode() not in known), ctx)
     return [encode.head(CODES, b"SQ", size(parts), ctx), *parts]
 
 
@@ -54,6 +58,8 @@ def _dcm_codes(rewriter: Rewriter, item: Sequence[Element]) -> list[bytes]:
 
 
 @lru_cache(maxsize=64)
-def _item(method: Method, ctx: Context) -> bytes:
-    tree: encode.Tree = {_CODE_VALUE: method.value.encode(), _SCHEME: _DCM, _MEANING: method.meaning.encode()}
-    return encode.item(tree, ctx)
+def _items(methods: tuple[Method, ...], ctx: Context) -> list[bytes]:
+    trees: list[encode.Tree] = [
+        {_CODE_VALUE: one.value.encode(), _SCHEME: _DCM, _MEANING: one.meaning.encode()} for one in methods
+    ]
+    return [encode.item(tree, ctx) for tree in trees]

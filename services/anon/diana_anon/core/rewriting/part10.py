@@ -5,28 +5,35 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from diana_anon.core.rewriting import encode
 from diana_common.dicom.context import context
 from diana_common.dicom.limits import Limits, invalid, over_limit, truncated
+from diana_common.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-IMPLEMENTATION_CLASS_UID = "2.25.74189890639708613927530481534058530977"
-IMPLEMENTATION_VERSION_NAME = "DIANA_MESH"
+_START = bytes(128) + b"DICM"
+_CONTEXT = context(b"", False, "<")
 
 
 def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
     """A preamble of zeros and File Meta that says who wrote the file, and nothing of where it was before."""
-    values = {
-        0x00020001: b"\0\1",
-        0x00020002: sop_class_uid.encode(),
-        0x00020003: sop_instance_uid.encode(),
+    before, after = _around(sop_class_uid, transfer_syntax_uid)
+    meta = before + encode.element(0x00020003, sop_instance_uid.encode(), _CONTEXT) + after
+    return _START + encode.element(0x00020000, struct.pack("<I", len(meta)), _CONTEXT) + meta
+
+
+@lru_cache(maxsize=64)
+def _around(sop_class_uid: str, transfer_syntax_uid: str) -> tuple[bytes, bytes]:
+    """What stands before and after Media Storage SOP Instance UID: alike in all objects of a kind."""
+    before = {0x00020001: b"\0\1", 0x00020002: sop_class_uid.encode()}
+    after = {
         0x00020010: transfer_syntax_uid.encode(),
         0x00020012: IMPLEMENTATION_CLASS_UID.encode(),
         0x00020013: IMPLEMENTATION_VERSION_NAME.encode(),
     }
-    ctx = context(b"", False, "<")
-    meta = b"".join(encode.element(tag, value, ctx) for tag, value in values.items())
-    return bytes(128) + b"DICM" + encode.element(0x00020000, struct.pack("<I", len(meta)), ctx) + meta
+    first, last = (b"".join(encode.element(*one, _CONTEXT) for one in some.items()) for some in (before, after))
+    return first, last
 
 
 def inflated(deflated: memoryview, limits: Limits) -> bytes:

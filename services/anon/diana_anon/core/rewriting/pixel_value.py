@@ -23,7 +23,8 @@ def lay(pixels: CleanedPixels, entries: dict[int, list[Part]], ctx: Context) -> 
         entries.pop(tag, None)
     for tag, value in pixels.attributes.items():
         entries[tag] = [encode.element(tag, _in_order(tag, value, ctx), ctx)]
-    entries[BURNED_IN_ANNOTATION] = [encode.element(BURNED_IN_ANNOTATION, b"NO", ctx)]
+    if pixels.cleaned:
+        entries[BURNED_IN_ANNOTATION] = [encode.element(BURNED_IN_ANNOTATION, b"NO", ctx)]
     if pixels.value is not None:
         entries[PIXEL_DATA] = _element(pixels.value, ctx)
 

@@ -50,9 +50,10 @@ def cleaned(raw: bytes, vr: str, charset: bytes, cleaner: TextCleaner) -> bytes 
     `charset` is the raw value of Specific Character Set (0008,0005). None: the value can't be read or written in it,
     is longer than 1 MiB, or nothing of it is left.
     """
-    if len(raw) > _LONGEST:
+    declared = repertoire(charset)
+    if len(raw) > _LONGEST or not declared.explains(raw):
         return None
-    text = repertoire(charset).decode(raw)
+    text = declared.decode(raw)
     if "\ufffd" in text:
         return None  # what can't be read may say anything
     new = "\\".join(_value(part, vr, cleaner) for part in ([text] if vr in _SINGLE_VALUED else text.split("\\")))

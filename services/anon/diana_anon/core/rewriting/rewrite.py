@@ -23,6 +23,10 @@ _ENCODED_TEXT = frozenset(vr.encode() for vr in TEXT_VRS)
 _ANY = frozenset({b"", b"UN"})
 """What is written where the encoding does not tell the VR, or the writer did not know it."""
 
+_DEEP, _MANY = 8, 64
+"""Sequences within which so many parts of an item are put together: handed up part by part, level by level, they would
+cost a deep object their number times its depth."""
+
 _SHORT, _REMEMBERED = 384, 4096
 """Bytes of an element whose outcome is remembered, and how many of them."""
 
@@ -31,6 +35,9 @@ Entry = tuple[int, list[Part]]
 
 Outcome = tuple[list[Part] | None, str]
 """What becomes of an element, and the action for the log. No parts: it stays where it lies; None: it goes."""
+
+Known = tuple[list[Part] | None, str, Sequence[tuple[str, str]]]
+"""An outcome that is remembered, with what the log was told of the items of a sequence."""
 
 _GONE: Outcome = (None, "remove")
 _KEPT: Outcome = ([], "")
@@ -48,7 +55,7 @@ class Rewriter:
         reader: Reader,
         plan: Plan,
         treatment: Treatment,
-        known: dict[bytes, Outcome],
+        known: dict[bytes, Known],
         log: ActionLog | None,
         by_reference: bool,
     ) -> None:
@@ -69,8 +76,13 @@ class Rewriter:
             tag, _, pos, _, _, after, _, _ = element
             if tag & 0x10000 and keeps_private:
                 continue
-            outcome = known.get(buffer[pos:after]) if known and after - pos <= _SHORT else None
-            parts, action = outcome or self._remembered(element, level, elements, ctx, depth)
+            before = known.get(buffer[pos:after]) if known and after - pos <= _SHORT else None
+            if before is None:
+                parts, action = self._remembered(element, level, elements, ctx, depth)
+            else:
+                parts, action, within = before
+                if log is not None and within:
+                    log.again(within)
             if parts is not None:
                 found.append((tag, parts or [(pos, after)]))
             if log is not None and action:
@@ -96,6 +108,8 @@ class Rewriter:
                 log.enter(tag, number)
             self._treatment.enter(item)
             kept = [part for _, entry in self.entries(item, inner, ctx, depth + 1) for part in entry]
+            if depth > _DEEP and len(kept) > _MANY:
+                kept = [self._joined(kept)]
             self._treatment.leave()
             if log is not None:
                 log.leave()
@@ -131,28 +145,31 @@ class Rewriter:
     def _remembered(
         self, element: Element, level: Level, siblings: Sequence[Element], ctx: Context, depth: int
     ) -> Outcome:
-        """What becomes of an element; of a short one at the top it is remembered, unless others have a say in it.
-
-        Nor is it of a sequence when there is a log to be told what becomes of its items.
-        """
-        rule = level[element.tag]
-        outcome = self._outcome(element, rule, level, element.tag, siblings, ctx, depth)
+        """What becomes of an element; of a short one at the top it is remembered, unless others have a say in it."""
+        rule, log = level[element.tag], self._log
         if depth or element.after - element.pos > _SHORT or self._treatment.is_paired(rule):
-            return outcome
+            return self._outcome(element, rule, level, element.tag, siblings, ctx, depth)
+        told = len(log.actions) if log is not None else 0
+        self._treatment.counts = False
+        outcome = self._outcome(element, rule, level, element.tag, siblings, ctx, depth)
+        self._treatment.counts = True
         if rule.kind is Kind.WALK or _is_sequence(element):
-            if self._log is not None:
+            if self._treatment.pairs_times:
                 return outcome
             outcome = self._detached(outcome)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[self.reader.buffer[element.pos : element.after]] = outcome
+        within = log.actions[told:] if log is not None else ()
+        self._known[self.reader.buffer[element.pos : element.after]] = (*outcome, within)
         return outcome
 
     def _detached(self, outcome: Outcome) -> Outcome:
         """The same without spans of this source."""
         parts, action = outcome
-        pieces = joined(parts, memoryview(self.reader.buffer)) if parts else []
-        return [b"".join(pieces)] if parts else parts, action
+        return [self._joined(parts)] if parts else parts, action
+
+    def _joined(self, parts: list[Part]) -> bytes:
+        return b"".join(joined(parts, memoryview(self.reader.buffer)))
 
     def _outcome(
         self,

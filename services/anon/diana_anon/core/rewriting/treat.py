@@ -14,8 +14,10 @@ from diana_anon.core.rewriting import ages, encode, retext
 from diana_anon.core.rewriting.dates import shifted, time_of
 from diana_anon.core.rewriting.dummies import dummy
 from diana_anon.core.rewriting.elements import Element, Reader, find
+from diana_anon.core.rewriting.limits import EngineLimits
 from diana_anon.core.rewriting.retext import TextCleaner
 from diana_anon.core.rewriting.uids import Pseudonyms
+from diana_common.dicom.limits import over_limit
 from diana_common.errors import DianaError
 
 _CHARACTER_SET = 0x00080005
@@ -45,8 +47,14 @@ class Treatment:
         identity: Identity,
         pseudonyms: Pseudonyms,
         cleaner: TextCleaner | None,
+        limits: EngineLimits,
     ) -> None:
         self._reader = reader
+        self._limits = limits
+        self._values = self._text_bytes = 0
+        self.counts = True
+        """Whether what is treated counts. What may be remembered does not: it is short, and whether an object is
+        refused must not depend on those before it."""
         self._profile = profile
         self._pseudonyms = pseudonyms
         self._cleaner = cleaner
@@ -75,9 +83,20 @@ class Treatment:
         """All that decides what a rule makes of a value, but for the time that a date is paired with."""
         return self._identity, cast(Hashable, self._cleaner), self._character_set(), *self.identity.values()
 
+    @property
+    def pairs_times(self) -> bool:
+        """Whether dates move together with their times, wherever these stand."""
+        return self._offset.seconds != 0
+
     def is_paired(self, rule: Rule) -> bool:
         """Whether another value has a say in what a rule makes of one."""
-        return rule.kind is Kind.SHIFT and rule.vr == "DA" and self._offset.seconds != 0
+        return rule.kind is Kind.SHIFT and rule.vr == "DA" and self.pairs_times
+
+    def given(self, kind: Kind) -> tuple[bytes, Kind] | None:
+        """What the new patient has in an attribute of identity, and what that is: an empty value is `Kind.EMPTY`."""
+        if (new := self.identity.get(kind)) is None:
+            return None
+        return new, kind if new else Kind.EMPTY
 
     def enter(self, item: Sequence[Element]) -> None:
         """Into an item."""
@@ -95,8 +114,8 @@ class Treatment:
         No value: the element goes, or stays as it is if `Kind.KEEP` was done.
         """
         kind = rule.kind
-        if kind in self.identity:
-            return self.identity[kind], kind
+        if (given := self.given(kind)) is not None:
+            return given
         if kind in _BY_VALUE:
             new = None if raw is None else self._by_value(tag, rule, raw, siblings)
             if new is not None:
@@ -120,15 +139,15 @@ class Treatment:
             return self._accession_numbers(raw)
         if self._cleaner is None:
             return None
-        self._reader.counted(raw.count(b"\\"))
+        self._counted_text(raw)
         return retext.cleaned(raw, rule.vr, self._character_set(), self._cleaner)
 
     def _mapped(self, raw: bytes) -> bytes:
-        self._reader.counted(raw.count(b"\\"))
+        self._counted(raw)
         return self._pseudonyms.uids(raw)
 
     def _accession_numbers(self, raw: bytes) -> bytes | None:
-        self._reader.counted(raw.count(b"\\"))
+        self._counted(raw)
         texts = [text.strip("\0 ") for text in raw.decode("latin_1").split("\\")]
         try:
             return "\\".join(self._pseudonyms.accession_number(text) if text else "" for text in texts).encode()
@@ -140,8 +159,23 @@ class Treatment:
         if vr == "DA" and self._offset.seconds:
             clock = find(siblings, time_of(tag) or 0)
             paired = self._value(clock) if clock else b""
-        self._reader.counted(raw.count(b"\\"))
+        self._counted(raw)
         return shifted(vr, raw, self._offset, paired)
+
+    def _counted(self, raw: bytes) -> None:
+        """Count the values of an element; too many are DATA_SET_LIMIT."""
+        if not self.counts:
+            return
+        self._values += 1 + raw.count(b"\\")
+        if self._values > self._limits.max_values:
+            raise over_limit("UIDs, accession numbers and dates")
+
+    def _counted_text(self, raw: bytes) -> None:
+        """Count text; too much is DATA_SET_LIMIT. Each value of an element is work of its own."""
+        self._counted(raw)
+        self._text_bytes += len(raw) if self.counts else 0
+        if self._text_bytes > self._limits.max_text_bytes:
+            raise over_limit("bytes of text to clean")
 
     def _character_set(self) -> bytes:
         """Specific Character Set here: of the item, or the data set around it."""

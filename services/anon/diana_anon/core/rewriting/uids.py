@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Set
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +38,11 @@ class Pseudonyms:
     `map_uid` and `map_accession_number` are one domain's. Safe to use from several threads.
     """
 
-    def __init__(self, map_uid: UidMapper, map_accession_number: Callable[[str], str]) -> None:
+    def __init__(
+        self, map_uid: UidMapper, map_accession_number: Callable[[str], str], unplaced: Set[str] = frozenset()
+    ) -> None:
+        self.unplaced = unplaced
+        """Paths of an object's references that lead nowhere, since nobody knows where the instance stands."""
         self._map_uid = map_uid
         self.uid = lru_cache(_HELD)(self._uid)
         """The replacement of one UID, which may be padded; well-known ones are kept. Raises what `map_uid` does."""
@@ -50,7 +54,7 @@ class Pseudonyms:
         self.outcomes: Callable[..., dict[bytes, Any]] = lru_cache(_SCOPES)(_new)
 
     def _uids(self, raw: bytes) -> bytes:
-        return "\\".join(map(self.uid, raw.decode("latin_1").split("\\"))).encode()
+        return "\\".join(map(self.uid, raw.decode("latin_1").rstrip("\0 ").split("\\"))).encode()
 
     def _uid(self, uid: str) -> str:
         """What is no UID is mapped by way of its digest: always alike, and not to be undone without the key."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from diana_anon.core.identities import Identities
 from diana_anon.core.pixels.model import CleanedPixels
+from diana_anon.core.pixels.unused import holds_overlays
 from diana_anon.core.planning.plan import Plan
 from diana_anon.core.planning.procedure import Procedure
 from diana_anon.core.ports import Whole
@@ -15,7 +16,7 @@ from diana_anon.core.proof.mend import mended_plan
 from diana_anon.core.proof.self_scan import leaks
 from diana_anon.core.rewriting.actions import ActionLog
 from diana_anon.core.rewriting.engine import Deidentified, Identity, Pseudonyms, deidentify
-from diana_anon.core.studies.siblings import cleans_text
+from diana_anon.core.studies.siblings import strikes_identifiers
 from diana_anon.core.text.attributes import retained_tags
 from diana_anon.core.text.identifiers import Identifiers, gathered
 from diana_anon.core.text.report import text_offset
@@ -47,11 +48,16 @@ class Case:
         Text that the standard keeps, and in which an identifier is found afterwards, is cleaned in a second try.
         """
         profile = self.procedure.profile
-        known = gathered(self.header, profile)
+        known = gathered(self.header, profile, self.source)
         # The dates of siblings may well be what this one's have been moved to.
         sought = known | replace(self.siblings, stamps=frozenset())
-        cleaned = gates.clean(pixels, self.source, self.header) if profile.cleans_pixels else None
-        made = self._rewritten(self.procedure.plan, cleaned, known, identities, cleans_text(profile))
+        if profile.cleans_pixels:
+            cleaned = gates.clean(pixels, self.source, self.header)
+        elif holds_overlays(self.header):
+            cleaned = gates.clear_overlays(pixels, self.source, self.header)
+        else:
+            cleaned = None
+        made = self._rewritten(self.procedure.plan, cleaned, known, identities, strikes_identifiers(profile))
         left = self._left(sought, made)
         if left and (mended := mended_plan(profile, left, self.header)) is not None:
             made = self._rewritten(mended, cleaned, known, identities, True)
@@ -68,6 +74,7 @@ class Case:
             cleaner = identities.cleaner(self.siblings | known, offset)
         plan = plan.for_object(self.header)
         file = deidentify(self.source, plan, self.identity, self.pseudonyms, cleaner=cleaner, pixels=pixels, log=log)
+        log.unplaced(self.pseudonyms.unplaced)
         return Treated(file, log, pixels)
 
     def _left(self, sought: Identifiers, made: Treated) -> tuple[str, ...]:

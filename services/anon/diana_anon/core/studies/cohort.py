@@ -42,29 +42,15 @@ class CohortJob:
 
 @dataclass(frozen=True, slots=True)
 class CohortOutcome:
-    """What came of it: studies whole and not, instances done and refused, those of them in quarantine, and the feed
-    position that covers all. All studies have one version of the domain's key, so that a patient stays one."""
+    """The feed position that covers what came of it, and the version of the domain's key, which all studies have, so
+    that a patient stays one. How many came of it is counted from the books (core.reports.counts)."""
 
-    studies: int = 0
-    failed_studies: int = 0
-    stored: int = 0
-    failed: int = 0
-    quarantined: int = 0
     position: str = ""
     key_version: int = 0
 
     def with_study(self, study: StudyOutcome) -> CohortOutcome:
         """This and one more study."""
-        return replace(
-            self,
-            studies=self.studies + study.completed,
-            failed_studies=self.failed_studies + (not study.completed),
-            stored=self.stored + study.stored,
-            failed=self.failed + study.failed,
-            quarantined=self.quarantined + study.quarantined,
-            position=study.position or self.position,
-            key_version=study.key_version or self.key_version,
-        )
+        return CohortOutcome(study.position or self.position, study.key_version or self.key_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,8 @@ class CohortCheckpoint:
         if not kept:
             return cls()
         members = json.loads(kept)
-        return cls(members["done"], CohortOutcome(**members["outcome"]), members["study"])
+        outcome = members["outcome"]
+        return cls(members["done"], CohortOutcome(outcome["position"], outcome["key_version"]), members["study"])
 
 
 class StudyRunner(Protocol):
@@ -127,7 +114,7 @@ class CohortRunner:
                 if error.reason in _ENDS_ALL:
                     raise
                 work.fail_item(job.study_uid, error)
-        return replace(state.outcome, failed_studies=state.outcome.failed_studies + 1)
+        return state.outcome
 
 
 class _StudyWork:

@@ -109,7 +109,7 @@ class Deidentifier:
         subject = read_subject(header)
         identity = identities.of(subject)
         standing = scanned.study_uid, scanned.series_uid, scanned.sop_instance_uid
-        case = Case(source, header, procedure, identity, identities.pseudonyms(identity, standing), siblings)
+        case = Case(source, header, procedure, identity, identities.pseudonyms(identity, standing, header), siblings)
         with self._places:
             treated = case.treated(gates, self._pixels, identities)
         receipt = self._receipt(treated, gates)

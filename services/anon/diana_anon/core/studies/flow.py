@@ -14,7 +14,7 @@ from diana_anon.core.identities import Standing
 from diana_anon.core.planning.procedure import Procedure
 from diana_anon.core.ports import Source, Whole
 from diana_anon.core.studies.deidentifier import AT_ONCE, Deidentifier, Made
-from diana_anon.core.studies.siblings import cleans_text, gathered_from
+from diana_anon.core.studies.siblings import gathered_from, strikes_identifiers
 from diana_anon.core.text.identifiers import NOBODY
 from diana_common.errors import DianaError, Reason
 
@@ -28,7 +28,14 @@ _LOOK_UP_SECONDS = 0.2
 OF_ONE = frozenset({Reason.INSTANCE_NOT_FOUND, Reason.STORE_DAMAGED})
 # Not an instance's doing: its operation ends, or is tried again.
 OF_ALL = frozenset(
-    {Reason.PEER_UNAVAILABLE, Reason.DOMAIN_UNKNOWN, Reason.DOMAIN_KEY_MISSING, Reason.DISK_FULL, Reason.INTERNAL}
+    {
+        Reason.PEER_UNAVAILABLE,
+        Reason.CONFIG_INVALID,
+        Reason.DOMAIN_UNKNOWN,
+        Reason.DOMAIN_KEY_MISSING,
+        Reason.DISK_FULL,
+        Reason.INTERNAL,
+    }
 )
 
 Result = tuple[str, Made | DianaError]
@@ -162,7 +169,7 @@ def study_flow(
         return ((study_uid, key.series_uid, key.sop_uid) for key in source.instances(store, study_uid))
 
     identities, siblings = deidentifier.identities(procedure, standing, key_version), NOBODY
-    if cleans_text(procedure.profile):
+    if strikes_identifiers(procedure.profile):
         siblings = gathered_from(source.first_headers(store, study_uid), procedure.profile)
     make = partial(deidentifier.instance, procedure=procedure, identities=identities, siblings=siblings)
     collect = partial(deidentifier.collect, procedure=procedure)

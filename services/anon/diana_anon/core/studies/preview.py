@@ -73,12 +73,14 @@ class StudyPreviewer:
         for sop_uid, made in self._results(job, procedure, work):
             if isinstance(made, DianaError):
                 findings.refuse(_refusal(sop_uid, made))
+            elif conflict := self._conflict(findings, made, passage(made, procedure, job.source_store), work.operation):
+                findings.add_conflict(_refusal(sop_uid, conflict))
             else:
                 _add(findings, made)
-                self._add_subject(findings, sop_uid, made, passage(made, procedure, job.source_store), work.operation)
         work.raise_if_cancelled()
         self._store.add(work.operation, findings)
-        return StudyOutcome(findings.new_study_uid, findings.instances, findings.refused, True, "", findings.held)
+        whole = not findings.refused
+        return StudyOutcome(findings.new_study_uid, findings.instances, findings.refused, whole, "", findings.held)
 
     def _results(self, job: StudyJob, procedure: Procedure, work: Work) -> Iterator[tuple[str, Made | DianaError]]:
         flow = study_flow(self._deidentifier, self._source, procedure, job.source_store, job.study_uid, work.cancelled)
@@ -89,8 +91,8 @@ class StudyPreviewer:
             if work.cancelled():
                 return
 
-    def _add_subject(self, findings: StudyFindings, sop_uid: str, made: Made, through: Passage, operation: str) -> None:
-        """Whether the pseudonym is another's already: one's of this dry run, or of an operation before."""
+    def _conflict(self, findings: StudyFindings, made: Made, through: Passage, operation: str) -> DianaError | None:
+        """What a run would refuse it by: the pseudonym is another's, of this dry run or of an operation before."""
         first = findings.subjects.get(made.patient_id) or self._store.subject(operation, made.patient_id)
         findings.subjects.setdefault(made.patient_id, first or made.subject)
         try:
@@ -101,7 +103,8 @@ class StudyPreviewer:
         except DianaError as error:
             if error.reason not in (Reason.IDENTITY_COLLISION, Reason.UID_COLLISION):
                 raise
-            findings.add_conflict(_refusal(sop_uid, error))
+            return error
+        return None
 
 
 def _add(findings: StudyFindings, made: Made) -> None:

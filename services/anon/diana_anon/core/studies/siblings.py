@@ -25,7 +25,7 @@ def gathered_from(headers: Iterable[Header], profile: Profile) -> Identifiers:
     return known
 
 
-def cleans_text(profile: Profile) -> bool:
+def strikes_identifiers(profile: Profile) -> bool:
     """Whether identifiers are struck from any text by a profile."""
     return bool(_CLEANING & profile.options) or any(one.action is Action.CLEAN for one in profile.overrides)
 

@@ -6,22 +6,20 @@ That is so because the same instance always becomes the same bytes: what a crash
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
 
 from diana_anon.core.planning.procedure import Procedure
-from diana_anon.core.ports import Outgoing, Source, StudySummary, Target, Work
-from diana_anon.core.proof.books import Books, Place
-from diana_anon.core.proof.quarantine import Withheld
+from diana_anon.core.ports import Source, StudyEntry, StudySummary, Target, Work
+from diana_anon.core.proof.books import Books
+from diana_anon.core.proof.shipping import Dispatch
 from diana_anon.core.studies.deidentifier import Deidentifier
-from diana_anon.core.studies.flow import OF_ALL, Flow, Result, study_flow
+from diana_anon.core.studies.flow import study_flow
+from diana_anon.core.studies.outgoing import OutgoingResults
 from diana_anon.core.studies.tally import Checkpoint, Tally
 from diana_common.errors import DianaError, Reason, invalid_field
 
-_BATCH = 500
 _MOST_ATTRIBUTES = 64
 # Attempts in a row that settle nothing while a peer is away: about ten minutes with the clients' own.
 _ATTEMPTS = 60
@@ -85,22 +83,30 @@ class StudyDeidentifier:
         """
         start, failed, attempts = Checkpoint.from_bytes(work.last_checkpoint), work.failed_items, 0
         procedure = self._deidentifier.procedure(job.profile)
+        dispatch = Dispatch(self._books.ledger, work.operation, job.target_store)
+        self._books.studies.begin(work.operation, job.study_uid)
         while True:
-            tally = Tally(work, start, failed, partial(self._books.ledger.record, work.operation))
+            tally, whole = Tally(work, start, failed, dispatch), False
             try:
-                return self._attempt(job, procedure, work, tally)
+                made = self._attempt(job, procedure, work, tally, dispatch)
+                whole = made.completed
+                return made
             except Exception as error:
                 work.raise_if_cancelled()  # what fails while the server stops and drops its connections has not failed
                 if not _is_away(error) or attempts >= _ATTEMPTS:
                     raise
             finally:
                 reached = tally.close()
+                entry = StudyEntry(job.study_uid, tally.study_uid, tally.failed, whole)
+                self._books.studies.enter(work.operation, entry)
             attempts = 1 if reached != start else attempts + 1
             start, failed = reached, frozenset(tally.failed_items)
             self._sleep(min(0.25 * 2.0 ** min(attempts, 10), _LONGEST_WAIT_SECONDS))
             work.raise_if_cancelled()
 
-    def _attempt(self, job: StudyJob, procedure: Procedure, work: Work, tally: Tally) -> StudyOutcome:
+    def _attempt(
+        self, job: StudyJob, procedure: Procedure, work: Work, tally: Tally, dispatch: Dispatch
+    ) -> StudyOutcome:
         study = self._source.study(job.source_store, job.study_uid)
         attributes = _attributes(job, study)
         tally.expect(study.instance_count)
@@ -109,11 +115,11 @@ class StudyDeidentifier:
             self._deidentifier, self._source, procedure, job.source_store, job.study_uid, work.cancelled, version
         )
         tally.pin(flow.key_version)
-        outgoing = _Outgoing(flow, job, procedure, self._books, work, tally)
+        outgoing = OutgoingResults(flow, job.source_store, job.study_uid, procedure, self._books, work, tally, dispatch)
         with closing(self._target.upload(job.target_store, outgoing, work.operation)) as answers:
+            # Nothing is sent once it is cancelled; what was is heard of to the end.
             for answer in answers:
                 tally.settle(answer.sop_uid, answer.error)
-                work.raise_if_cancelled()
         work.raise_if_cancelled()
         return replace(self._finish(job, attributes, work.operation, tally), key_version=flow.key_version)
 
@@ -137,48 +143,6 @@ class StudyDeidentifier:
             if error.reason is not Reason.STUDY_INCOMPLETE:
                 raise
         return position, False  # somebody adds to it or deletes from it at this moment
-
-
-@dataclass(frozen=True, slots=True)
-class _Outgoing:
-    """The de-identified instances of one attempt, made as they are asked for."""
-
-    flow: Flow
-    job: StudyJob
-    procedure: Procedure
-    books: Books
-    work: Work
-    tally: Tally
-
-    def __iter__(self) -> Iterator[Outgoing]:
-        after = self.tally.start.key
-        listed = self.flow.source.instances(self.job.source_store, self.job.study_uid)
-        keys = (key for key in listed if key > after)
-        while batch := list(islice(keys, _BATCH)):
-            with closing(self.flow.results(self.tally.begin(batch))) as results:
-                yield from filter(None, map(self._sent, results))
-            if self.work.cancelled():
-                return
-
-    def _sent(self, result: Result) -> Outgoing | None:
-        """What is to be stored of a result, written down first whom it stands for; None of one that was refused."""
-        sop_uid, made = result
-        if not isinstance(made, DianaError):
-            try:
-                self.books.enter_passage(made, self.procedure, self.job.source_store)
-            except DianaError as error:
-                if error.reason in OF_ALL:
-                    raise
-                made = error
-        if isinstance(made, DianaError):
-            if isinstance(made, Withheld):
-                place = Place(self.job.source_store, self.job.study_uid, sop_uid)
-                self.books.enter_withheld(made, self.procedure, self.work.operation, place)
-            self.tally.settle(sop_uid, made)
-            return None
-        self.tally.study_uid = made.file.study_uid
-        self.tally.made(sop_uid, made.receipt)
-        return Outgoing(sop_uid, made.file.pieces)
 
 
 def _is_away(error: Exception) -> bool:

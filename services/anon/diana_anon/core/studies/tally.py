@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 from diana_anon.core.ports import InstanceKey, Work
-from diana_anon.core.proof.receipts import Receipt
+from diana_anon.core.proof.receipts import Result
 from diana_common.errors import DianaError
 
 _CHECKPOINT_SECONDS = 1.0
-_PROVEN_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,30 @@ class Checkpoint:
         return cls(**json.loads(kept)) if kept else cls()
 
 
+class Answers(Protocol):
+    """Who is told what became of results that were sent."""
+
+    def arrived(self, results: Sequence[Result]) -> None:
+        """The target has them; kept durably."""
+        ...
+
+    def refused(self, results: Sequence[Result]) -> None:
+        """The target does not take them; kept durably."""
+        ...
+
+
 class Tally:
     """The account of one attempt. Instances begin in order and settle in any; safe from several threads.
 
-    What failed in an earlier attempt has failed: it is not tried again. `record` keeps receipts durably: always before
-    the checkpoint that settles their instances, so that none that is stored lacks its receipt.
+    What failed in an earlier attempt has failed: it is not tried again. `answers` is told of what arrived before the
+    checkpoint that settles it.
     """
 
-    def __init__(
-        self, work: Work, start: Checkpoint, failed: Iterable[str], record: Callable[[Sequence[Receipt]], None]
-    ) -> None:
+    def __init__(self, work: Work, start: Checkpoint, failed: Iterable[str], answers: Answers) -> None:
         self._work = work
-        self._record = record
-        self._under_way: dict[str, Receipt] = {}  # made, and not answered yet
-        self._proven: list[Receipt] = []  # stored, and not recorded yet
-        self._proven_bytes = 0
+        self._answers = answers
+        self._under_way: dict[str, Result] = {}  # sent, and not answered yet
+        self._arrived: list[Result] = []  # stored, and not told yet
         self._total = 0
         self._lock = threading.Lock()
         self._closed = False
@@ -99,41 +108,38 @@ class Tally:
                     fresh.append(key.sop_uid)
             return fresh
 
-    def made(self, sop_uid: str, receipt: Receipt) -> None:
+    def sent(self, sop_uid: str, result: Result) -> None:
         """An instance is de-identified, and on its way. Of no effect once closed."""
         with self._lock:
             if not self._closed:
-                self._under_way[sop_uid] = receipt
+                self._under_way[sop_uid] = result
 
     def settle(self, sop_uid: str, error: DianaError | None = None) -> None:
         """An instance is stored, or has failed. Of no effect once closed."""
         with self._lock:
             if self._closed:
                 return
-            receipt = self._under_way.pop(sop_uid, None)
+            result = self._under_way.pop(sop_uid, None)
             if error is None:
-                if receipt is not None:
-                    self._proven.append(receipt)
-                    self._proven_bytes += len(receipt.statement) + len(receipt.actions)
+                if result is not None:
+                    self._arrived.append(result)
                 self.stored += 1
             else:
+                if result is not None:
+                    self._answers.refused([result])
                 self.failed += 1
                 self.failed_items.add(sop_uid)
                 self._work.fail_item(sop_uid, error)
             self._settled[sop_uid] = error is None
             self._tell()
             self._advance()
-            if time.monotonic() - self._kept_at >= _CHECKPOINT_SECONDS or self._proven_bytes >= _PROVEN_BYTES:
+            if time.monotonic() - self._kept_at >= _CHECKPOINT_SECONDS:
                 self._keep()
 
     def close(self) -> Checkpoint:
-        """Keep the state; what settles from now on is left to the next attempt.
-
-        What is on its way may be stored without our hearing of it: its receipts are kept too.
-        """
+        """Keep the state; what settles from now on is left to the next attempt."""
         with self._lock:
             self._closed = True
-            self._proven += self._under_way.values()
             self._advance()
             self._keep()
             return self._mark
@@ -152,8 +158,8 @@ class Tally:
         self._work.progress(self.stored + self.failed, self._total, "instances")
 
     def _keep(self) -> None:
-        if self._proven:
-            self._record(self._proven)
-            self._proven, self._proven_bytes = [], 0
+        if self._arrived:
+            self._answers.arrived(self._arrived)
+            self._arrived = []
         self._work.checkpoint(self._mark.to_bytes())
         self._kept_at = time.monotonic()

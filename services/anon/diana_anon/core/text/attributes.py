@@ -19,6 +19,7 @@ from diana_anon.core.planning import tables
 from diana_anon.core.planning.supplement import may_tell
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import Action, Profile
+from diana_common.dicom.vr import implicit_vr
 from diana_common.tags import keyword_of
 
 
@@ -53,7 +54,8 @@ _CLEANED = frozenset({Option.CLEAN_DESCRIPTORS, Option.CLEAN_STRUCTURED_CONTENT,
 
 
 class Kinds(dict[tuple[str, str], Kind | None]):
-    """How attributes tell, by tag (eight hexadecimal digits) and VR; for a sequence, how what it holds does.
+    """How attributes tell, by tag (eight hexadecimal digits) and their element's VR; for a sequence, how what it holds
+    does.
 
     None: not at all, or not under a profile an option of which retains it unchanged or an override of which keeps it.
     """
@@ -70,9 +72,11 @@ class Kinds(dict[tuple[str, str], Kind | None]):
         return Kinds(inherited, profile)
 
     def __missing__(self, key: tuple[str, str]) -> Kind | None:
-        tag = int(key[0], 16)
+        tag, vr = int(key[0], 16), key[1]
+        if vr != "SQ" and not tag & 0x10000:
+            vr = implicit_vr(tag)  # a writer may have been wrong
         retained = self._profile is not None and tag in retained_tags(self._profile)
-        kind = None if retained else _own(tag, key[1], self._inherited)
+        kind = None if retained else _own(tag, vr, self._inherited)
         return self.setdefault(key, kind) if len(self) < _REMEMBERED else kind
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from diana_anon.core.text import ages, patterns
+from diana_anon.core.text.bare import Bare, bare
 from diana_anon.core.text.days import Found, dates_in
 from diana_anon.core.text.edits import Edit, applied
 from diana_anon.core.text.identifiers import NOBODY, Identifiers
@@ -45,6 +46,15 @@ class TextCleaner:
         return self._short(text) if len(text) <= _REMEMBERED_LENGTH else self._cleaned(text)
 
     def _cleaned(self, text: str) -> tuple[str, int]:
+        ranks = self._edits(text)
+        other = bare(text)
+        if other is not None:
+            hidden = ([_placed(other, edit) for edit in rank] for rank in self._edits(other.text))
+            ranks = [more + rank for more, rank in zip(hidden, ranks, strict=True)]
+        return applied(text, *ranks)
+
+    def _edits(self, text: str) -> list[list[Edit]]:
+        """What is done to a text in one of its readings; what comes first wins."""
         seen = plain(text)
         found = words(text)
         certain = [Edit(*span) for span in (*self._matcher.spans(text, found), *patterns.certain(seen))]
@@ -52,7 +62,7 @@ class TextCleaner:
         for word, day, order in self._matcher.dates(found):
             dates.append(self._in_digits(word.start, word.end, day, order))
         likely = [Edit(*span) for span in patterns.likely(seen)]
-        return applied(text, certain, dates, likely + ages.over_89(seen))
+        return [certain, dates, likely + ages.over_89(seen)]
 
     def _dated(self, text: str, found: Found) -> Edit:
         moment = found.moment
@@ -69,3 +79,8 @@ class TextCleaner:
         except OverflowError:
             return Edit(start, end)
         return Edit(start, end, moved.strftime(order))
+
+
+def _placed(reading: Bare, edit: Edit) -> Edit:
+    """An edit of the bare text as one of the text itself."""
+    return Edit(*reading.place(edit.start, edit.end), edit.new)

@@ -15,36 +15,37 @@ Which attributes count follows from Table E.1-1 (`attributes`), how their words 
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
-from diana_anon.core.planning.tables import Option
+from diana_anon.core.ports import Whole
 from diana_anon.core.profile import Header, Profile
-from diana_anon.core.rewriting.structured import structured_action
 from diana_anon.core.rewriting.uids import WELL_KNOWN
-from diana_anon.core.text.attributes import DATED, Kind, Kinds
+from diana_anon.core.text.attributes import DATED, Kind
+from diana_anon.core.text.bare import readings
 from diana_anon.core.text.titles import TITLES
+from diana_anon.core.text.told import told
 from diana_anon.core.text.words import is_common, is_common_start, is_unspaced, spellings, words
-from diana_common.dicom.vr import implicit_vr
-from diana_common.dicomjson import texts
 from diana_common.values import parse_date
 
-_LONGEST = 1024
-"""Characters of a value that are looked at: more than LO, SH or PN hold."""
+_REMEMBERED = 64 * 1024
+"""Characters of values the words of which are remembered."""
+_LONGEST_RUN = 128
+"""Characters of words that are known in a row; the words themselves are known in any case."""
+_LONGEST_COMPONENT = 4 * _LONGEST_RUN
 _PROSE = 12
 """A value of more words is prose, of which only what has digits is taken."""
 _LETTERS, _RUN, _NUMBER = 4, 5, 6
 _SHORTEST_UID = 9
 _NAMES = 6
 """Words of a name that are joined with one another."""
+_LONGEST_DATE = 26
 _NO_DATE = re.compile("[^0-9]")
-_UID_VALUE, _CONCEPT_NAME = "0040A124", "0040A043"
 _UNWORDED = DATED | {Kind.UID}
 
 
@@ -92,12 +93,14 @@ NOBODY = Identifiers()
 _Found = tuple[Kind, str]
 
 
-def gathered(header: Header, profile: Profile | None = None) -> Identifiers:
-    """The identifiers in a header (DICOM JSON), at any depth.
+def gathered(header: Header, profile: Profile | None = None, source: Whole | None = None) -> Identifiers:
+    """The identifiers in a header (DICOM JSON), at any depth, in up to 4 MiB of text.
 
-    With a profile, without those in attributes that its options retain or its overrides keep.
+    With a profile, without those in attributes that its options retain or its overrides keep. With the header's own
+    file, also those in values so long that the header only refers to them; raises NOT_DEIDENTIFIABLE if there is more
+    text, or a value that cannot be had.
     """
-    found = list(_found(header, None, profile))
+    found = told(header, profile, source)
     worded = _worded(frozenset((kind, text) for kind, text, _ in found if kind not in _UNWORDED))
     stamps = [(kind, tag, text) for kind, text, tag in found if kind in DATED]
     return Identifiers(
@@ -120,45 +123,14 @@ def _is_own(uid: str) -> bool:
 
 def named(names: Iterable[str], births: Iterable[date] = ()) -> Identifiers:
     """Identifiers that somebody lists: names of people, in DICOM's form or not, ids, anything else to strike."""
-    listed = [name[:_LONGEST] for name in names]
+    listed = list(names)
     whole = _worded(frozenset((kind, name) for name in listed for kind in (Kind.PERSON, Kind.ID)))
     single = {word for name in listed if len(found := words(name)) == 1 and len(word := found[0].text) > 1}
-    return whole | Identifiers(people=frozenset(single), births=frozenset(births), dates=frozenset(_days(listed)))
-
-
-def _found(
-    data_set: Mapping[str, Any], inherited: Kind | None, profile: Profile | None, nested: bool = False
-) -> Iterator[tuple[Kind, str, str]]:
-    """What tells of somebody: how, the value, and the attribute's tag if it is at the top."""
-    kinds = Kinds.of(inherited, profile)
-    for tag, element in data_set.items():
-        vr = element.get("vr", "")
-        kind = kinds[tag, vr if vr == "SQ" else implicit_vr(int(tag, 16)) if tag[3] in "02468ACE" else vr]
-        if vr == "SQ":
-            for item in element.get("Value") or ():
-                if isinstance(item, dict):
-                    yield from _found(item, kind, profile, nested=True)
-        elif kind is not None and not (tag == _UID_VALUE and _is_retained(data_set, profile)):
-            for text in texts(data_set, tag) or _hidden(element):
-                if text:
-                    yield kind, text[:_LONGEST], "" if nested else tag
-
-
-def _hidden(element: Mapping[str, Any]) -> list[str]:
-    """The text of an attribute whose element has a VR of bytes."""
-    raw = element.get("InlineBinary")
-    return base64.b64decode(raw[: 2 * _LONGEST]).decode("latin_1").split("\\") if isinstance(raw, str) else []
-
-
-def _is_retained(item: Mapping[str, Any], profile: Profile | None) -> bool:
-    """Whether a content item is one that a profile's options keep as it is: the UID of a device that observed."""
-    if profile is None or Option.CLEAN_STRUCTURED_CONTENT not in profile.options:
-        return False
-    names = item.get(_CONCEPT_NAME, {}).get("Value")
-    name = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
-    places = ((name, "00080100"), (name, "00080102"), (item, "0040A040"))
-    code, scheme, kind = (next(iter(texts(one, tag)), "") for one, tag in places)
-    return structured_action(code, scheme, kind, profile.options) == "K"
+    return whole | Identifiers(
+        people=frozenset(single),
+        births=frozenset(births),
+        dates=frozenset(_days(listed)),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -168,16 +140,24 @@ def _day(text: str) -> date | None:
 
 
 def _days(values: Iterable[str]) -> Iterator[date]:
-    return filter(None, map(_day, values))
+    return filter(None, (_day(value) for value in values if len(value) <= _LONGEST_DATE))
+
+
+def _worded(found: frozenset[_Found]) -> Identifiers:
+    """The words of names, ids, places and devices; instances of a study share these, and they are remembered."""
+    long = sum(len(text) for _, text in found) > _REMEMBERED
+    return _read.__wrapped__(found) if long else _read(found)
 
 
 @lru_cache(maxsize=256)
-def _worded(found: frozenset[_Found]) -> Identifiers:
-    """The words of names, ids, places and devices; instances of a study share these."""
-    joined = NOBODY
-    for kind, text in sorted(found, key=lambda one: (one[0].value, one[1])):
-        joined = joined | (_person(text) if kind is Kind.PERSON else _written(kind, text))
-    return joined
+def _read(found: frozenset[_Found]) -> Identifiers:
+    worded = [
+        _person(reading) if kind is Kind.PERSON else _written(kind, reading)
+        for kind, text in found
+        for reading in readings(text)
+    ]
+    joined = (frozenset().union(*(getattr(one, field.name) for one in worded)) for field in fields(Identifiers))
+    return Identifiers(*joined)
 
 
 def _person(name: str) -> Identifiers:
@@ -201,7 +181,8 @@ def _person(name: str) -> Identifiers:
 def _component(component: str) -> tuple[set[str], set[str]]:
     """The words of a component that count alone, and those that count beside others, with the initials."""
     found = [word for word in words(component) if word.text not in TITLES]
-    strong: set[str] = set()
+    spelled = "".join(word.text for word in found if len(word.text) == 1 and word.text.isalpha())
+    strong = {spelled} if len(spelled) == len(found) >= _LETTERS and not is_unspaced(spelled) else set()
     weak: set[str] = set()
     for word in found:
         if not word.text or is_unspaced(word.text):
@@ -229,11 +210,14 @@ def _orders(components: list[str]) -> set[str]:
     runs = {"".join(part[spelling] for part in one) for one in chosen for spelling in (0, -1)}
     listed = [word.text for component in components for word in words(component) if word.text not in TITLES]
     runs.update("".join(pair) for pair in permutations(listed[:_NAMES], 2))
-    return {run for run in runs if len(run) >= _LETTERS or (is_unspaced(run) and len(run) > 1)}
+    long = (run for run in runs if len(run) >= _LETTERS or (is_unspaced(run) and len(run) > 1))
+    return {run for run in long if len(run) <= _LONGEST_RUN}
 
 
 def _together(component: str) -> list[str]:
-    """The spellings of a component without spaces."""
+    """The spellings of a component without spaces; none of one that is too long to be known in a row."""
+    if len(component) > _LONGEST_COMPONENT:
+        return []
     found = [word for word in words(component) if word.text not in TITLES]
     plain = "".join(word.text for word in found)
     umlauts = "".join(
@@ -252,7 +236,7 @@ def _written(kind: Kind, text: str) -> Identifiers:
     if kind is not Kind.DEVICE and len(found) <= _PROSE:
         names = {word for word in found if word.isalpha() and _tells(word, alone=len(found) == 1)}
     whole = 0 < len(found) <= _PROSE and len(run) >= (_RUN if digits else 2 * _LETTERS)
-    whole = whole and (digits or len(found) > 1)
+    whole = whole and (digits or len(found) > 1) and len(run) <= _LONGEST_RUN
     unspaced = is_unspaced(run) and 1 < len(run) <= _PROSE
     return Identifiers(
         codes=frozenset(codes), places=frozenset(names), runs=frozenset({run} if whole or unspaced else ())

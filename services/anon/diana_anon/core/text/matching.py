@@ -1,4 +1,7 @@
-"""Where the words of known identifiers stand in a text: in any order and case, joined by anything or by nothing."""
+"""Where the words of known identifiers stand in a text: in any order and case, joined by anything or by nothing.
+
+A word may also be spelled letter by letter (M I L L E R, M.i.l.l.e.r), whatever but letters and digits is between.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from itertools import accumulate
 
 from diana_anon.core.text.forms import is_measured
 from diana_anon.core.text.identifiers import Identifiers
-from diana_anon.core.text.words import Word
+from diana_anon.core.text.words import Word, is_common
 
 Span = tuple[int, int]
 
@@ -16,11 +19,15 @@ _GAP = 3
 """Characters that may part the words of one name or number: ", " or " - "."""
 _SLASHES = ("/", "+", "&")
 _SEPARATE = re.compile(r"[\r\n\f\\\w]")
+_LETTER = re.compile(r"[^\W_]")
 _PARTS = re.compile(r"[A-Z]?[a-z]{1,64}+|[A-Z]{1,64}(?![a-z])|[^\W\d_]{1,64}+|\d{1,64}+")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]{4,64}")
 _CYRILLIC_VOWELS = "аеиоуыьэюя"
 _ARABIC = re.compile(r"[\u0600-\u06ff]{3,64}")
 _SHORT_WORD, _SHORT_NUMBER, _LONG_NUMBER = 4, 6, 7
+_TORN = 6
+"""Letters of a name that is known in pieces of several, as MIL LER."""
+_LONGEST_SPELLED = 64
 _NUMBERED = re.compile(r"([a-z]{3,16})(\d{4,16})")
 """How numbers of orders and patients are written: ABC01234."""
 
@@ -34,7 +41,8 @@ class Matcher:
         self._words = identifiers.people | identifiers.codes | identifiers.places
         self._forms = frozenset(filter(None, map(_form, identifiers.codes)))
         self._runs = identifiers.runs
-        self._prefixes = frozenset(prefix for run in self._runs for prefix in accumulate(run))
+        spelled = (word for word in self._words if len(word) <= _LONGEST_SPELLED)
+        self._prefixes = frozenset(prefix for run in (*self._runs, *spelled) for prefix in accumulate(run))
         self._stems = frozenset(
             stem
             for word in self._people
@@ -77,14 +85,26 @@ class Matcher:
         """The last word of the longest run of identifiers that starts at a word."""
         run, last, end = "", None, len(found)
         for number in range(index, end):
-            if number > index and not _near(text, found[number - 1], found[number]):
+            if number > index and not _follows(text, found[number - 1], found[number]):
                 break
             run += found[number].text
             if run not in self._prefixes:
                 break
-            if run in self._runs and not (number > index and run.isdigit() and len(run) < _LONG_NUMBER):
+            if (run in self._runs or run in self._words) and self._is_known(run, found[index : number + 1]):
                 last = number
         return last
+
+    def _is_known(self, run: str, pieces: list[Word]) -> bool:
+        """Whether pieces that make a known run or word are one: a word in its letters, or torn apart if it is a name.
+
+        What common words make is no name.
+        """
+        if len(pieces) > 1 and run.isdigit() and len(run) < _LONG_NUMBER:
+            return False
+        if run in self._runs or len(pieces) == 1:
+            return run in self._runs
+        torn = run in self._people and len(run) >= _TORN and not all(is_common(piece.text) for piece in pieces)
+        return torn or len(pieces) == len(run)
 
     def _parts(self, text: str, word: Word) -> list[Span]:
         """The names and numbers within a word: inflected, or glued to something else."""
@@ -144,6 +164,17 @@ def _near(text: str, word: Word, following: Word) -> bool:
     """Whether no more parts two words than the words of a name, or of a number."""
     gap = text[word.end : following.start]
     return len(gap) <= _GAP and not _SEPARATE.search(gap.replace("_", ""))
+
+
+def _follows(text: str, word: Word, following: Word) -> bool:
+    """Whether a word may be the next piece of a run: a single letter after whatever parts letters, or one that is near.
+
+    Spaces do not count, however many.
+    """
+    gap = text[word.end : following.start]
+    if len(word.text) == len(following.text) == 1:
+        return not _LETTER.search(gap) and "\\" not in gap
+    return len("".join(gap.split())) <= _GAP and not _SEPARATE.search(gap.replace("_", ""))
 
 
 def _with_stop(text: str, word: Word) -> Span:

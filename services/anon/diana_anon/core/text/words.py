@@ -1,4 +1,4 @@
-"""Words as they are compared: without case, accents, width and invisible characters.
+"""Words as they are compared: without case, accents and width.
 
 A script that puts no spaces between words (Chinese, Japanese, Korean names with particles, Thai) is compared character
 by character: each is a word of its own.
@@ -14,10 +14,10 @@ from importlib.resources import files
 from typing import NamedTuple
 
 _MARKS = (
-    "\u00ad\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640"
-    "\u064b-\u065f\u0670\u200b-\u200f\u2060\u3099\u309a\ufeff"
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u3099\u309a\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
 )
-"""What may stand inside a word without being a letter of it: accents, vowel points, invisible characters."""
+"""What may stand inside a word without being a letter of it: accents, vowel points, variants."""
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
@@ -54,7 +54,7 @@ def folded(word: str) -> str:
     if word.isascii():
         return word.lower()
     apart = unicodedata.normalize("NFKD", word)
-    plain = "".join(c for c in apart if unicodedata.category(c) not in ("Mn", "Cf") and c != "\u0640")
+    plain = "".join(c for c in apart if unicodedata.category(c) not in ("Mn", "Me", "Cf") and c != "\u0640")
     return unicodedata.normalize("NFKC", plain).casefold().translate(_LATIN)
 
 
