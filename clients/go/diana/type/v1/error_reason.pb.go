@@ -120,8 +120,8 @@ const (
 	// FAILED_PRECONDITION. Put the domain's key in the file its configuration
 	// names.
 	ErrorReason_ERROR_REASON_DOMAIN_KEY_MISSING ErrorReason = 29
-	// INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the
-	// named fields say what.
+	// INVALID_ARGUMENT. Give what the named fields say; without Patient IDs
+	// the domain needs subject_key: name_birth_date_sex.
 	ErrorReason_ERROR_REASON_SUBJECT_INVALID ErrorReason = 30
 	// NOT_FOUND. Check the operation's name; finished ones are kept for a
 	// time only.
@@ -258,6 +258,18 @@ const (
 	// NOT_FOUND. Check the pseudonym and the domain; only what went through
 	// this service is known.
 	ErrorReason_ERROR_REASON_PSEUDONYM_UNKNOWN ErrorReason = 79
+	// NOT_FOUND. Name a peer that ListPeers lists, or add it to the
+	// configuration.
+	ErrorReason_ERROR_REASON_AE_UNKNOWN ErrorReason = 80
+	// UNAVAILABLE. Check the peer's host and port, and that it runs; try
+	// again.
+	ErrorReason_ERROR_REASON_AE_UNAVAILABLE ErrorReason = 81
+	// FAILED_PRECONDITION. Have the peer's configuration know our AE title and
+	// address, and check what services it offers.
+	ErrorReason_ERROR_REASON_ASSOCIATION_REJECTED ErrorReason = 82
+	// FAILED_PRECONDITION. See the DICOM status in the metadata, and the
+	// peer's log.
+	ErrorReason_ERROR_REASON_PEER_REFUSED ErrorReason = 83
 )
 
 // Enum value maps for ErrorReason.
@@ -343,6 +355,10 @@ var (
 		77: "ERROR_REASON_KEY_VERSION_UNKNOWN",
 		78: "ERROR_REASON_SEALED_KEY_INVALID",
 		79: "ERROR_REASON_PSEUDONYM_UNKNOWN",
+		80: "ERROR_REASON_AE_UNKNOWN",
+		81: "ERROR_REASON_AE_UNAVAILABLE",
+		82: "ERROR_REASON_ASSOCIATION_REJECTED",
+		83: "ERROR_REASON_PEER_REFUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -425,6 +441,10 @@ var (
 		"ERROR_REASON_KEY_VERSION_UNKNOWN":        77,
 		"ERROR_REASON_SEALED_KEY_INVALID":         78,
 		"ERROR_REASON_PSEUDONYM_UNKNOWN":          79,
+		"ERROR_REASON_AE_UNKNOWN":                 80,
+		"ERROR_REASON_AE_UNAVAILABLE":             81,
+		"ERROR_REASON_ASSOCIATION_REJECTED":       82,
+		"ERROR_REASON_PEER_REFUSED":               83,
 	}
 )
 
@@ -459,7 +479,7 @@ var File_diana_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xdc\x15\n" +
+	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xe0\x16\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -541,7 +561,11 @@ const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_CALLER_NOT_PERMITTED\x10L\x12$\n" +
 	" ERROR_REASON_KEY_VERSION_UNKNOWN\x10M\x12#\n" +
 	"\x1fERROR_REASON_SEALED_KEY_INVALID\x10N\x12\"\n" +
-	"\x1eERROR_REASON_PSEUDONYM_UNKNOWN\x10OB\x9f\x01\n" +
+	"\x1eERROR_REASON_PSEUDONYM_UNKNOWN\x10O\x12\x1b\n" +
+	"\x17ERROR_REASON_AE_UNKNOWN\x10P\x12\x1f\n" +
+	"\x1bERROR_REASON_AE_UNAVAILABLE\x10Q\x12%\n" +
+	"!ERROR_REASON_ASSOCIATION_REJECTED\x10R\x12\x1d\n" +
+	"\x19ERROR_REASON_PEER_REFUSED\x10SB\x9f\x01\n" +
 	"\x11com.diana.type.v1B\x10ErrorReasonProtoP\x01Z\"diana-mesh/go/diana/type/v1;typev1\xa2\x02\x03DTX\xaa\x02\rDiana.Type.V1\xca\x02\rDiana\\Type\\V1\xe2\x02\x19Diana\\Type\\V1\\GPBMetadata\xea\x02\x0fDiana::Type::V1b\x06proto3"
 
 var (

@@ -131,8 +131,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     names.
     """
     ERROR_REASON_SUBJECT_INVALID: _ErrorReason.ValueType  # 30
-    """INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the
-    named fields say what.
+    """INVALID_ARGUMENT. Give what the named fields say; without Patient IDs
+    the domain needs subject_key: name_birth_date_sex.
     """
     ERROR_REASON_OPERATION_NOT_FOUND: _ErrorReason.ValueType  # 31
     """NOT_FOUND. Check the operation's name; finished ones are kept for a
@@ -306,6 +306,22 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """NOT_FOUND. Check the pseudonym and the domain; only what went through
     this service is known.
     """
+    ERROR_REASON_AE_UNKNOWN: _ErrorReason.ValueType  # 80
+    """NOT_FOUND. Name a peer that ListPeers lists, or add it to the
+    configuration.
+    """
+    ERROR_REASON_AE_UNAVAILABLE: _ErrorReason.ValueType  # 81
+    """UNAVAILABLE. Check the peer's host and port, and that it runs; try
+    again.
+    """
+    ERROR_REASON_ASSOCIATION_REJECTED: _ErrorReason.ValueType  # 82
+    """FAILED_PRECONDITION. Have the peer's configuration know our AE title and
+    address, and check what services it offers.
+    """
+    ERROR_REASON_PEER_REFUSED: _ErrorReason.ValueType  # 83
+    """FAILED_PRECONDITION. See the DICOM status in the metadata, and the
+    peer's log.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -429,8 +445,8 @@ ERROR_REASON_DOMAIN_KEY_MISSING: ErrorReason.ValueType  # 29
 names.
 """
 ERROR_REASON_SUBJECT_INVALID: ErrorReason.ValueType  # 30
-"""INVALID_ARGUMENT. Give the subject what the domain's scheme needs; the
-named fields say what.
+"""INVALID_ARGUMENT. Give what the named fields say; without Patient IDs
+the domain needs subject_key: name_birth_date_sex.
 """
 ERROR_REASON_OPERATION_NOT_FOUND: ErrorReason.ValueType  # 31
 """NOT_FOUND. Check the operation's name; finished ones are kept for a
@@ -603,4 +619,20 @@ opens it.
 ERROR_REASON_PSEUDONYM_UNKNOWN: ErrorReason.ValueType  # 79
 """NOT_FOUND. Check the pseudonym and the domain; only what went through
 this service is known.
+"""
+ERROR_REASON_AE_UNKNOWN: ErrorReason.ValueType  # 80
+"""NOT_FOUND. Name a peer that ListPeers lists, or add it to the
+configuration.
+"""
+ERROR_REASON_AE_UNAVAILABLE: ErrorReason.ValueType  # 81
+"""UNAVAILABLE. Check the peer's host and port, and that it runs; try
+again.
+"""
+ERROR_REASON_ASSOCIATION_REJECTED: ErrorReason.ValueType  # 82
+"""FAILED_PRECONDITION. Have the peer's configuration know our AE title and
+address, and check what services it offers.
+"""
+ERROR_REASON_PEER_REFUSED: ErrorReason.ValueType  # 83
+"""FAILED_PRECONDITION. See the DICOM status in the metadata, and the
+peer's log.
 """
