@@ -19,6 +19,8 @@ from diana_client.archive_async import AsyncArchiveClient
 from diana_client.channel import AsyncChannel, Channel, TlsOptions, connect, connect_async
 from diana_client.cohorts import AsyncCohortClient, CohortClient, frozen_cohort
 from diana_client.crosswalk import AsyncCrosswalkClient, CrosswalkClient, reidentification_digest
+from diana_client.dimse import AsyncDimseClient, DimseClient
+from diana_client.dimse_requests import retrieve_result, send_result
 from diana_client.download import AsyncDownloadedInstance, DownloadedInstance, SavedInstance
 from diana_client.errors import (
     BadAnswer,
@@ -49,6 +51,7 @@ from diana_client.operation import AsyncOperationClient, OperationClient, has_en
 from diana_client.profiles import AsyncProfileClient, ProfileClient
 from diana_client.receipts import AsyncReceiptClient, ReceiptClient
 from diana_client.reports import AsyncReportClient, ReportClient
+from diana_client.submitting import Submission
 from diana_client.verifying import ReceiptInvalid, file_sha256, verify_receipt
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "AsyncChannel",
     "AsyncCohortClient",
     "AsyncCrosswalkClient",
+    "AsyncDimseClient",
     "AsyncDownloadedInstance",
     "AsyncFolderClient",
     "AsyncFolderFile",
@@ -81,6 +85,7 @@ __all__ = [
     "CrosswalkClient",
     "DataLoss",
     "DeadlineExceeded",
+    "DimseClient",
     "DownloadedInstance",
     "FailedPrecondition",
     "FeedWatch",
@@ -108,6 +113,7 @@ __all__ = [
     "SavedInstance",
     "Serving",
     "SourceUnreadable",
+    "Submission",
     "TlsOptions",
     "Unavailable",
     "UploadItem",
@@ -120,6 +126,8 @@ __all__ = [
     "raise_if_failed",
     "record_attributes",
     "reidentification_digest",
+    "retrieve_result",
+    "send_result",
     "studies_result",
     "study_result",
     "subject",

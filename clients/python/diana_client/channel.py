@@ -44,6 +44,8 @@ _ONCE = (
     ("diana.anon.v1.AnonService", "AnonymizeInstance"),
     ("diana.anon.v1.ReceiptService", "WriteReport"),
     ("diana.anon.v1.CrosswalkService", "Reidentify"),
+    ("diana.dimse.v1.DimseService", "EchoPeer"),
+    ("diana.dimse.v1.DimseService", "FindAtPeer"),
     ("diana.guid.v1.GuidService", "MintIdentities"),
     ("diana.index.v1.FolderService", "ReadFiles"),
 )
@@ -173,6 +175,7 @@ def connect(
     timeout: float | None = DEFAULT_TIMEOUT,
     keepalive: float = 30.0,
     max_message_bytes: int = 4 << 20,
+    stream_window: int = 0,
 ) -> Channel:
     """Connect to a service at "host:port". The connection is made when it is first needed.
 

@@ -99,11 +99,17 @@ class GuidClient(Caller):
             answers.cancel()
 
     def map_identifiers(
-        self, uids: Iterable[str] = (), *, accession_numbers: Iterable[str] = (), domain: str = ""
+        self,
+        uids: Iterable[str] = (),
+        *,
+        accession_numbers: Iterable[str] = (),
+        domain: str = "",
+        key_version: int = 0,
     ) -> pb.MapIdentifiersResponse:
         """The pseudonyms of UIDs and accession numbers, one for each, in order."""
-        whole = pb.MapIdentifiersResponse()
+        whole = pb.MapIdentifiersResponse(key_version=key_version)
         for request in _map_requests(uids, accession_numbers, domain):
+            request.key_version = whole.key_version  # the first answer's, should the key be rotated meanwhile
             _merge(whole, request, self._ask(self.stub.MapIdentifiers, request))
         return whole
 
@@ -166,11 +172,17 @@ class AsyncGuidClient(AsyncCaller):
             call.cancel()
 
     async def map_identifiers(
-        self, uids: Iterable[str] = (), *, accession_numbers: Iterable[str] = (), domain: str = ""
+        self,
+        uids: Iterable[str] = (),
+        *,
+        accession_numbers: Iterable[str] = (),
+        domain: str = "",
+        key_version: int = 0,
     ) -> pb.MapIdentifiersResponse:
         """The pseudonyms of UIDs and accession numbers, one for each, in order."""
-        whole = pb.MapIdentifiersResponse()
+        whole = pb.MapIdentifiersResponse(key_version=key_version)
         for request in _map_requests(uids, accession_numbers, domain):
+            request.key_version = whole.key_version  # the first answer's, should the key be rotated meanwhile
             _merge(whole, request, await self._ask(self.stub.MapIdentifiers, request))
         return whole
 
