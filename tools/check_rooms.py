@@ -12,9 +12,11 @@ from pathlib import Path
 
 SERVICES = Path(__file__).parents[1] / "services"
 COMMON = "common"
-ROOMS = frozenset({"__init__", "__main__", "adapters", "config", "core", "peers", "servicer", "stores", "wire"})
-# The doors that do not speak gRPC have a room of another name in place of the servicer.
-OTHER_DOORS = {"dimse": frozenset({"handlers"}), "web": frozenset({"routes"})}
+ROOMS = frozenset(
+    {"__init__", "__main__", "adapters", "config", "core", "peers", "servicer", "stores", "wire", "wiring"}
+)
+# Doors that speak something else than gRPC have rooms for it.
+OTHER_DOORS = {"dimse": frozenset({"handlers", "network"}), "web": frozenset({"routes"})}
 DATA = "data"
 
 

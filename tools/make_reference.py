@@ -2,8 +2,9 @@
 
 The pages say nothing of their own: contracts come from the comments in protos/, errors from the
 catalogue, settings from the docstrings of the configuration classes, commands from their help, what
-happens to attributes from the rules of the profiles that come with the service. The same code always
-gives the same bytes, so that `make check` can tell when a page is stale.
+happens to attributes from the rules of the profiles that come with the service, what is negotiated
+over DICOM from the code that does. The same code always gives the same bytes, so that `make check` can
+tell when a page is stale.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools.reference import cli, configuration, deidentification, errors, rpc
+from tools.reference import cli, configuration, conformance, deidentification, errors, rpc
 from tools.reference.contracts import load_contracts
 from tools.reference.markdown import GENERATED
 
@@ -26,6 +27,7 @@ def make_pages() -> dict[str, str]:
     pages["configuration.md"] = configuration.make_page()
     pages["cli.md"] = cli.make_page()
     pages["deidentification.md"] = deidentification.make_page()
+    pages["dicom-conformance.md"] = conformance.make_page()
     return pages
 
 

@@ -17,7 +17,14 @@ from typing import Any
 
 from tools.reference.markdown import GENERATED, prose, table
 
-SERVICES = {"archive": "ArchiveConfig", "index": "IndexConfig", "guid": "GuidConfig", "anon": "AnonConfig"}
+SERVICES = {
+    "archive": "ArchiveConfig",
+    "index": "IndexConfig",
+    "guid": "GuidConfig",
+    "anon": "AnonConfig",
+    "notify": "NotifyConfig",
+    "dimse": "DimseConfig",
+}
 
 _INTRODUCTION = """# Configuration
 
@@ -158,7 +165,7 @@ def _default(value: Any) -> str:
     if dataclasses.is_dataclass(value):
         return ""
     if isinstance(value, (Mapping, tuple)):
-        return ", ".join(f"`{one}`" for one in value) or "none"
+        return ", ".join(f"`{_scalar(one)}`" for one in value) or "none"
     return f"`{_scalar(value)}`"
 
 

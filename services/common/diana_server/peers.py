@@ -19,14 +19,15 @@ Batch = TypeVar("Batch")
 _TOKEN_REFUSED = (Reason.CALLER_UNKNOWN.name, Reason.CALLER_NOT_PERMITTED.name)
 
 
-def reach(setting: str, peer: PeerConfig) -> Channel:
+def reach(setting: str, peer: PeerConfig, *, stream_window: int = 0) -> Channel:
     """A connection, made when it is first needed, to the service that a setting ("archive") describes.
 
-    Raises DianaError CONFIG_INVALID for files that cannot be read, and for options that clash.
+    `stream_window` bounds what of each stream waits to be read, in bytes; 0 leaves that to the network. Raises
+    DianaError CONFIG_INVALID for files that cannot be read, and for options that clash.
     """
     tls = TlsOptions(ca_file=peer.ca_file, cert_file=peer.cert_file, key_file=peer.key_file) if peer.ca_file else None
     try:
-        return connect(peer.address, tls=tls, token_file=peer.token_file)
+        return connect(peer.address, tls=tls, token_file=peer.token_file, stream_window=stream_window)
     except MeshError as error:
         raise DianaError(Reason.CONFIG_INVALID, f"{setting}: {error.message}") from None
 

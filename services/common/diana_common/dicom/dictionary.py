@@ -69,10 +69,23 @@ class RegisteredUid(NamedTuple):
     keyword: str
 
 
+# Of PS3.6 2026c, what pydicom 3.0.2 lacks.
+_LATER_SYNTAXES = {
+    uid: RegisteredUid(name, "Transfer Syntax", "", "", keyword)
+    for uid, name, keyword in (
+        ("1.2.840.10008.1.2.4.110", "JPEG XL Lossless", "JPEGXLLossless"),
+        ("1.2.840.10008.1.2.4.111", "JPEG XL JPEG Recompression", "JPEGXLJPEGRecompression"),
+        ("1.2.840.10008.1.2.4.112", "JPEG XL", "JPEGXL"),
+        ("1.2.840.10008.1.2.8.1", "Deflated Image Frame Compression", "DeflatedImageFrameCompression"),
+    )
+}
+
+
 @cache
 def registered_uids() -> dict[str, RegisteredUid]:
     """What PS3.6 annex A registers, by UID."""
-    return {uid: RegisteredUid(*row) for uid, row in _table("_uid_dict").UID_dictionary.items()}
+    known = {uid: RegisteredUid(*row) for uid, row in _table("_uid_dict").UID_dictionary.items()}
+    return {**_LATER_SYNTAXES, **known}
 
 
 @cache

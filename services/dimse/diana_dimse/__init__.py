@@ -1,0 +1,1 @@
+"""The DICOM network door: associations in, calls to the archive and the index out, and the same as user of a PACS."""

@@ -1,0 +1,1 @@
+"""What we ask of peers, as their user: queries, retrievals, consignments."""

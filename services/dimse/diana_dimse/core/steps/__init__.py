@@ -1,0 +1,1 @@
+"""Modality Performed Procedure Step (PS3.4 Annex F)."""

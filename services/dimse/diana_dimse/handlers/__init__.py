@@ -1,0 +1,1 @@
+"""DIMSE requests: decode, call the core, answer. What `servicer` is for gRPC."""

@@ -1,0 +1,1 @@
+"""DimseService, for those who use DICOM peers through us."""

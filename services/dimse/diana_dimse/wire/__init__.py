@@ -1,0 +1,1 @@
+"""Messages and data sets to the core's objects and back."""
