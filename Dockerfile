@@ -25,7 +25,7 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="DIANA mesh" \
-      org.opencontainers.image.description="DICOM archive, index, identities, de-identification and notification behind gRPC" \
+      org.opencontainers.image.description="DICOM archive, index, identities, de-identification and notification behind gRPC, and their DICOM network door" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 # A named volume takes its first owner from the directory it covers.

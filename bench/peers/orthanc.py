@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,10 @@ def version() -> str:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Orthanc]:
+def running(folder: Path, more: Mapping[str, Any] | None = None) -> Iterator[Orthanc]:
     """Start an empty Orthanc that keeps everything in `folder`; stop it by its process id at the end.
 
+    `more` settings than its defaults may be given.
     Raises BenchError when it is not installed or does not answer in time.
     """
     _require()
@@ -55,6 +56,7 @@ def running(folder: Path) -> Iterator[Orthanc]:
         "IndexDirectory": str(folder / "storage"),
         "HttpPort": http_port,
         "DicomPort": dicom_port,
+        **(more or {}),
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))

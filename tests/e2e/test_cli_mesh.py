@@ -210,6 +210,7 @@ def test_all_services_are_listed_as_well(mesh: LocalMesh) -> None:
     assert {item["endpoint"]: item["health"] for item in mesh.items("ls")} == {
         "anon": "ok",
         "archive": "ok",
+        "dimse": "ok",
         "guid": "ok",
         "index": "ok",
         "notify": "ok",

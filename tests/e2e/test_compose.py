@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -73,13 +74,14 @@ def upload_study(stack: Stack) -> str:
     return results[-1].position
 
 
-def send(stack: Stack) -> int:
+def send(stack: Stack, port: int = 11112, tls: ssl.SSLContext | None = None) -> int:
     """The status of a C-STORE of one more instance, of a study and a patient of its own."""
-    file = pydicom.dcmread(BytesIO(make_small(patient_id="P89")))
+    file = pydicom.dcmread(BytesIO(make_small(patient_id="P89", study_uid="1.2.3.89", sop_uid="1.2.3.89.1")))
     modality = AE("CT1")
     modality.add_requested_context(file.SOPClassUID, file.file_meta.TransferSyntaxUID)
-    host, _, port = stack.local_address("dimse", 11112).rpartition(":")
-    association = modality.associate(host, int(port), ae_title="DIANA")
+    host, _, local = stack.local_address("dimse", port).rpartition(":")
+    tls_args = (tls, "localhost") if tls else None
+    association = modality.associate(host, int(local), ae_title="DIANA", tls_args=tls_args)
     try:
         return int(association.send_c_store(file).Status)
     finally:
@@ -150,7 +152,7 @@ def test_with_tls_only_callers_with_a_certificate_are_answered(tmp_path: Path) -
         authority.cert_pem.write_to_path(secrets / "tls_ca")
         certificate.private_key_pem.write_to_path(secrets / "tls_key")
         (secrets / "tls_cert").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
-        stack.up("index", "guid")
+        stack.up("index", "guid", "dimse")
         ca, cert, key = (secrets / name for name in ("tls_ca", "tls_cert", "tls_key"))
         for name in stack.started:
             with connect(stack.address(name), tls=TlsOptions(ca, cert, key)) as channel:
@@ -168,3 +170,6 @@ def test_with_tls_only_callers_with_a_certificate_are_answered(tmp_path: Path) -
             (result,) = ArchiveClient(channel).upload([UploadItem("one", make_small())])
         with connect(stack.address("index"), tls=TlsOptions(ca, cert, key)) as channel:
             assert IndexClient(channel).count("study", at_least_position=result.position) == 1
+        modality = ssl.create_default_context(cafile=ca)
+        modality.load_cert_chain(cert, key)
+        assert send(stack, 2762, modality) == 0x0000

@@ -192,23 +192,39 @@ def test_a_query_that_is_cancelled_ends_in_order(door: Door) -> None:
 def test_a_query_that_skips_a_level_needs_to_be_negotiated(door: Door) -> None:
     asked = Dataset()
     asked.QueryRetrieveLevel, asked.PatientID, asked.SeriesInstanceUID, asked.Modality = "SERIES", "Q2", "", "MR"
-    found = []
-    for relational in (b"\0", b"\1"):
-        negotiation = SOPClassExtendedNegotiation()
-        negotiation.sop_class_uid = STUDY_ROOT_FIND
-        negotiation.service_class_application_information = relational
-        ae = AE()
-        ae.add_requested_context(STUDY_ROOT_FIND)
-        association = ae.associate(door.host, door.port, ae_title="DIANA", ext_neg=[negotiation])
-        assert association.is_established
-        found.append([(status.Status, answer) for status, answer in association.send_c_find(asked, STUDY_ROOT_FIND)])
-        association.release()
-    hierarchical, (series, end) = found
-    assert [status for status, _ in hierarchical] == [0xA900]
-    assert end == (0x0000, None)
-    assert series[0] == 0xFF00
-    assert series[1] is not None
-    assert series[1].SeriesInstanceUID == f"{ROOT}.9.2.1"
+    assert _negotiated(door, asked, b"\0") == [(0xA900, None)]
+    (status, series), end = _negotiated(door, asked, b"\1")
+    assert (status, end) == (0xFF00, (0x0000, None))
+    assert series is not None
+    assert series.SeriesInstanceUID == f"{ROOT}.9.2.1"
+
+
+def test_names_match_by_sound_once_negotiated(door: Door) -> None:
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.PatientName, asked.PatientID = "STUDY", "Person3^Querry", "Q3"
+    assert [status for status, _ in _negotiated(door, asked, b"\0\0\0")] == [0x0000]
+    assert [status for status, _ in _negotiated(door, asked, b"\0\0\1")] == [0xFF00, 0x0000]
+
+
+@pytest.mark.parametrize(("code", "count"), [("24627-2", 1), ("24627*", 1), ("9", 0)])
+def test_items_of_sequences_are_matched(door: Door, code: str, count: int) -> None:
+    sequence = "ProcedureCodeSequence[0]"
+    answers, _ = door.dcmtk(*keys("STUDY", "PatientID=Q1", f"{sequence}.CodeValue={code}", f"{sequence}.CodeMeaning"))
+    assert len(answers) == count
+
+
+def _negotiated(door: Door, asked: Dataset, extended: bytes) -> list[tuple[int, Dataset | None]]:
+    """Statuses and answers after a SOP Class Extended Negotiation."""
+    negotiation = SOPClassExtendedNegotiation()
+    negotiation.sop_class_uid = STUDY_ROOT_FIND
+    negotiation.service_class_application_information = extended
+    ae = AE()
+    ae.add_requested_context(STUDY_ROOT_FIND)
+    association = ae.associate(door.host, door.port, ae_title="DIANA", ext_neg=[negotiation])
+    assert association.is_established
+    found = [(status.Status, answer) for status, answer in association.send_c_find(asked, STUDY_ROOT_FIND)]
+    association.release()
+    return found
 
 
 def test_a_worklist_is_answered_from_files_as_they_are_now(door: Door) -> None:

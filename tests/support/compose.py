@@ -218,8 +218,8 @@ class Stack:
         return statuses
 
     def address(self, name: str) -> str:
-        """Where clients on this host reach a service: its published port, as it is here."""
-        (published,) = self.services[name]["ports"]
+        """Where clients on this host reach a service: the first of its published ports, as it is here."""
+        published = self.services[name]["ports"][0]
         host, _, port = published.split(":")
         if host != "127.0.0.1":
             raise ValueError(f"{name} is published beyond loopback")

@@ -42,13 +42,17 @@ class Process:
         port_file = self.state / f"{self.name}.port"
         port_file.unlink(missing_ok=True)
         prefix = f"DIANA_{self.name.upper()}"
+        listen = self.address or "127.0.0.1:0"
+        own = spec.settings(self.state, listen) if spec.settings else {}
         environment = {
             **os.environ,
             f"{prefix}_STATE_DIR": str(self.state / self.name),
-            f"{prefix}_SERVER__LISTEN": self.address or "127.0.0.1:0",
+            f"{prefix}_SERVER__LISTEN": listen,
             f"{prefix}_SERVER__PORT_FILE": str(port_file),
+            **{f"{prefix}_{setting}": value for setting, value in own.items()},
             **self.environment,
         }
+        table.port_file(self.state, self.name).parent.mkdir(exist_ok=True)
         with (self.state / f"{self.name}.log").open("ab") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", spec.module], env=environment, stdout=log, stderr=log, cwd=self.state
@@ -156,6 +160,16 @@ class Mesh:
     def notify(self) -> str:
         """host:port of notify."""
         return self.processes["notify"].address
+
+    @property
+    def dimse(self) -> str:
+        """host:port of the DICOM door's gRPC service."""
+        return self.processes["dimse"].address
+
+    @property
+    def dicom(self) -> str:
+        """host:port where the DICOM door takes associations."""
+        return table.port_file(self._state, "dicom").read_text()
 
     def _start(self, name: str) -> None:
         if name in self.processes:

@@ -24,6 +24,7 @@ from diana_cli.commands import (
     mesh,
     notify,
     output,
+    peer,
     profile,
     proof,
     query,
@@ -76,7 +77,7 @@ def cli(
 
     Commands stand one after another on a line; items flow through them from left to right, one at a time.
     An ENDPOINT is a service's name in services YAML, or a URL: path:DIR, zip:FILE, archive:, archive:STORE,
-    index:, guid:DOMAIN, anon:PROFILE, notify:.
+    index:, guid:DOMAIN, anon:PROFILE, notify:, dimse:STORE.
 
     Example: diana-cli dgetall path:/scans put archive: print
     """
@@ -95,6 +96,6 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
 
 _ASKING = (query, export, cohort, findex, key, report)
 _DEIDENTIFYING = (identity, domain, anonymize, profile, proof, crosswalk)
-for group in (mesh, health, transfer, *_ASKING, removal, keeping, *_DEIDENTIFYING, notify, feed, output):
+for group in (mesh, health, transfer, *_ASKING, removal, keeping, peer, *_DEIDENTIFYING, notify, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

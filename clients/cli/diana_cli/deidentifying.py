@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,10 +12,10 @@ from diana_cli.commands.proof import write_report
 from diana_cli.progress import progress_bar
 from diana_cli.session import Session
 from diana_cli.text import clean
-from diana_common.errors import invalid_field
+from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import failure_of, is_fatal
-from diana_endpoints.items import Item
-from diana_endpoints.protocol import Anonymizer, CohortOrder, ProofKeeper
+from diana_endpoints.items import Failure, Item
+from diana_endpoints.protocol.anon import Anonymizer, CohortOrder, ProofKeeper
 
 _MOST_BYTES = 1024 * 1024
 _MOST_STUDIES = 10_000
@@ -72,14 +73,35 @@ def text_files(
         except Exception as error:  # one text that is none does not keep the rest
             if is_fatal(error):
                 raise
-            yield Item({"path": name}, failure=failure_of(error), number=number)
+            yield Item({"path": name}, failure=_text_failure(error, study), number=number)
             continue
         made.number, made.meta["source"] = number, name
         if out is not None:
             path = out / f"text-{number}.txt"
-            path.write_text(str(made.meta.pop("text")), encoding="utf-8")
+            try:
+                _write_once(path, str(made.meta.pop("text")))
+            except (DianaError, OSError) as error:
+                made.failure = failure_of(error)
             made.meta["path"] = str(path)
         yield made
+
+
+def _text_failure(error: Exception, study: str) -> Failure:
+    failure = failure_of(error)
+    if not study and failure.reason == Reason.SUBJECT_INVALID.name:
+        why = "--of is required: this profile moves dates, by an offset that depends on the patient"
+        return replace(failure, message=why, remedy="Name the study that the text is about: --of STUDY_UID.")
+    return failure
+
+
+def _write_once(path: Path, text: str) -> None:
+    """As `get` does: what is there stays. Raises INVALID_FIELD if that is another text, OSError."""
+    try:
+        with path.open("xb") as file:
+            file.write(text.encode())
+    except FileExistsError:
+        if path.read_bytes() != text.encode():
+            raise invalid_field("--out", f"has another {path.name}: name a folder without one") from None
 
 
 def show_texts(session: Session, flow: Flow) -> None:

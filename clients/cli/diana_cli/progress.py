@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from diana_cli.session import Session
-from diana_endpoints.protocol import OnProgress
+from diana_endpoints.protocol.endpoint import OnProgress
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from diana_endpoints.protocol import Matches, Query
+from diana_endpoints.protocol.index import Matches, Query
 
 _NESTED = re.compile(r"\w+(\.\w+)+")
 """An attribute within sequences; a private one, in brackets, is a key by itself."""

@@ -17,7 +17,7 @@ from diana_cli.mesh.state import DEFAULT_STATE, running_mesh, service_entries
 from diana_cli.text import failure_line
 from diana_common.errors import invalid_field
 from diana_endpoints.items import Failure, Item
-from diana_endpoints.protocol import Endpoint
+from diana_endpoints.protocol.endpoint import Endpoint
 from diana_endpoints.services import Services
 
 DEFAULT_SERVICES = Path("services.yaml")
@@ -121,7 +121,7 @@ class Session:
     def _with_store(self, services: Services) -> Services:
         if not self.store:
             return services
-        stored = ("archive", "index")
+        stored = ("archive", "index", "dimse")
         entries = services.entries.items()
         return Services({k: {**e, "store": self.store} if e["ctype"] in stored else e for k, e in entries})
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from diana_client import MeshError, ReceiptInvalid
 from diana_endpoints.items import BytesContent, Failure, Item
-from diana_endpoints.protocol import CohortOrder, Message, OnProgress, StudyOrder
+from diana_endpoints.protocol.anon import CohortOrder, StudyOrder
+from diana_endpoints.protocol.dimse import Parcel, Wanted
+from diana_endpoints.protocol.endpoint import OnProgress
+from diana_endpoints.protocol.index import Matches
+from diana_endpoints.protocol.notify import Message
 
 REFUSED = Failure("NOT_DEIDENTIFIABLE", "it cannot be de-identified for sure", "Have its sender mend it.")
 
@@ -19,6 +23,8 @@ class Anonymizing:
 
     refused: tuple[str, ...] = ()
     error: MeshError | None = None
+    text_error: MeshError | None = None
+    entry: str = "0123456789abcdef" * 2
     orders: list[StudyOrder] = field(default_factory=list)
     profiles: list[str] = field(default_factory=list)
     cohorts: list[CohortOrder] = field(default_factory=list)
@@ -56,6 +62,8 @@ class Anonymizing:
         yield Item({"operation": operation, **counts, **({"texts": 17} if order.preview else {})})
 
     def anonymize_text(self, text: str, study_uid: str = "", store: str = "", profile: str = "") -> Item:
+        if self.text_error:
+            raise self.text_error
         self.texts.append((text, study_uid, store, profile))
         return Item({"text": text.replace("Ada", "[...]"), "changed": text.count("Ada")})
 
@@ -67,7 +75,7 @@ class Anonymizing:
 
     def quarantined(self, operation: str = "", show_released: bool = False) -> Iterator[Item]:
         held = {"reason": "doubtful_pixels", "detail": "frame 1", "sop_instance_uid": "1.2.3"}
-        yield Item({"id": "q1", **held, "operation": operation})
+        yield Item({"id": self.entry, **held, "operation": operation})
 
     def release(self, ids: Sequence[str], released_by: str) -> Iterator[Item]:
         self.released.append((*ids, released_by))
@@ -166,3 +174,44 @@ class Keeping:
     def _start(self, *what: object) -> str:
         self.started.append(what)
         return f"operations/archive-{len(self.started)}"
+
+
+@dataclass
+class PeerUsing:
+    """Knows one peer, which has some studies; starts work, and ends it with what failed and some counts."""
+
+    answers: list[Item] = field(default_factory=list)
+    failed: list[Item] = field(default_factory=list)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    pulled: list[Wanted] = field(default_factory=list)
+    pushed: list[Parcel] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def peers(self) -> Iterator[Item]:
+        yield Item({"peer": "pacs", "ae_title": "PACS", "address": "10.1.2.3:104", "tls": False})
+
+    def associations(self) -> Iterator[Item]:
+        yield Item({"calling_ae_title": "CT1\x1b[2J", "called_ae_title": "DIANA", "address": "10.1.2.4", "received": 7})
+
+    def echo(self, peer: str) -> Item:
+        return Item({"peer": peer, "milliseconds": 1.5})
+
+    def find_at(
+        self, peer: str, level: str, matches: Matches, return_keys: Sequence[str] = (), limit: int = 0
+    ) -> Iterator[Item]:
+        self.asked.append((peer, level, matches, return_keys, limit))
+        yield from self.answers
+
+    def start_pull(self, peer: str, wanted: Wanted) -> str:
+        self.pulled.append(wanted)
+        return f"operations/dimse-{len(self.pulled)}"
+
+    def start_push(self, peer: str, parcel: Parcel) -> str:
+        self.pushed.append(parcel)
+        return f"operations/dimse-{len(self.pushed)}"
+
+    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        yield from self.failed
+        yield Item({"operation": operation, "study_count": 4, "instance_count": 77, "sent_count": 76})

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from diana_cli.app import cli
 from diana_cli.session import Session
 from diana_endpoints.items import BytesContent, Item
-from diana_endpoints.protocol import OnProgress
+from diana_endpoints.protocol.endpoint import OnProgress
 from diana_endpoints.services import Services
 from tests.support.dicom_files import make_small
 from tests.unit.cli.doubles import REFUSED

@@ -12,7 +12,7 @@ from diana_cli.app import cli
 from diana_cli.commands import notify
 from diana_cli.session import Session
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Message
+from diana_endpoints.protocol.notify import Message
 from diana_endpoints.services import Services
 from tests.unit.cli.doubles import Source, Telling, delivery
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from diana_cli.app import cli
 from diana_cli.session import Session
-from diana_client.errors import Unavailable
+from diana_client.errors import InvalidRequest, Unavailable
 from diana_endpoints.services import Services
 from tests.unit.cli.doubles import Anonymizing, Source, instance
 
@@ -65,6 +65,28 @@ def test_texts_are_printed_or_written_under_names_that_tell_nothing(anon: Anonym
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["text-1.txt"]
 
 
+def test_a_text_that_is_there_is_left_alone_unless_it_is_the_same(anon: Anonymizing, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.txt").write_text(f"Seen by Ada, {name}.")
+    line: list[str | Path] = ["anonymize", "--of", "1.2.3", "--out", tmp_path / "out"]
+    assert _run(*line, tmp_path / "one.txt").exit_code == 0
+    assert _run(*line, tmp_path / "one.txt").exit_code == 0
+    result = _run(*line, tmp_path / "other.txt")
+    assert result.exit_code == 1
+    assert "--out: has another text-1.txt" in result.stderr
+    assert (tmp_path / "out" / "text-1.txt").read_text() == "Seen by [...], one."
+
+
+def test_a_text_whose_dates_move_with_the_patient_asks_for_the_study(anon: Anonymizing, tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("Seen.")
+    anon.text_error = InvalidRequest(grpc.StatusCode.INVALID_ARGUMENT, "subject: is required", reason="SUBJECT_INVALID")
+    result = _run("anonymize", tmp_path / "report.txt")
+    assert result.exit_code == 1
+    assert "--of is required" in result.stderr
+    assert "--of STUDY_UID" in result.stderr
+    assert "--of" not in _run("anonymize", tmp_path / "report.txt", "--of", "1.2.3").stderr
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -76,6 +98,7 @@ def test_texts_are_printed_or_written_under_names_that_tell_nothing(anon: Anonym
         "anonymize 1.2 --to deid --of 1.3",
         "anonymize a.txt --to deid",
         "anonymize a.txt --preview",
+        "anonymize a.txt --no-wait",
         "anonymize a.dcm --preview",
         "quarantine --release q1",
         "quarantine --by Ada",
@@ -107,7 +130,11 @@ def test_a_file_that_does_not_fit_its_receipt_ends_with_1(anon: Anonymizing, tmp
 
 
 def test_quarantine_is_listed_and_released(anon: Anonymizing) -> None:
-    assert "doubtful pixels" in _run("quarantine").stdout
+    shown = _run("quarantine").stdout
+    assert "doubtful pixels" in shown
+    assert anon.entry[:12] in shown
+    assert anon.entry not in shown
+    assert json.loads(_run("--json", "quarantine").stdout)["id"] == anon.entry
     assert _run("quarantine", "--release", "q1", "--release", "q2", "--by", "Ada").exit_code == 0
     assert anon.released == [("q1", "q2", "Ada")]
 

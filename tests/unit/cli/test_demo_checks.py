@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pydicom
 import pytest
 
-from diana_cli.demo import deidentifying, telling
+from diana_cli.demo import deidentifying, receiving, telling
 from diana_cli.demo.story import Demo, StepFailed
 from diana_endpoints.items import BytesContent, Item
 from tests.support.dicom_files import ROOT, make_small
@@ -69,3 +70,25 @@ def test_the_notifiers_settings_lie_where_the_mesh_looks_for_them(tmp_path: Path
     told = "\n".join(telling.configure(cast(Demo, demo)))
     assert "state/config/notify.yaml" in told
     assert "port: 2525" in (tmp_path / "state" / "config" / "notify.yaml").read_text()
+
+
+def test_without_dcmtk_the_step_that_needs_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (told,) = receiving.receive(cast(Demo, None))
+    assert "skipped" in told and "dcmsend is not installed" in told
+
+
+def test_a_modality_that_fails_fails_the_step(tmp_path: Path) -> None:
+    modality = tmp_path / "dcmsend"
+    modality.write_text("#!/bin/sh\necho no association >&2\nexit 3\n")
+    modality.chmod(0o755)
+    with pytest.raises(StepFailed, match="status 3: no association"):
+        receiving._send(str(modality), "DIANA", "127.0.0.1:11112", tmp_path)
+
+
+def test_what_the_modality_sends_is_a_study_that_nobody_has(tmp_path: Path) -> None:
+    count = receiving._acquire(tmp_path / "modality")
+    sent = [pydicom.dcmread(path) for path in (tmp_path / "modality").iterdir()]
+    assert count == len({one.SOPInstanceUID for one in sent}) == 4
+    assert len({one.StudyInstanceUID for one in sent}) == 1
+    assert all(one.StudyInstanceUID.startswith("2.25.") for one in sent)

@@ -23,6 +23,7 @@ COMPOSE = read_compose({})
 TLS = read_compose({}, "deploy/tls.yml")
 OURS = default_services(COMPOSE)
 SPECS = {spec.name: spec for spec in SERVICES}
+DICOM, DICOM_TLS = 11112, 2762
 _OWN_THREADS = 256  # of gRPC, of health and metrics, and of workers: more than any service starts
 
 both_stacks = pytest.mark.parametrize("compose", [COMPOSE, TLS], ids=["plain", "tls"])
@@ -68,16 +69,20 @@ def test_what_is_named_is_defined_and_what_is_defined_is_used(compose: dict[str,
 
 
 @each_of_ours
-def test_with_tls_every_end_of_every_call_shows_a_certificate(name: str) -> None:
+def test_with_tls_every_end_of_every_call_shows_a_certificate_and_anon_the_mint_a_token(name: str) -> None:
     files = {"CERT_FILE": "tls_cert", "KEY_FILE": "tls_key"}
     ends = {"SERVER__TLS": {**files, "CLIENT_CA_FILE": "tls_ca"}}
     ends |= {needed.upper(): {**files, "CA_FILE": "tls_ca"} for needed in SPECS[name].needs}
+    if name == "dimse":
+        ends["TLS"] = ends["SERVER__TLS"]
+    tokens = {"GUID_MINT_TOKENS__ANON", "ANON_GUID__TOKEN_FILE"}
     said = set(TLS["services"][name]["environment"].items()) - set(OURS[name]["environment"].items())
+    said.discard(("DIANA_DIMSE_TLS__LISTEN", f"0.0.0.0:{DICOM_TLS}"))
     assert said == {
         (f"DIANA_{name.upper()}_{end}__{setting}", f"/run/secrets/{secret}")
         for end, settings in ends.items()
         for setting, secret in settings.items()
-    }
+    } | {(f"DIANA_{one}", "/run/secrets/guid_mint_token") for one in tokens if one.startswith(f"{name.upper()}_")}
     assert str(settings(name, TLS).server.tls.client_ca_file) == "/run/secrets/tls_ca"
     plain, test = OURS[name]["healthcheck"]["test"], TLS["services"][name]["healthcheck"]["test"]
     shown = {"ca": "tls_ca", "cert": "tls_cert", "key": "tls_key"}
@@ -92,7 +97,8 @@ def test_the_stack_has_the_services_of_the_local_mesh() -> None:
 def test_a_service_runs_its_module_on_its_port_and_is_asked_for_its_contract(name: str) -> None:
     service, spec = OURS[name], SPECS[name]
     assert service["command"] == ["python", "-m", spec.module, "--config", f"/etc/diana/{name}.yaml"]
-    assert service["ports"] == [f"127.0.0.1:{spec.port}:{spec.port}"]
+    others = [DICOM] if name == "dimse" else []
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in (spec.port, *others)]
     assert service["healthcheck"]["test"] == ["CMD", "diana-health", f"{name}:{spec.port}", spec.contract]
     assert set(service.get("depends_on", {})) == set(spec.needs)
 
@@ -120,10 +126,13 @@ def test_a_service_is_reached_over_loopback_or_not_at_all(name: str) -> None:
         assert port.startswith("127.0.0.1:")
 
 
-def test_only_who_writes_mail_finds_a_way_out() -> None:
+def test_only_who_writes_mail_or_calls_a_pacs_finds_a_way_out() -> None:
     networks = COMPOSE["networks"]
     assert networks["front"]["driver_opts"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
-    assert {name for name, service in COMPOSE["services"].items() if "outside" in service["networks"]} == {"notify"}
+    assert {name for name, service in COMPOSE["services"].items() if "outside" in service["networks"]} == {
+        "notify",
+        "dimse",
+    }
 
 
 def test_the_command_line_finds_every_service_on_loopback() -> None:
@@ -148,6 +157,8 @@ def test_a_service_has_time_to_stop_and_room_for_its_threads(name: str) -> None:
     server: ServerConfig = settings(name).server
     assert seconds(OURS[name]["stop_grace_period"]) >= server.grace_seconds + 10
     threads = server.max_concurrent_calls + PROBE_STREAMS + _OWN_THREADS
+    if name == "dimse":
+        threads += 2 * settings(name).limits.associations
     assert OURS[name]["deploy"]["resources"]["limits"]["pids"] > threads
 
 
@@ -165,3 +176,11 @@ def test_a_service_listens_where_the_stack_looks_for_it(name: str) -> None:
     assert settings(name).server.listen == f"0.0.0.0:{SPECS[name].port}"
     for needed in SPECS[name].needs:
         assert getattr(settings(name), needed).address == f"{needed}:{SPECS[needed].port}"
+
+
+def test_a_site_says_in_env_where_modalities_reach_the_door() -> None:
+    said = {"DIANA_DICOM_ADDRESS": "10.1.0.9", "DIANA_DICOM_PORT": "104", "DIANA_DICOM_TLS_PORT": "2763"}
+    site = read_compose(said, "deploy/tls.yml")["services"]["dimse"]
+    assert site["ports"][1:] == [f"10.1.0.9:104:{DICOM}", f"10.1.0.9:2763:{DICOM_TLS}"]
+    assert settings("dimse").listen == f"0.0.0.0:{DICOM}"
+    assert settings("dimse", TLS).tls.listen == f"0.0.0.0:{DICOM_TLS}"

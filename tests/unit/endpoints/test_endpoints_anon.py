@@ -17,7 +17,7 @@ from diana_client import AnonymizedFile, MeshError, OperationClient
 from diana_client.errors import FailedPrecondition, Unavailable
 from diana_endpoints.anon import Anon, AnonSettings
 from diana_endpoints.items import BytesContent, Item, chunks
-from diana_endpoints.protocol import StudyOrder
+from diana_endpoints.protocol.anon import StudyOrder
 
 State = operations.Operation.State
 REFUSED = FailedPrecondition(grpc.StatusCode.FAILED_PRECONDITION, "not for sure", reason="NOT_DEIDENTIFIABLE")

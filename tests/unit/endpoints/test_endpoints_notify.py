@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from diana.notify.v1 import notify_service_pb2 as pb
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.notify import Notify, NotifySettings, recipient_of
-from diana_endpoints.protocol import Message
+from diana_endpoints.protocol.notify import Message
 
 
 class Notifier:

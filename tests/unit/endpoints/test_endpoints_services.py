@@ -10,18 +10,13 @@ import pytest
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.archive import Archive
 from diana_endpoints.folder import Folder
-from diana_endpoints.protocol import (
-    Anonymizer,
-    Checkable,
-    Deleter,
-    Finder,
-    Getter,
-    Lister,
-    Messenger,
-    Minter,
-    Putter,
-    Watcher,
-)
+from diana_endpoints.protocol.anon import Anonymizer
+from diana_endpoints.protocol.archive import Deleter, Watcher
+from diana_endpoints.protocol.endpoint import Checkable
+from diana_endpoints.protocol.guid import Minter
+from diana_endpoints.protocol.index import Finder
+from diana_endpoints.protocol.items import Getter, Lister, Putter
+from diana_endpoints.protocol.notify import Messenger
 from diana_endpoints.services import Services
 from diana_endpoints.zips import Zip
 

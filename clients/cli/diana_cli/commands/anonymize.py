@@ -22,7 +22,7 @@ from diana_common.errors import invalid_field
 from diana_endpoints.failures import failure_of, is_fatal, unreadable
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.items import FileContent, Item
-from diana_endpoints.protocol import Anonymizer, CohortOrder, StudyOrder
+from diana_endpoints.protocol.anon import Anonymizer, CohortOrder, StudyOrder
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _STUDIES: Sequence[Column] = (
@@ -94,7 +94,7 @@ def anonymize(
     """
     takes = Takes.NOTHING if names else Takes.ITEMS
     if names and all(name.lower().endswith(".txt") for name in names):
-        _check_texts(target, preview or together or bool(report) or bool(attributes) or bool(copied))
+        _check_texts(target, preview or together or bool(report) or bool(attributes) or bool(copied) or no_wait)
         return Stage("anonymize", takes, partial(_texts, endpoint, names, study, source, profile, out), show_texts)
     whole = together or preview
     _check_cohort(whole, preview, target, out, report, study, no_wait)

@@ -18,7 +18,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import CohortKeeper
+from diana_endpoints.protocol.index import CohortKeeper
 
 _COHORTS: Sequence[Column] = (
     meta_column("Cohort", "cohort"),

@@ -11,7 +11,7 @@ from diana_cli.chain import Flow, Stage, Takes
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
-from diana_endpoints.protocol import Reidentifier
+from diana_endpoints.protocol.anon import Reidentifier
 
 _SUBJECTS: Sequence[Column] = (
     meta_column("Pseudonym", "pseudonym"),

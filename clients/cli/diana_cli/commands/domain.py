@@ -15,7 +15,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import DomainKeeper
+from diana_endpoints.protocol.guid import DomainKeeper
 
 _DOMAINS: Sequence[Column] = (
     meta_column("Domain", "domain"),

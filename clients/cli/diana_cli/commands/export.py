@@ -13,7 +13,7 @@ from diana_cli.chain import Flow, Stage, Takes, show_json
 from diana_cli.questions import make_query, question_options
 from diana_cli.session import Session
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Exporter
+from diana_endpoints.protocol.index import Exporter
 
 _OPTIONS = (
     click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Standard output by default."),

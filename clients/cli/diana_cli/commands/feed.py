@@ -9,7 +9,7 @@ import rich_click as click
 from diana_cli.chain import Flow, Stage, Takes
 from diana_cli.session import Session
 from diana_cli.text import json_line, plain_line
-from diana_endpoints.protocol import Watcher
+from diana_endpoints.protocol.archive import Watcher
 
 
 @click.command("watch", epilog="Example: diana-cli watch --from-beginning --stop-at-head")

@@ -15,7 +15,7 @@ from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import FolderIndexer
+from diana_endpoints.protocol.index import FolderIndexer
 
 _KINDS = click.Choice(["accession", "study", "patient"])
 _STARTED: Sequence[Column] = (meta_column("Operation", "operation"),)

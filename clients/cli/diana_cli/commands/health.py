@@ -14,7 +14,7 @@ from diana_cli.session import Session
 from diana_cli.tables import meta_column, show_table
 from diana_common.errors import DianaError
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Checkable, Health
+from diana_endpoints.protocol.endpoint import Checkable, Health
 
 _COLUMNS = [
     meta_column("Endpoint", "endpoint"),

@@ -12,7 +12,7 @@ from diana_cli.tables import meta_column, show_table
 from diana_endpoints.failures import failure_of
 from diana_endpoints.headers import fill_header
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Minter
+from diana_endpoints.protocol.guid import Minter
 
 _COLUMNS = [
     meta_column("Id", "id"),

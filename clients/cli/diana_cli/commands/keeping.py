@@ -14,7 +14,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Keeper
+from diana_endpoints.protocol.archive import Keeper
 
 _STARTED: Sequence[Column] = (meta_column("Operation", "operation"),)
 _IMPORTED: Sequence[Column] = (

@@ -15,7 +15,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import KeyKeeper
+from diana_endpoints.protocol.index import KeyKeeper
 
 _KEYS: Sequence[Column] = (
     meta_column("Key", "key"),

@@ -11,15 +11,16 @@ import rich_click as click
 from diana_cli.chain import Flow, Stage, Takes, show_nothing
 from diana_cli.mesh.supervisor import Mesh
 from diana_cli.session import Session
+from diana_client import DimseClient, connect
 
 
 @click.command("up", epilog="Example: diana-cli up --state /srv/diana")
 @click.option(
     "--state", type=click.Path(path_type=Path, file_okay=False), help="State folder. Default: the global --state."
 )
-@click.option("--free-ports", is_flag=True, help="Listen on free ports instead of 50061 to 50065.")
+@click.option("--free-ports", is_flag=True, help="Listen on free ports instead of 50061 to 50066, and 11112 for DICOM.")
 def up(state: Path | None, free_ports: bool) -> Stage:
-    """Run a mesh of local processes: archive, index, guid, anon, notify. Ctrl-C stops it in good order.
+    """Run a mesh of local processes: archive, index, guid, anon, notify, dimse. Ctrl-C stops it in good order.
 
     A process that dies is started again. Data, logs and mesh.json, which tells other diana-cli where the
     services are, lie in the state folder; settings of a service are taken from config/SERVICE.yaml in it.
@@ -43,11 +44,17 @@ def _supervise(session: Session, mesh: Mesh) -> None:
 
 
 def _tell_ready(session: Session, mesh: Mesh) -> None:
+    with connect(mesh.addresses["dimse"]) as channel:
+        door = DimseClient(channel).local_entities()
+    dicom = {"addresses": list(filter(None, (door.address, door.tls_address)))}
+    dicom["ae_titles"] = [one.ae_title for one in door.entities]
     if session.json:
-        session.echo(json.dumps({"ready": True, "state": str(mesh.state), "services": mesh.addresses}))
+        ready = {"ready": True, "state": str(mesh.state), "services": mesh.addresses, "dicom": dicom}
+        session.echo(json.dumps(ready))
         return
     for name, address in mesh.addresses.items():
         session.echo(f"{name:<10} {address}")
+    session.echo(f"{'DICOM':<10} {', '.join(dicom['addresses'])}, as {', '.join(dicom['ae_titles'])}")
     session.echo("ready; Ctrl-C stops the mesh")
 
 

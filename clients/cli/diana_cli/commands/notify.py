@@ -17,7 +17,7 @@ from diana_cli.tables import meta_column, show_table
 from diana_cli.text import json_line, plain_line
 from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Message, Messenger
+from diana_endpoints.protocol.notify import Message, Messenger
 
 _COLUMNS = [
     meta_column("Created", "created"),

@@ -17,7 +17,7 @@ from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
 from diana_cli.words import Worded
 from diana_common.errors import invalid_field
-from diana_endpoints.protocol import ProfileKeeper
+from diana_endpoints.protocol.anon import ProfileKeeper
 
 _PROFILES: Sequence[Column] = (
     meta_column("Profile", "profile"),

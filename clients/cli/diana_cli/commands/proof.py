@@ -16,7 +16,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
 from diana_cli.words import Worded
-from diana_endpoints.protocol import ProofKeeper
+from diana_endpoints.protocol.anon import ProofKeeper
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _TITLES = {
@@ -36,9 +36,12 @@ _TITLES = {
     "key_id": "Signing key",
     "signature": "Signature",
     "file": "The file is",
+    "stored": "Stored",
 }
+_ID_SHOWN = 12
+"""Characters of an id that tell it from others, for people; scripts get it whole."""
 _HELD: Sequence[Column] = (
-    meta_column("Id", "id"),
+    ("Id", lambda item: str(item.meta["id"])[:_ID_SHOWN]),
     ("Why", lambda item: str(item.meta["reason"]).replace("_", " ")),
     meta_column("Where", "detail"),
     meta_column("Store", "store"),
@@ -79,7 +82,9 @@ def receipt(name: str, against: Path | None, show_actions: bool, endpoint: str) 
 @click.command("quarantine", epilog="Example: diana-cli quarantine --release 4f1d --by 'Ada Lovelace'")
 @click.option("--operation", default="", help="Only what this operation held back.")
 @click.option("--all", "show_released", is_flag=True, help="Those released too.")
-@click.option("--release", "ids", multiple=True, metavar="ID", help="Let this one go; may be repeated.")
+@click.option(
+    "--release", "ids", multiple=True, metavar="ID", help="Let it go; its first characters do. May be repeated."
+)
 @click.option("--by", "released_by", default="", metavar="NAME", help="Who has looked at it: goes into its receipt.")
 @_IN
 def quarantine(operation: str, show_released: bool, ids: tuple[str, ...], released_by: str, endpoint: str) -> Stage:

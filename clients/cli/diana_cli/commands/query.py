@@ -13,7 +13,7 @@ from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import attribute
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Aggregator, Finder
+from diana_endpoints.protocol.index import Aggregator, Finder
 
 _UID_KEYS = {
     "study": ("Study Instance UID", "study_uid"),
@@ -66,7 +66,7 @@ def find(endpoint: str, level: str, names: tuple[str, ...], order_by: tuple[str,
     def run(session: Session, _: Flow | None) -> Flow:
         yield from cast(Finder, session.endpoint(endpoint, Finder, "be asked")).find(query)
 
-    return Stage("find", Takes.NOTHING, run, show_table(_columns(level, names)))
+    return Stage("find", Takes.NOTHING, run, show_table(record_columns(level, names)))
 
 
 @click.command("count", epilog="Example: diana-cli count --level series --by Modality --by StudyDate:month")
@@ -114,7 +114,8 @@ def _grouped(item: Item, name: str) -> object:
     return "" if value is None else value
 
 
-def _columns(level: str, names: tuple[str, ...]) -> list[Column]:
+def record_columns(level: str, names: tuple[str, ...]) -> list[Column]:
+    """What a table shows of a level's records, and of them the attributes that were named."""
     titles = {**_SHOWN[level], **{name: name for name in names if name not in _SHOWN[level]}}
     columns: list[Column] = [(title, partial(attribute, name=name)) for name, title in titles.items()]
     if level in _UID_KEYS:

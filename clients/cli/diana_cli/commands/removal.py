@@ -13,7 +13,7 @@ from diana_cli.commands.transfer import wanted
 from diana_cli.session import Session
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Deleter
+from diana_endpoints.protocol.archive import Deleter
 
 
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from diana_cli.words import Worded
 from diana_common.errors import invalid_field
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import ReportKeeper, ReportText
+from diana_endpoints.protocol.index import ReportKeeper, ReportText
 
 _REPORTS: Sequence[Column] = (
     meta_column("Report", "report"),

@@ -13,7 +13,7 @@ from diana_cli.session import Session
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.items import Item
-from diana_endpoints.protocol import Getter, Lister, Putter
+from diana_endpoints.protocol.items import Getter, Lister, Putter
 
 
 @click.command("dgetall", epilog="Example: diana-cli dgetall zip:study.zip put archive:")

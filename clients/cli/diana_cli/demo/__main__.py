@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from diana_cli.demo import deidentifying, storing, telling
+from diana_cli.demo import deidentifying, receiving, storing, telling
 from diana_cli.demo.story import PATIENT, SITE, STORE, TRIAL, Demo, Step, StepFailed
 from diana_cli.mesh.supervisor import Mesh, MeshFailed
 from diana_client import MeshError
@@ -30,6 +30,7 @@ STEPS = (
     Step("Start a mesh of local processes", storing.start_mesh, "diana-cli up"),
     Step("Load a folder of real files", storing.load_folder, "diana-cli dgetall path:DIR put archive: print"),
     Step("Load a ZIP file", storing.load_zip, "diana-cli dgetall zip:FILE put archive:"),
+    Step("Receive a study over the DICOM network", receiving.receive, "dcmsend -aec DIANA 127.0.0.1 11112 FILES"),
     Step("Wait for the index", storing.await_index, "diana-cli ls"),
     Step("Find a study", storing.find_study, f"diana-cli find -m PatientID={PATIENT}"),
     Step("Fetch it back and compare", storing.fetch_study, f"diana-cli find -m PatientID={PATIENT} get --out DIR"),

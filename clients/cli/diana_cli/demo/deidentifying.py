@@ -15,7 +15,8 @@ from diana_endpoints.archive import Archive
 from diana_endpoints.headers import fill_header
 from diana_endpoints.index import Index
 from diana_endpoints.items import FileContent, Item, chunks
-from diana_endpoints.protocol import Query, StudyOrder
+from diana_endpoints.protocol.anon import StudyOrder
+from diana_endpoints.protocol.index import Query
 
 _SHOWN = (
     "PatientName",

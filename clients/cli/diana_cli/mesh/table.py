@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,23 +22,55 @@ class ServiceSpec:
     needs: tuple[str, ...] = ()
     """Services whose addresses its configuration holds, as NAME.address."""
 
+    settings: Callable[[Path, str], dict[str, str]] | None = None
+    """What else it is told, of the state folder and of where it listens: variables without its prefix."""
+
     def environment(self, state: Path, listen: str, addresses: Mapping[str, str]) -> dict[str, str]:
         """Its configuration as environment variables."""
         prefix = f"DIANA_{self.name.upper()}"
+        own = self.settings(state, listen) if self.settings else {}
         return {
             f"{prefix}_STATE_DIR": str(state / self.name),
             f"{prefix}_SERVER__LISTEN": listen,
             f"{prefix}_SERVER__PORT_FILE": str(port_file(state, self.name)),
             **{f"{prefix}_{need.upper()}__ADDRESS": addresses[need] for need in self.needs},
+            **{f"{prefix}_{setting}": value for setting, value in own.items()},
         }
 
 
+_DIMSE_PORT = 50066
+
+
+def _archive_settings(state: Path, listen: str) -> dict[str, str]:
+    """On one host doors hand instances over as files."""
+    return {"SPOOL_DIRS__DIMSE": str(spool_dir(state))}
+
+
+def _dimse_settings(state: Path, listen: str) -> dict[str, str]:
+    """Where it takes associations: as its configuration says, but on a free port where all ports are free ones."""
+    told = port_file(state, "dicom")
+    settings = {"SPOOL": "dimse", "SPOOL_DIR": str(spool_dir(state)), "LISTEN_FILE": str(told)}
+    if listen.endswith(":0"):
+        return {**settings, "LISTEN": listen}
+    if listen != f"127.0.0.1:{_DIMSE_PORT}" and told.exists():  # started again: where it was
+        return {**settings, "LISTEN": told.read_text()}
+    return settings
+
+
 SERVICES = (
-    ServiceSpec("archive", "diana_archive", 50061, "diana.archive.v1.ArchiveService"),
+    ServiceSpec("archive", "diana_archive", 50061, "diana.archive.v1.ArchiveService", settings=_archive_settings),
     ServiceSpec("guid", "diana_guid", 50063, "diana.guid.v1.GuidService"),
     ServiceSpec("index", "diana_index", 50062, "diana.index.v1.IndexService", needs=("archive",)),
     ServiceSpec("anon", "diana_anon", 50064, "diana.anon.v1.AnonService", needs=("archive", "guid")),
     ServiceSpec("notify", "diana_notify", 50065, "diana.notify.v1.NotifyService", needs=("archive",)),
+    ServiceSpec(
+        "dimse",
+        "diana_dimse",
+        _DIMSE_PORT,
+        "diana.dimse.v1.DimseService",
+        ("archive", "index"),
+        settings=_dimse_settings,
+    ),
 )
 
 
@@ -51,6 +83,11 @@ def arguments(state: Path, service: str) -> list[str]:
 def port_file(state: Path, service: str) -> Path:
     """Where a service writes its address once it serves."""
     return state / "run" / f"{service}.address"
+
+
+def spool_dir(state: Path) -> Path:
+    """Where the DICOM door leaves instances for the archive to take over."""
+    return state / "spool" / "dimse"
 
 
 def log_file(state: Path, service: str) -> Path:
