@@ -1,7 +1,7 @@
 """The DICOM network door beside Orthanc's and pynetdicom's: the same files, sent by DCMTK.
 
 Ours is durable and found in the index when a run ends; Orthanc is when it has answered, and pynetdicom's storescp is
-neither.
+neither. Nagle's algorithm is off at both ends, but where a case is about the sockets as Debian's DCMTK has them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def storing_in_orthanc(corpus: str, associations: int, few: int | None = None, *
 
     def run(place: Place) -> float:
         paths = files(corpus, place.corpora)[:few]
-        with orthanc.running(place.scratch) as server:
+        with orthanc.running(place.scratch, no_delay=no_delay) as server:
             seconds = dcmtk.send(server.dicom_port, "ORTHANC", paths, associations, no_delay=no_delay)
             if (found := server.get("/statistics")["CountInstances"]) != len(paths):
                 raise BenchError(f"of {len(paths)} files Orthanc has {found}")
@@ -74,7 +74,7 @@ def getting(place: Place) -> float:
 def getting_from_orthanc(place: Place) -> float:
     """The same of Orthanc."""
     paths = _study(place)
-    with orthanc.running(place.scratch, {"DicomAlwaysAllowGet": True}) as server:
+    with orthanc.running(place.scratch, {"DicomAlwaysAllowGet": True}, no_delay=True) as server:
         dcmtk.send(server.dicom_port, "ORTHANC", paths, 4)
         return _fetched(place, paths, server.dicom_port, "ORTHANC", _study_uid(server))
 
@@ -101,7 +101,7 @@ def moving_from_orthanc(place: Place) -> float:
         "DicomAlwaysAllowMove": True,
         "SynchronousCMove": True,
     }
-    with orthanc.running(place.scratch, settings) as server, dcmtk.sink(port, place.scratch):
+    with orthanc.running(place.scratch, settings, no_delay=True) as server, dcmtk.sink(port, place.scratch):
         dcmtk.send(server.dicom_port, "ORTHANC", paths, 4)
         seconds = dcmtk.move(server.dicom_port, "ORTHANC", _study_uid(server), "SINK")
     return _bytes(paths) / seconds / 1e6

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     state = tmp_path_factory.mktemp("mesh")
     settings = {
         "DIANA_ARCHIVE_STORES": json.dumps({"default": {}, "small": {"quota_bytes": 30_000}}),
-        "DIANA_DIMSE_ENTITIES": json.dumps({"DIANA": {}, "SMALL": {"store": "small"}}),
+        "DIANA_DIMSE_ENTITIES": json.dumps(
+            {"DIANA": {}, "SMALL": {"store": "small"}, "TRIAL": {"attributes": {"trial": "atlas"}}}
+        ),
         "DIANA_DIMSE_LIMITS": json.dumps({"spool_bytes": 4 << 20, "instance_bytes": 3 << 20}),
     }
     with Mesh(state, "dimse", settings=settings) as mesh:
@@ -120,6 +123,20 @@ def test_an_archive_that_starts_anew_is_waited_for(mesh: Mesh) -> None:
         status = threads.submit(sender.store, one)
         archive.start()
         assert status.result() == SUCCESS
+
+
+def test_a_study_gets_its_attributes_from_an_archive_that_starts_anew(mesh: Mesh) -> None:
+    archive, study_uid = mesh.processes["archive"], f"{ROOT}.89.10"
+    one = Object.of(make_small(SOPInstanceUID=f"{study_uid}.1", StudyInstanceUID=study_uid))
+    with Sender(mesh.dicom, [one], called="TRIAL") as sender:
+        assert sender.store(one) == SUCCESS
+        archive.kill()
+    archive.start()
+    with connect(mesh.archive) as channel:
+        until = time.monotonic() + SECONDS
+        while not (found := dict(ArchiveClient(channel).study(study_uid).attributes)) and time.monotonic() < until:
+            time.sleep(0.05)
+    assert found == {"trial": "atlas"}
 
 
 def test_a_store_that_is_full_means_later(mesh: Mesh) -> None:

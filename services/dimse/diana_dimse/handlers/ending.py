@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diana_common.errors import DianaError
+from diana_common.errors import DianaError, Reason
 from diana_dimse.core.evidence import Evidence
 from diana_dimse.core.intake.receiving import Origin
 from diana_dimse.handlers.session import Session
@@ -24,5 +24,6 @@ class StudyEvidence:
                 if entity.attributes:
                     self._evidence.describe(origin, study_uid, entity.attributes)
                 self._evidence.session_ended(origin, study_uid, session.id, released, count)
-            except DianaError:
-                continue
+            except DianaError as error:
+                if error.reason is Reason.PEER_UNAVAILABLE:  # it was asked for a while
+                    return

@@ -9,6 +9,7 @@ from diana_client import ArchiveClient, Channel
 from diana_dimse.core.intake.receiving import Origin
 from diana_dimse.core.steps.model import Step, StepStatus
 from diana_dimse.peers.intake import origin_message
+from diana_dimse.peers.patience import patiently
 from diana_server.peers import typed
 
 _STATUSES = {
@@ -27,15 +28,13 @@ class ArchiveEvidence:
     def session_ended(self, origin: Origin, study_uid: str, session: str, released: bool, instance_count: int) -> None:
         """An association that carried so many instances of a study has ended, in order or not."""
         ended = SessionEnded(session=session, released=released, instance_count=instance_count)
-        with typed("archive"):
-            self._client.record_evidence(
-                study_uid, Evidence(session_ended=ended), store=origin.store, origin=origin_message(origin)
-            )
+        evidence, sender = Evidence(session_ended=ended), origin_message(origin)
+        patiently(lambda: self._client.record_evidence(study_uid, evidence, store=origin.store, origin=sender))
 
     def describe(self, origin: Origin, study_uid: str, attributes: Mapping[str, str]) -> None:
         """Give a study plain attributes."""
-        with typed("archive"):
-            self._client.update_attributes(study_uid, attributes, store=origin.store, origin=origin_message(origin))
+        sender = origin_message(origin)
+        patiently(lambda: self._client.update_attributes(study_uid, attributes, store=origin.store, origin=sender))
 
     def procedure_step(self, origin: Origin, study_uid: str, step: Step) -> None:
         """A step that a study has part in stands so."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 from diana.type.v1.origin_pb2 import Origin as OriginMessage
-from diana_client import ArchiveClient, Channel, MeshError, Submission, UploadItem, UploadResult
+from diana_client import ArchiveClient, Channel, Submission, UploadItem, UploadResult
 from diana_common.errors import DianaError, Reason
 from diana_dimse.core.intake.receiving import Kept, Origin
+from diana_dimse.peers.patience import patiently
 from diana_server.peers import core_error
 
 DOOR = "dimse"
 _MOST_SUBMISSIONS = 64
 _MOST_FILES = 8
 _PLACE_SECONDS = 60.0
-# Longer than a restart takes, and the wait before the next connection is tried.
-_PATIENCE_SECONDS = 8.0
-_PAUSE_SECONDS = 0.3
 
 
 class ArchiveIntake:
@@ -41,15 +38,20 @@ class ArchiveIntake:
 
     def upload(self, origin: Origin, data: bytes) -> Kept:
         """Hand a Part 10 file over."""
-        return _patiently(lambda: self._submission(origin).upload(data).result())
+        return _kept(patiently(lambda: self._submission(origin).upload(data).result()))
 
     def adopt(self, origin: Origin, name: str) -> Kept:
         """Have it take one of the spool's files over."""
-        return _patiently(lambda: self._submission(origin).adopt(name).result())
+        try:
+            return _kept(patiently(lambda: self._submission(origin).adopt(name).result()))
+        except DianaError as error:
+            if error.reason is Reason.SOURCE_NOT_FOUND:  # taken over before, by a request whose answer was lost
+                raise DianaError(Reason.PEER_UNAVAILABLE, "The archive's answer was lost.") from error
+            raise
 
     def upload_file(self, origin: Origin, name: str) -> Kept:
         """Hand one of the spool's files over by its bytes."""
-        return _patiently(lambda: self._uploaded_file(origin, name))
+        return _kept(patiently(lambda: self._uploaded_file(origin, name)))
 
     def close(self) -> None:
         """Let everything be answered, and end the streams."""
@@ -86,23 +88,6 @@ class ArchiveIntake:
 def origin_message(origin: Origin) -> OriginMessage:
     """An origin as the contracts have it."""
     return OriginMessage(door=DOOR, source=origin.calling)
-
-
-def _patiently(hand_over: Callable[[], UploadResult]) -> Kept:
-    """Hand something over, again for a while where the archive does not answer: it may be starting anew.
-
-    Where a connection broke nothing is known of what it carried, and handing that over again does no harm. Raises
-    DianaError.
-    """
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return _kept(hand_over())
-        except MeshError as error:
-            typed = core_error("archive", error)
-            if typed.reason is not Reason.PEER_UNAVAILABLE or time.monotonic() > until:
-                raise typed from error
-            time.sleep(_PAUSE_SECONDS)
 
 
 def _kept(result: UploadResult) -> Kept:
