@@ -46,15 +46,16 @@ from diana_anon.servicer.operations import (
 from diana_anon.servicer.profiles import ProfileServicer
 from diana_anon.servicer.receipts import ReceiptServicer
 from diana_anon.stores.crosswalk_sqlite import SqliteCrosswalk
-from diana_anon.stores.database import Database
 from diana_anon.stores.findings import SqliteFindings
 from diana_anon.stores.keyed import read_key
 from diana_anon.stores.persons import SqlitePersons
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
+from diana_anon.stores.schema import STEPS
 from diana_anon.stores.signing_keys import FileSigner
 from diana_anon.stores.studies import SqliteStudyBook
 from diana_common.dicom.dictionary import private_entries
+from diana_common.sqlite_file import Database
 from diana_common.state_files import FolderLock
 from diana_server.callers import BearerTokens
 from diana_server.config import read_config
@@ -74,7 +75,10 @@ def make_server(config: AnonConfig) -> Server:
     lock = FolderLock(config.state_dir)
     spool = DiskSpool(config.work_dir or config.state_dir / "work", config.max_instance_bytes)
     archive, mint = ArchivePeer(reach("archive", config.archive)), GuidPeer(reach("guid", config.guid))
-    signer, proof = FileSigner(config.state_dir / "signing_keys.json"), Database(config.state_dir / "proof.sqlite")
+    signer, proof = (
+        FileSigner(config.state_dir / "signing_keys.json"),
+        Database(config.state_dir / "proof.sqlite", STEPS),
+    )
     findings = SqliteFindings(config.state_dir / "previews.sqlite")
     persons = SqlitePersons(proof, config.state_dir / "persons.key")
     recorders: list[Recorder] = [Persons(persons, config.shared_patient_ids)]

@@ -24,12 +24,13 @@ from diana_anon.core.studies.cohort import CohortJob, CohortRunner
 from diana_anon.core.studies.deidentifier import Deidentifier
 from diana_anon.core.studies.study import StudyDeidentifier, StudyJob
 from diana_anon.core.subject import Subject
-from diana_anon.stores.database import Database
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
+from diana_anon.stores.schema import STEPS
 from diana_anon.stores.studies import SqliteStudyBook
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
+from diana_common.sqlite_file import Database
 from tests.support.dicom_files import ROOT, make_small
 
 STUDY = f"{ROOT}.2.1"
@@ -272,7 +273,7 @@ class StudyBench:
     def __init__(self, folder: Path, profile: Profile = DEFAULT) -> None:
         self.archive, self.mint, self.pixels = MemoryArchive(), MemoryMint(), Pixels()
         self.sleeps: list[float] = []
-        database = Database(folder / "proof.sqlite")
+        database = Database(folder / "proof.sqlite", STEPS)
         self.ledger, self.quarantine = SqliteLedger(database), SqliteQuarantine(database)
         self.close = database.close
         self.procedure = make_procedure(profile, "default")

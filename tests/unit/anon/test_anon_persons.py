@@ -13,9 +13,10 @@ import pytest
 from diana_anon.core.proof.crosswalk import Passage
 from diana_anon.core.proof.persons import Persons
 from diana_anon.core.subject import Subject
-from diana_anon.stores.database import Database
 from diana_anon.stores.persons import SqlitePersons
+from diana_anon.stores.schema import STEPS
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 
 ADA = Subject("A-1", "HOSPITAL", "Lovelace^Ada", date(1815, 12, 10), None, None, "F")
 CHARLES = replace(ADA, name="Babbage^Charles", birth_date=date(1791, 12, 26))
@@ -23,7 +24,7 @@ CHARLES = replace(ADA, name="Babbage^Charles", birth_date=date(1791, 12, 26))
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / "state" / "proof.sqlite")) as database:
+    with closing(Database(tmp_path / "state" / "proof.sqlite", STEPS)) as database:
         yield database
 
 
@@ -117,7 +118,7 @@ def test_the_first_one_stays_completed_by_who_comes_later(store: SqlitePersons) 
 
 def test_whom_a_pseudonym_was_given_to_is_known_after_a_restart_in_its_domain_only(tmp_path: Path) -> None:
     for one, refuses in ((ADA, False), (CHARLES, True)):
-        with closing(Database(tmp_path / "proof.sqlite")) as database:
+        with closing(Database(tmp_path / "proof.sqlite", STEPS)) as database:
             persons = Persons(SqlitePersons(database, tmp_path / "persons.key"))
             assert refused(persons, one) is refuses
             persons.record(passage(CHARLES, domain="trial"))

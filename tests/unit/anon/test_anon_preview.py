@@ -24,10 +24,11 @@ from diana_anon.core.studies.cohort import CohortRunner
 from diana_anon.core.studies.preview import StudyPreviewer
 from diana_anon.core.subject import Subject
 from diana_anon.stores import findings as findings_store
-from diana_anon.stores.database import Database
 from diana_anon.stores.findings import SqliteFindings
 from diana_anon.stores.persons import SqlitePersons
+from diana_anon.stores.schema import STEPS
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 from tests.support.dicom_files import make_small
 from tests.unit.anon.study_bench import STUDY, Cancelled, MemoryWork, StudyBench, cohort, instance, job, sop_uid
 
@@ -110,7 +111,7 @@ def test_whom_an_operation_gave_a_pseudonym_counts_as_well_and_nothing_is_added(
 ) -> None:
     bench.archive.put(instance(1, patient_id="7"), instance(2, patient_id="8"))
     pseudonym = bench.mint.identity("default", Subject("7", "", "", None, None, None, "")).patient_id
-    with closing(Database(tmp_path / "persons.sqlite")) as database:
+    with closing(Database(tmp_path / "persons.sqlite", STEPS)) as database:
         persons = Persons(SqlitePersons(database, tmp_path / "persons.key"))
         persons.record(Passage("default", ADA, pseudonym, "default", "1.2", "2.25.1"))
         previewer(bench, store, persons).run(job(), MemoryWork())

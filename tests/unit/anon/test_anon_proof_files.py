@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from diana.anon.v1 import receipt_service_pb2 as pb
 from diana_anon.core.proof.receipts import Receipt, canonical, listed
 from diana_anon.servicer.receipts import ReceiptServicer
-from diana_anon.stores.database import Database
 from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
 from diana_anon.stores.schema import STEPS
 from diana_anon.stores.signing_keys import FileSigner
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 
 
 def test_a_key_is_made_at_first_start_for_its_owner_only_and_stays(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def record(ledger: SqliteLedger, receipts: list[Receipt]) -> None:
 
 
 def test_actions_that_many_share_are_kept_once_and_come_back_whole(tmp_path: Path) -> None:
-    database = Database(tmp_path / "proof.sqlite")
+    database = Database(tmp_path / "proof.sqlite", STEPS)
     ledger = SqliteLedger(database)
     actions = canonical([["(0010,0010)", "identity"]] * 100)
     kept = [receipt(number, actions) for number in range(250)]
@@ -101,7 +101,7 @@ def test_actions_that_many_share_are_kept_once_and_come_back_whole(tmp_path: Pat
 
 
 def test_receipts_of_a_transaction_that_fails_are_not_kept(tmp_path: Path) -> None:
-    database = Database(tmp_path / "proof.sqlite")
+    database = Database(tmp_path / "proof.sqlite", STEPS)
     ledger = SqliteLedger(database)
     broken = Receipt(receipt(2).statement, None, "key", b"[]")  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
@@ -114,12 +114,12 @@ def test_receipts_of_a_transaction_that_fails_are_not_kept(tmp_path: Path) -> No
 
 def test_a_file_of_a_newer_version_is_refused_and_one_of_none_is_brought_up(tmp_path: Path) -> None:
     path = tmp_path / "proof.sqlite"
-    Database(path).close()
+    Database(path, STEPS).close()
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
     Database(path, [*STEPS, "CREATE TABLE more (one INTEGER);"]).close()
     with pytest.raises(DianaError) as caught:
-        Database(path)
+        Database(path, STEPS)
     assert caught.value.reason is Reason.STORE_SCHEMA_NEWER
 
 
@@ -127,10 +127,10 @@ def test_a_damaged_file_is_named_and_a_full_disk_too(tmp_path: Path) -> None:
     path = tmp_path / "proof.sqlite"
     path.write_bytes(b"no database at all, but long enough to be read as one" * 100)
     with pytest.raises(DianaError) as caught:
-        Database(path)
+        Database(path, STEPS)
     assert caught.value.reason is Reason.STORE_DAMAGED
     path.unlink()
-    database = Database(path)
+    database = Database(path, STEPS)
     with database.reading() as db:
         db.execute("PRAGMA max_page_count = 20")
     with pytest.raises(DianaError) as caught:
@@ -155,7 +155,7 @@ def test_the_actions_of_very_many_items_are_told_together() -> None:
 
 
 def test_a_page_of_receipts_ends_before_two_mebibytes(tmp_path: Path) -> None:
-    database = Database(tmp_path / "proof.sqlite")
+    database = Database(tmp_path / "proof.sqlite", STEPS)
     ledger = SqliteLedger(database)
     record(ledger, [receipt(number, canonical([["(0010,0010)", "x" * 900_000]])) for number in range(5)])
     servicer = ReceiptServicer(ledger, SqliteQuarantine(database), FileSigner(tmp_path / "keys.json"), None)  # type: ignore[arg-type]

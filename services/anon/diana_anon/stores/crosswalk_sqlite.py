@@ -14,8 +14,8 @@ from diana_anon.core.proof.trail import Entry
 from diana_anon.core.proof.trail import damaged as entry_damaged
 from diana_anon.core.subject import Subject
 from diana_anon.stores.crosswalk_cipher import CrosswalkCipher, damaged
-from diana_anon.stores.database import Database
 from diana_common.settings import config_invalid
+from diana_common.sqlite_file import Database
 
 # Without rowids the order of passages is that of their digests, and tells nothing of who came when.
 _STEPS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from diana_anon.core.proof.findings import Head, Refusal, StudyFindings
 from diana_anon.core.subject import Subject
-from diana_anon.stores.database import Database
+from diana_common.sqlite_file import Database
 
 _STEPS = (
     """

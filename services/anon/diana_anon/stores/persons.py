@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diana_anon.stores.database import Database
 from diana_anon.stores.keyed import keyed_digest, read_key
 from diana_common.same_person import Person
 from diana_common.settings import config_invalid
+from diana_common.sqlite_file import Database
 
 _BYTES = 16
 """Of a digest that are kept: nobody without the key makes two alike."""

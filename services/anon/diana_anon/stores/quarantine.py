@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
-from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason, invalid_field
+from diana_common.sqlite_file import Database
 
 _HELD = (
     "operation, source_store, study_uid, sop_instance_uid, source_sha256, profile, profile_sha256, why, detail, created"

@@ -10,8 +10,8 @@ from typing import Any
 
 from diana_anon.core.ports import ReceiptKey
 from diana_anon.core.proof.receipts import Receipt, Result, Shipment
-from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 
 _PART = 50
 

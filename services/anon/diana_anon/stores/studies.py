@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from diana_anon.core.ports import StudyEntry
 from diana_anon.stores.crosswalk_cipher import CrosswalkCipher
-from diana_anon.stores.database import Database
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 
 
 class SqliteStudyBook:

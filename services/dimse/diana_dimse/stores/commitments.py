@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 from diana_dimse.core.commitment.model import Asked, Reference
 from diana_dimse.core.commitment.provider import Transaction
-from diana_dimse.stores.database import Database
 
 _SCHEMA = """
 CREATE TABLE pending (

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from diana_common.errors import DianaError, Reason
+from diana_common.sqlite_file import Database
 from diana_dimse.core.steps.keeping import Untold
 from diana_dimse.core.steps.model import Step
-from diana_dimse.stores.database import Database
 
 _SCHEMA = """
 CREATE TABLE step (

@@ -1,4 +1,4 @@
-"""A SQLite file of ours: one connection, durable at every commit."""
+"""A SQLite file that a service keeps for itself: one connection, durable at every commit."""
 
 from __future__ import annotations
 
