@@ -1,7 +1,7 @@
 """The files that are measured: made from a seed, the same on every machine, kept for the next run.
 
 ct: 2,000 files of 527 KB, 113 elements of which 4 are sequences and 13 private. small: 5,000 of 11 KB, the same
-elements. large: 20 of 50 MB. study: one study of 500 files like those of ct.
+elements. large: 20 of 50 MB. study: one study of 500 files like those of ct. studies: 30,000 of one small file each.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ CORPORA = {
         Corpus("ct", studies=10, series=2, instances=100, make=make_ct),
         Corpus("small", studies=50, series=1, instances=100, make=make_small),
         Corpus("large", studies=4, series=1, instances=5, make=make_large),
+        Corpus("studies", studies=30_000, series=1, instances=1, make=make_small),
         Corpus("study", studies=1, series=2, instances=250, make=make_ct),
     )
 }

@@ -4,6 +4,7 @@ Ours is durable and found in the index when a run ends; Orthanc is when it has a
 neither. Nagle's algorithm is off at both ends, but where a case is about the sockets as Debian's DCMTK has them.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import bench.dimse
 from bench.corpora import files
 from bench.harness import Case, Side, bound
-from bench.peers import dcmtk, orthanc, storescp
+from bench.peers import dcmtk, finder, orthanc, storescp
 from bench.room import BenchError, Place
 
 MEMORY_MB = 300.0
 FEW = 200
 """As many are sent where a peer takes 50 ms for each."""
+_ASKED = [f"BENCH1-{1 + 7919 * number % 30_000:04}" for number in range(300)]
 
 
 def storing(corpus: str, associations: int, few: int | None = None, *, no_delay: bool = True) -> Side:
@@ -107,6 +109,25 @@ def moving_from_orthanc(place: Place) -> float:
     return _bytes(paths) / seconds / 1e6
 
 
+def finding(place: Place) -> float:
+    """Milliseconds, the median, for a patient's study among 30,000."""
+    paths = files("studies", place.corpora)
+    with bench.dimse.running(place.scratch) as doors:
+        for result in doors.archive.upload(paths, streams=4):
+            if result.error is not None:
+                raise BenchError(f"the archive refused a file: {result.error}")
+        doors.await_found(len(paths))
+        return statistics.median(finder.studies_of(doors.dicom_port, bench.dimse.TITLE, _ASKED))
+
+
+def finding_in_orthanc(place: Place) -> float:
+    """The same in Orthanc."""
+    paths = files("studies", place.corpora)
+    with orthanc.running(place.scratch, {"DicomAlwaysAllowFind": True}, no_delay=True) as server:
+        orthanc.upload(server, paths, 4)
+        return statistics.median(finder.studies_of(server.dicom_port, "ORTHANC", _ASKED))
+
+
 def versions() -> Mapping[str, str]:
     return {
         "diana-mesh": metadata.version("diana-mesh"),
@@ -160,5 +181,6 @@ CASES = [
     _store_case("dimse_large_x1", "large", 1, 1.8),
     Case("dimse_get", "dimse", "MB/s", getting, getting_from_orthanc, 0.7, versions=versions),
     Case("dimse_move", "dimse", "MB/s", moving, moving_from_orthanc, 0.7, versions=versions),
+    Case("dimse_find", "dimse", "ms", finding, finding_in_orthanc, 5.0, less_is_better=True, versions=versions),
     Case("dimse_memory", "dimse", "MB", memory, bound(MEMORY_MB), 1.0, less_is_better=True),
 ]

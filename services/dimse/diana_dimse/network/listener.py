@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from diana_dimse.network import pdus
 from diana_dimse.network.association import Association
 from diana_dimse.network.connection import Connection
-from diana_dimse.network.faults import AbortReason, ProtocolFault, TurnedAway
+from diana_dimse.network.faults import AbortReason, AssociationEnded, ProtocolFault, TurnedAway
 from diana_dimse.network.negotiation import Proposal, Support, accept, read_proposal
 from diana_dimse.network.opening import read_associate_pdu
 from diana_dimse.network.pdus import PduType, Rejection
@@ -197,7 +197,8 @@ class Listener:
         try:
             proposal = read_proposal(self._first_pdu(connection))
         except ProtocolFault as fault:
-            connection.send([pdus.abort(fault.reason, by_provider=True)])
+            with suppress(AssociationEnded):  # it may be gone; what it did wrong is what counts
+                connection.send([pdus.abort(fault.reason, by_provider=True)])
             connection.close(gently=True)
             raise
         support = Rejection.LOCAL_LIMIT_EXCEEDED if is_full else self._door.admit(proposal, caller)
