@@ -6,7 +6,7 @@ import hashlib
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,7 +15,7 @@ from diana_archive.core.checksums import check_digest
 from diana_archive.core.committer import Change
 from diana_archive.core.failures import from_write
 from diana_archive.core.headers import fit_header
-from diana_archive.core.model import Newcomer, Origin, Outcome, Stored, StorePolicy
+from diana_archive.core.model import Known, Newcomer, Origin, Outcome, Stored, StorePolicy
 from diana_archive.core.parts import Resuming
 from diana_archive.core.ports import Catalogue, Contents, Draft, Objects, OpenDraft, Snapshot
 from diana_archive.core.quotas import Quotas
@@ -63,6 +63,7 @@ class Incoming:
         self._policy = policy
         self._origin = origin
         self._draft: OpenDraft | None = None
+        self._placed: Draft | None = None
         self._digests: Digests | None = None
 
     def write(self, data: bytes) -> None:
@@ -85,7 +86,7 @@ class Incoming:
                 self._draft.finish()
         else:
             self._count(data)
-            newcomer = self._read(data)
+            newcomer = self._read_and_place(data)
         if isinstance(newcomer, Newcomer):
             self._submit(newcomer, data, answer)
         else:
@@ -94,8 +95,8 @@ class Incoming:
 
     def discard(self) -> None:
         """Forget it."""
-        if self._draft:
-            self._draft.discard()
+        if draft := self._draft or self._placed:
+            draft.discard()
             self._leave()
 
     def give_up(self) -> None:
@@ -123,28 +124,49 @@ class Incoming:
 
     def _leave(self) -> None:
         """Another has the draft now, or nobody."""
-        self._draft = None
+        self._draft = self._placed = None
         self._desk.places.release()
 
     def _read(self, contents: Contents) -> Newcomer | Stored:
         """What the bytes are, or what is stored already and the same."""
+        header = self._scan(contents)
+        return self._compare(header, self._known(header), contents)
+
+    def _read_and_place(self, data: bytes) -> Newcomer | Stored:
+        """As `_read`, of all the bytes. What cannot be stored yet is being written while it is digested."""
+        header = self._scan(data)
+        known = self._known(header)
+        if not known:
+            self._placed = self._place(data)
+        with self._dropped_on_error():
+            return self._compare(header, known, data)
+
+    def _scan(self, contents: Contents) -> Header:
         if self.sha256:
             check_digest(hashlib.sha256(contents).digest(), self.sha256)
         header = scan(contents)
         check_complete(contents, header)
+        return header
+
+    def _known(self, header: Header) -> Sequence[Known]:
+        return self._desk.catalogue.known(self._policy.name, header.sop_instance_uid)
+
+    def _place(self, data: bytes) -> Draft:
+        return self._make(lambda: self._desk.objects.place(self._policy.name, data))
+
+    def _compare(self, header: Header, known: Sequence[Known], contents: Contents) -> Newcomer | Stored:
         digests = self._digests
         if digests is None or digests.offset != header.data_set_offset:
             digests = Digests(header.data_set_offset)
             digests.update(contents)
         prefix, data_set = digests.results()
-        return self._stored_before(header, data_set) or make_newcomer(
+        return self._stored_before(header, known, data_set) or make_newcomer(
             header, self._policy.name, self._origin, self.size_bytes, prefix, data_set
         )
 
-    def _stored_before(self, header: Header, data_set_sha256: bytes) -> Stored | None:
+    def _stored_before(self, header: Header, known: Sequence[Known], data_set_sha256: bytes) -> Stored | None:
         """Looked up early, so that what is there already is not written again."""
         store, uid = self._policy.name, header.sop_instance_uid
-        known = self._desk.catalogue.known(store, uid)
         same = find_same(known, header.transfer_syntax_uid, data_set_sha256)
         if same is None:
             check_conflict(known, self._policy.conflict, uid)
@@ -157,7 +179,7 @@ class Incoming:
         return Stored(Outcome.ALREADY_STORED, instance)
 
     def _submit(self, newcomer: Newcomer, data: bytes, answer: Answer) -> None:
-        draft: Draft = self._draft or self._make(lambda: self._desk.objects.place(self._policy.name, data))
+        draft: Draft = self._draft or self._placed or self._place(data)
         try:
             self._desk.submit(Storing(newcomer, draft, self._policy.conflict, answer, self._require_room))
         except BaseException:

@@ -13,6 +13,7 @@ from diana_common.errors import DianaError, Reason
 
 M = TypeVar("M")
 _AHEAD = 2
+_LARGE = 256 * 1024
 
 
 class Lanes:
@@ -69,7 +70,7 @@ class Pump:
         overlapped = self._lanes.enter()
         failure: BaseException | None = None
         try:
-            for message in _read_ahead(self._messages) if overlapped else self._messages:
+            for message in _read_large_ahead(self._messages) if overlapped else self._messages:
                 if self._stopped.is_set():
                     break
                 if stopping.is_set():
@@ -104,6 +105,15 @@ class _End:
 
     def __init__(self, failure: BaseException | None) -> None:
         self.failure = failure
+
+
+def _read_large_ahead(messages: Iterable[Iterable[Chunk]]) -> Iterator[Iterable[Chunk]]:
+    """The same messages, read ahead once one was large: what takes no time to arrive is not worth another thread."""
+    coming = iter(messages)
+    for message in coming:
+        yield message
+        if isinstance(message, list) and sum(len(one.data) for one in message) >= _LARGE:
+            yield from _read_ahead(coming)
 
 
 def _read_ahead(messages: Iterable[Iterable[Chunk]]) -> Iterator[Iterable[Chunk]]:

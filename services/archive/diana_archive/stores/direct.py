@@ -18,6 +18,7 @@ BLOCK = 4096
 """What offsets and lengths are multiples of: no disk in use asks for more."""
 
 BUFFER_BYTES = 4 * 1024 * 1024 + BLOCK
+_LITTLE_BYTES = 64 * 1024
 _BUFFERS = 6
 _WRITERS = 2
 
@@ -31,16 +32,21 @@ class DirectWriter:
         self._threads = ThreadPoolExecutor(_WRITERS, "direct-writer")
 
     def write(self, descriptor: int, offset: int, size: int, lay_out: Callable[[memoryview], None]) -> Future[None]:
-        """Have `lay_out` fill a buffer of that size, and write it there. The future raises OSError."""
+        """Have `lay_out` fill a buffer of that size, and write it there. The future raises OSError.
+
+        A little is written at once: to hand it over would take longer.
+        """
         self._places.acquire()
         try:
             buffer = self._take()
             with memoryview(buffer) as view:
                 lay_out(view[:size])
-            return self._threads.submit(self._write, descriptor, offset, size, buffer)
+            if size > _LITTLE_BYTES:
+                return self._threads.submit(self._write, descriptor, offset, size, buffer)
         except BaseException:
             self._places.release()
             raise
+        return _done(lambda: self._write(descriptor, offset, size, buffer))
 
     def close(self) -> None:
         """End its threads, once all is written."""
@@ -60,6 +66,18 @@ class DirectWriter:
         finally:
             self._idle.append(buffer)
             self._places.release()
+
+
+def _done(work: Callable[[], None]) -> Future[None]:
+    """Work done here and now, as its future."""
+    future: Future[None] = Future()
+    try:
+        work()
+    except OSError as error:
+        future.set_exception(error)
+    else:
+        future.set_result(None)
+    return future
 
 
 def create_direct(path: Path) -> int:

@@ -308,16 +308,13 @@ class Association:
     def _pdus(self, context_id: int, data: Piece, control: int, *, is_end: bool = True) -> list[Piece]:
         """P-DATA-TF PDUs with one value each, none longer than the peer takes."""
         view, most = memoryview(data), self._most_data
+        rest = (len(view) - 1) // most * most if len(view) else 0  # where the last one begins
+        head = pdus.p_data(most, context_id, control)
         pieces: list[Piece] = []
-        for place in range(0, len(view) or 1, most):
-            part = view[place : place + most]
-            last = pdus.IS_LAST if is_end and place + most >= len(view) else 0
-            pieces.append(
-                pdus.HEADER.pack(PduType.P_DATA_TF, len(part) + pdus.PDV_HEADER.size)
-                + pdus.PDV_HEADER.pack(len(part) + 2, context_id, control | last)
-            )
-            pieces.append(part)
-        return pieces
+        for place in range(0, rest, most):
+            pieces += head, view[place : place + most]
+        last = control | pdus.IS_LAST if is_end else control
+        return [*pieces, pdus.p_data(len(view) - rest, context_id, last), view[rest:]]
 
     def _abort(self, reason: AbortReason, by_provider: bool) -> None:
         with suppress(AssociationEnded):

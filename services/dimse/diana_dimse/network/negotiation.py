@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
@@ -30,7 +31,11 @@ MAX_PDU_BYTES = 131_072
 """The longest P-DATA-TF that we ask for: the most that DCMTK sends, and enough to cost no call a message."""
 
 _MOST_CONTEXTS = 128
+_REMEMBERED = 64
+_MOST_REMEMBERED_BYTES = 64 * 1024
 _ACCEPTED, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
+_Result = tuple[int, str, str, int]
+"""Context ID, SOP Class, transfer syntax, and what is answered."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,15 @@ class Support(Protocol):
 
 
 def read_proposal(pdu: bytes) -> Proposal:
-    """The A-ASSOCIATE-RQ of a whole PDU. Raises ProtocolFault."""
+    """The A-ASSOCIATE-RQ of a whole PDU. Raises ProtocolFault.
+
+    Peers propose the same each time, and pynetdicom takes 10 ms to read 120 presentation contexts: what was read is
+    remembered.
+    """
+    return _read_before(pdu) if len(pdu) <= _MOST_REMEMBERED_BYTES else _read_proposal(pdu)
+
+
+def _read_proposal(pdu: bytes) -> Proposal:
     check_items(pdu)
     try:
         primitive = _decoded(A_ASSOCIATE_RQ(), pdu)
@@ -129,6 +142,9 @@ def read_proposal(pdu: bytes) -> Proposal:
     return proposal
 
 
+_read_before = lru_cache(_REMEMBERED)(_read_proposal)
+
+
 def _proposed(context: PresentationContext) -> ProposedContext:
     syntaxes = tuple(str(one) for one in context.transfer_syntax if one)
     return ProposedContext(context.context_id or 0, str(context.abstract_syntax or ""), syntaxes)
@@ -141,7 +157,7 @@ def _is_whole(context: ProposedContext) -> bool:
 def accept(proposal: Proposal, support: Support) -> tuple[Agreed, bytes]:
     """What is agreed to of a proposal, and the A-ASSOCIATE-AC that says so."""
     accepted: dict[int, Context] = {}
-    results = []
+    results: list[_Result] = []
     granted = {name: support.roles(name, roles) for name, roles in proposal.roles.items()}
     for one in proposal.contexts:
         syntax = support.transfer_syntax(one.abstract_syntax, one.transfer_syntaxes)
@@ -149,21 +165,34 @@ def accept(proposal: Proposal, support: Support) -> tuple[Agreed, bytes]:
             roles = granted.get(one.abstract_syntax, Roles())
             accepted[one.context_id] = Context(one.context_id, one.abstract_syntax, syntax, roles)
         result = _ACCEPTED if syntax else _NO_ABSTRACT_SYNTAX if syntax is None else _NO_TRANSFER_SYNTAX
-        results.append(_context(one.context_id, one.abstract_syntax, [syntax or one.transfer_syntaxes[0]], result))
+        results.append((one.context_id, one.abstract_syntax, syntax or one.transfer_syntaxes[0], result))
     names = {one.abstract_syntax for one in accepted.values()}
     extended = {
         name: answer
         for name, asked in proposal.extended.items()
         if name in names and (answer := support.extended(name, asked)) is not None
     }
-    primitive = _primitive(proposal.called, proposal.calling)
+    kept = tuple((name, one) for name, one in granted.items() if name in names)
+    answer = _acceptance(proposal.called, proposal.calling, tuple(results), kept, tuple(extended.items()))
+    return Agreed(proposal.called, proposal.calling, accepted, proposal.max_pdu_bytes, extended), answer
+
+
+@lru_cache(_REMEMBERED)
+def _acceptance(
+    called: str,
+    calling: str,
+    results: tuple[_Result, ...],
+    roles: tuple[tuple[str, Roles], ...],
+    extended: tuple[tuple[str, bytes], ...],
+) -> bytes:
+    """An A-ASSOCIATE-AC; remembered as proposals are."""
+    primitive = _primitive(called, calling)
     primitive.result = 0
-    primitive.presentation_context_definition_results_list = results
-    primitive.user_information = _information(
-        MAX_PDU_BYTES, {name: roles for name, roles in granted.items() if name in names}, extended
-    )
-    agreed = Agreed(proposal.called, proposal.calling, accepted, proposal.max_pdu_bytes, extended)
-    return agreed, _encoded(A_ASSOCIATE_AC(), primitive)
+    primitive.presentation_context_definition_results_list = [
+        _context(context_id, name, [syntax], result) for context_id, name, syntax, result in results
+    ]
+    primitive.user_information = _information(MAX_PDU_BYTES, dict(roles), dict(extended))
+    return _encoded(A_ASSOCIATE_AC(), primitive)
 
 
 def encode_proposal(proposal: Proposal) -> bytes:

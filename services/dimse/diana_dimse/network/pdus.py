@@ -30,6 +30,11 @@ RELEASE_RQ = HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
 RELEASE_RP = HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
 
 
+def p_data(size: int, context_id: int, control: int) -> bytes:
+    """What stands before a P-DATA-TF's one value of that size (PS3.8 section 9.3.5)."""
+    return HEADER.pack(PduType.P_DATA_TF, size + PDV_HEADER.size) + PDV_HEADER.pack(size + 2, context_id, control)
+
+
 class Rejection(IntEnum):
     """Why an association is refused: result, source and reason in one number (PS3.8 Table 9-21)."""
 
