@@ -12,7 +12,7 @@ from diana_anon.core.pixels.cleaner import PixelCleaner
 from diana_anon.core.pixels.model import CleanedPixels
 from diana_anon.core.planning.procedure import make_procedure
 from diana_anon.core.ports import Keys, Whole
-from diana_anon.core.profile import Header, PixelPolicy
+from diana_anon.core.profile import PixelPolicy
 from diana_anon.core.profiles import shipped_profile
 from diana_anon.core.proof.quarantine import Why
 from diana_anon.core.proof.receipts import PublicKey
@@ -22,6 +22,7 @@ from diana_anon.core.studies.deidentifier import Deidentifier
 from diana_anon.core.studies.siblings import gathered_from
 from diana_anon.core.subject import Subject, read_subject
 from diana_anon.core.text.identifiers import Identifiers, gathered
+from diana_common.conditions import Header
 from diana_common.errors import DianaError
 from diana_common.header import scan
 from diana_common.uidmap import map_accession_number

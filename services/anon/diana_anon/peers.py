@@ -11,11 +11,11 @@ from diana.archive.v1.feed_pb2 import COMPLETION_REASON_COUNTED_AGAINST_SOURCE
 from diana.type.v1.origin_pb2 import Origin
 from diana_anon.core.chunks import gathered
 from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, Piece, StudySummary
-from diana_anon.core.profile import Header
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.subject import Subject
 from diana_anon.wire.subjects import identity_from_proto, subject_to_proto
 from diana_client import ArchiveClient, Channel, GuidClient, InvalidRequest, MeshError, UploadItem
+from diana_common.conditions import Header
 from diana_common.errors import DianaError, Reason
 from diana_server.peers import core_error, typed
 

@@ -214,6 +214,23 @@ class Reason(Enum):
         "Have the peer's configuration know our AE title and address, and check what services it offers.",
     )
     PEER_REFUSED = (Code.FAILED_PRECONDITION, "See the DICOM status in the metadata, and the peer's log.")
+    DELIVERY_ENDED = (
+        Code.FAILED_PRECONDITION,
+        "See its state: a message that was sent cannot be recalled; send a new one.",
+    )
+    RULES_INVALID = (
+        Code.INVALID_ARGUMENT,
+        "Correct the lines that the answer names; CheckRules says the same of a file.",
+    )
+    JOB_NOT_FOUND = (Code.NOT_FOUND, "Name a job that ListJobs lists; those that ended are kept for a time only.")
+    JOB_ENDED = (
+        Code.FAILED_PRECONDITION,
+        "See its state: what is done stays done; a dead or cancelled job can be retried.",
+    )
+    RULE_CHANGED = (
+        Code.FAILED_PRECONDITION,
+        "Put the rule back as it was when the job was made, or have its source yield the item again.",
+    )
 
     @property
     def code(self) -> Code:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from diana.notify.v1 import notify_service_pb2
 from diana.notify.v1.notify_service_pb2_grpc import add_NotifyServiceServicer_to_server
+from diana_common.attempts import Attempting, RetryPolicy
 from diana_common.settings import config_invalid
 from diana_common.state_files import FolderLock
 from diana_notify.adapters.local import FileCarrier, ScreenCarrier
@@ -21,14 +22,12 @@ from diana_notify.config import (
     template_body,
 )
 from diana_notify.core.addresses import AddressBook, email_domain
-from diana_notify.core.carriers import Carrier
-from diana_notify.core.delivering import Deliverer
+from diana_notify.core.carriers import Carrier, Carriers
 from diana_notify.core.directory import Directory, Subscription
 from diana_notify.core.following import Follower
 from diana_notify.core.model import Recipient, Subscriber, Transport
 from diana_notify.core.notifier import Notifier
 from diana_notify.core.rendering import TemplateText
-from diana_notify.core.retrying import RetryPolicy
 from diana_notify.core.rules import Rule, Rules
 from diana_notify.peers import ArchivePeer
 from diana_notify.servicer import NotifyServicer
@@ -54,7 +53,7 @@ def make_server(config: NotifyConfig) -> Server:
     observer = PrometheusObserver(ledger.count_queued)
     rules = Rules([_rule(one) for one in config.rules], directory, observer)
     retry = RetryPolicy(config.retry.first_seconds, config.retry.longest_seconds, config.retry.give_up_seconds)
-    deliverer = Deliverer(ledger, carriers, retry, config.keep_days * _DAY, observer)
+    deliverer = Attempting(ledger, Carriers(carriers).carry, retry, config.keep_days * _DAY, observer)
     notifier = Notifier(directory, addresses, ledger, deliverer.wake)
     archive = ArchivePeer(reach("archive", config.archive))
     follower = Follower(archive, rules, ledger, deliverer.wake, observer.lost)

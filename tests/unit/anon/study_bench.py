@@ -13,7 +13,7 @@ from typing import Any
 from diana_anon.core.pixels.model import CleanedPixels
 from diana_anon.core.planning.procedure import make_procedure
 from diana_anon.core.ports import Answered, InstanceKey, Keys, Outgoing, StudySummary
-from diana_anon.core.profile import Header, PixelPolicy, Profile
+from diana_anon.core.profile import PixelPolicy, Profile
 from diana_anon.core.proof.books import Books
 from diana_anon.core.proof.receipts import PublicKey
 from diana_anon.core.proof.shipping import Arrivals
@@ -28,6 +28,7 @@ from diana_anon.stores.quarantine import SqliteQuarantine
 from diana_anon.stores.receipts import SqliteLedger
 from diana_anon.stores.schema import STEPS
 from diana_anon.stores.studies import SqliteStudyBook
+from diana_common.conditions import Header
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 from diana_common.sqlite_file import Database

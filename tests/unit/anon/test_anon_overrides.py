@@ -9,7 +9,8 @@ import pytest
 from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.planning.rules import Kind
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, BirthDate, Header, Override, Step, TagPath
+from diana_anon.core.profile import Action, BirthDate, Override, TagPath
+from diana_common.conditions import Header, Step
 from diana_common.errors import DianaError, Reason
 from diana_common.uidmap import map_accession_number
 from tests.support.dicom_files import make_small

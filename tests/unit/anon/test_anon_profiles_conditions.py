@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from diana_anon.core.profile import Condition
-from diana_anon.core.profiles.comparisons import matches
-from diana_anon.core.profiles.conditions import bind, compile_condition
+from diana_common.conditions import Condition, bind, compile_condition
+from diana_common.conditions.comparisons import matches
 from diana_common.filters import parse_filter
 
 

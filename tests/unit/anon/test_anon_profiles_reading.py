@@ -8,7 +8,7 @@ import pytest
 
 from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, BirthDate, PixelPolicy, Step, TagPath
+from diana_anon.core.profile import Action, BirthDate, PixelPolicy, TagPath
 from diana_anon.core.profiles import (
     NAMES,
     Fault,
@@ -21,6 +21,7 @@ from diana_anon.core.profiles import (
     shipped_profile,
     shipped_text,
 )
+from diana_common.conditions import Step
 from diana_common.errors import DianaError, Reason
 
 HEAD = "profile: mine\n"
@@ -246,7 +247,7 @@ def test_faults_repeat_no_more_of_a_text_than_a_short_word() -> None:
 
 def test_a_fault_without_a_line_or_a_setting_says_what_it_has() -> None:
     assert [str(Fault(0, "", "x")), str(Fault(3, "", "x")), str(Fault(0, "a", "x"))] == [
-        "profile: x",
+        "document: x",
         "line 3: x",
         "a: x",
     ]

@@ -22,13 +22,14 @@ from pydicom.uid import (
 
 from diana_anon.core.planning.plan import compile_plan
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, Override, Step, TagPath
+from diana_anon.core.profile import Action, Override, TagPath
 from diana_anon.core.proof.mend import mended_plan
 from diana_anon.core.proof.self_scan import leaks
 from diana_anon.core.proof.written import segments
 from diana_anon.core.rewriting.engine import deidentify
 from diana_anon.core.text.cleaner import TextCleaner
 from diana_anon.core.text.identifiers import Identifiers, gathered
+from diana_common.conditions import Step
 from diana_common.errors import DianaError, Reason
 from diana_common.header import check_complete, scan
 from tests.support.corpus import CORPUS, needs_corpus

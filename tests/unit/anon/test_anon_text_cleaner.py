@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from diana_anon.core.profile import Header
 from diana_anon.core.text.cleaner import TextCleaner
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered, named
+from diana_common.conditions import Header
 
 HEADER: Header = {
     "00080020": {"vr": "DA", "Value": ["20200131"]},

@@ -9,10 +9,11 @@ from datetime import date
 import pytest
 
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, Header, Override, Profile, Step, TagPath
+from diana_anon.core.profile import Action, Override, Profile, TagPath
 from diana_anon.core.text.attributes import Kind, Kinds, has_row
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered, named
 from diana_anon.core.text.words import folded, is_common, spellings, words
+from diana_common.conditions import Header, Step
 from diana_common.errors import DianaError, Reason
 from diana_common.tags import tag_hex, tag_of
 

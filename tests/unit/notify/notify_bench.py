@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from diana_common.attempts import Attempting, Failed, RetryPolicy
 from diana_common.errors import DianaError, Reason
 from diana_notify.core.addresses import AddressBook
-from diana_notify.core.carriers import Undelivered
-from diana_notify.core.delivering import Deliverer
+from diana_notify.core.carriers import Carriers
 from diana_notify.core.directory import Directory, Subscription
 from diana_notify.core.model import Delivery, Parcel, Recipient, State, Subscriber, Transport
 from diana_notify.core.notifier import Notifier
 from diana_notify.core.rendering import TemplateText
-from diana_notify.core.retrying import RetryPolicy
 from diana_notify.stores.sqlite import SqliteLedger
 
 QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, give_up_seconds=3600.0)
@@ -72,11 +71,11 @@ class FakeObserver:
         self.matches: list[tuple[str, int]] = []
         self.losses: list[Reason] = []
 
-    def sent(self, parcel: Parcel) -> None: ...
+    def succeeded(self, piece: Parcel) -> None: ...
 
-    def failed(self, parcel: Parcel, why: str) -> None: ...
+    def failed(self, piece: Parcel, why: str) -> None: ...
 
-    def dead(self, transport: Transport, why: str, count: int = 1) -> None: ...
+    def dead(self, piece: Parcel, why: str, count: int) -> None: ...
 
     def stumbled(self, error: Exception) -> None:
         self.errors.append(error)
@@ -104,9 +103,9 @@ class NotifyBench:
         self.deliverer = self.new_deliverer()
         self.notifier = Notifier(self.directory, ADDRESSES, self.ledger, lambda: self.deliverer.wake())
 
-    def new_deliverer(self) -> Deliverer:
-        carriers = dict.fromkeys(Transport, self.carrier)
-        return Deliverer(self.ledger, carriers, self.policy, 86_400.0, self.observer)
+    def new_deliverer(self) -> Attempting[Parcel]:
+        carriers = Carriers(dict.fromkeys(Transport, self.carrier))
+        return Attempting(self.ledger, carriers.carry, self.policy, 86_400.0, self.observer)
 
     @contextmanager
     def delivering(self) -> Iterator[None]:
@@ -142,7 +141,7 @@ def awaited(true: Callable[[], bool], seconds: float = 60.0) -> bool:
     return False
 
 
-def raising(failure: Undelivered) -> Callable[[Parcel], None]:
+def raising(failure: Failed) -> Callable[[Parcel], None]:
     """A carrier's behaviour: always to fail so."""
 
     def behave(parcel: Parcel) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from diana_notify.core.carriers import Postponed, Refused, Unreachable
+from diana_common.attempts import WORKERS, Postponed, Refused, RetryPolicy, Targets, Unreachable
 from diana_notify.core.model import Content, Parcel, State
-from diana_notify.core.retrying import RetryPolicy
-from diana_notify.core.targets import WORKERS, Targets
 from tests.unit.notify.notify_bench import NotifyBench, email, raising, webhook
 
 TEXT = Content(subject="subject", body="body")
@@ -143,15 +141,15 @@ def test_a_stop_finishes_what_is_under_way_and_begins_nothing(bench: NotifyBench
 def test_a_ledger_that_cannot_take_the_outcome_does_not_make_a_message_go_twice(
     bench: NotifyBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, tries = bench.ledger.sent, []
+    record, tries = bench.ledger.succeeded, []
 
-    def full(number: int, now: float) -> None:
-        tries.append(number)
+    def full(piece: Parcel, now: float) -> None:
+        tries.append(piece)
         if len(tries) == 1:
             raise OSError("full")
-        record(number, now)
+        record(piece, now)
 
-    monkeypatch.setattr(bench.ledger, "sent", full)
+    monkeypatch.setattr(bench.ledger, "succeeded", full)
     with bench.delivering():
         bench.notifier.send(email(), TEXT)
         bench.wait_for(State.SENT, 1)

@@ -12,7 +12,7 @@ import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_notify.core.ledger import RequestMark
-from diana_notify.core.model import Message, State
+from diana_notify.core.model import Delivery, Message, Parcel, State
 from diana_notify.stores.schema import SCHEMA_VERSION
 from diana_notify.stores.sqlite import SqliteLedger
 from tests.unit.notify.notify_bench import email
@@ -34,6 +34,10 @@ def ledger(path: Path) -> Iterator[SqliteLedger]:
 
 def message(target: str = "email", channel: str = "") -> Message:
     return Message(email(), target, "subject", "ZZTEXTZZ", channel)
+
+
+def parcel_of(delivery: Delivery) -> Parcel:
+    return Parcel(delivery, "a", "", "")
 
 
 def test_what_was_added_is_there_for_the_next_process(path: Path) -> None:
@@ -111,21 +115,21 @@ def test_each_target_waits_by_itself_and_what_is_under_way_does_not(ledger: Sqli
     first, second = ledger.add([message("a"), message("a")], 100.0)
     ledger.add([message("b")], 105.0)
     assert ledger.waiting([]) == [("a", 100.0), ("b", 105.0)]
-    ledger.failed(first.number, "refused", 200.0)
+    ledger.failed(parcel_of(first), "refused", 200.0)
     assert ledger.waiting([second.number]) == [("a", 200.0), ("b", 105.0)]
     parcel = ledger.next_for("a", 150.0, [])
     assert parcel is not None and parcel.delivery.number == second.number
     assert ledger.next_for("a", 150.0, [second.number]) is None
-    ledger.sent(second.number, 150.0)
-    ledger.dead(first.number, "refused", 200.0)
+    ledger.succeeded(parcel_of(second), 150.0)
+    ledger.dead(parcel_of(first), "refused", 200.0)
     assert ledger.waiting([]) == [("b", 105.0)]
 
 
 def test_what_ended_stays_ended_and_its_text_goes_once_it_is_sent(path: Path, ledger: SqliteLedger) -> None:
     one, other = ledger.add([message(), message()], 100.0)
-    ledger.dead(one.number, "HTTP 404", 101.0)
-    ledger.failed(one.number, "late", 102.0)
-    ledger.sent(other.number, 103.0)
+    ledger.dead(parcel_of(one), "HTTP 404", 101.0)
+    ledger.failed(parcel_of(one), "late", 102.0)
+    ledger.succeeded(parcel_of(other), 103.0)
     found = {each.number: each for each in ledger.page(None, 10, None, "")}
     dead, sent = found[one.number], found[other.number]
     assert (dead.state, dead.last_error, dead.attempt_count, dead.next_attempt_time) == (
@@ -141,7 +145,7 @@ def test_what_ended_stays_ended_and_its_text_goes_once_it_is_sent(path: Path, le
 
 def test_a_page_holds_what_is_older_of_a_state_and_a_channel(ledger: SqliteLedger) -> None:
     added = ledger.add([message(channel="a"), message(channel="b"), message(channel="a")], 100.0)
-    ledger.sent(added[0].number, 101.0)
+    ledger.succeeded(parcel_of(added[0]), 101.0)
     assert [one.number for one in ledger.page(None, 2, None, "")] == [3, 2]
     assert [one.number for one in ledger.page(2, 2, None, "")] == [1]
     assert [one.number for one in ledger.page(None, 9, State.QUEUED, "a")] == [3]
@@ -150,11 +154,11 @@ def test_a_page_holds_what_is_older_of_a_state_and_a_channel(ledger: SqliteLedge
 
 def test_what_ended_long_ago_is_forgotten_with_its_request(ledger: SqliteLedger) -> None:
     old, _ = ledger.add([message(), message()], 100.0, MARK)
-    ledger.sent(old.number, 200.0)
+    ledger.succeeded(parcel_of(old), 200.0)
     ledger.forget(300.0)
     assert [one.number for one in ledger.page(None, 9, None, "")] == [2]
     assert ledger.requested(MARK) is not None
-    ledger.dead(2, "x", 250.0)
+    ledger.dead(parcel_of(ledger.page(None, 1, None, "")[0]), "x", 250.0)
     ledger.forget(300.0)
     assert ledger.requested(MARK) is None
     with pytest.raises(DianaError) as caught:

@@ -15,11 +15,12 @@ from socket import create_server
 import pytest
 import trustme
 
+from diana_common.attempts import Failed, Postponed, Refused, Unreachable
 from diana_notify.adapters.local import FileCarrier, ScreenCarrier
 from diana_notify.adapters.smtp import SmtpCarrier, SmtpServer
 from diana_notify.adapters.webhook import WebhookCarrier
 from diana_notify.core.addresses import AddressBook
-from diana_notify.core.carriers import Carrier, Postponed, Refused, Undelivered, Unreachable
+from diana_notify.core.carriers import Carrier
 from diana_notify.core.model import Delivery, Parcel, Recipient, State, Transport
 from tests.support.smtp import MailServer, free_port
 from tests.unit.notify.hooks import Hooks
@@ -39,8 +40,8 @@ def email(address: str = "ada@hospital.example", **text: str) -> Parcel:
     return parcel(Transport.EMAIL, address, **text)
 
 
-def failure(carrier: Carrier, one: Parcel) -> Undelivered:
-    with pytest.raises(Undelivered) as caught:
+def failure(carrier: Carrier, one: Parcel) -> Failed:
+    with pytest.raises(Failed) as caught:
         carrier.carry(one)
     assert "@" not in caught.value.why and "ada" not in caught.value.why
     return caught.value
@@ -91,7 +92,7 @@ def test_a_subject_arrives_as_it_was_queued(mail: MailServer, subject: str) -> N
     ],
 )
 def test_a_recipient_that_is_refused_is_dead_now_or_later(
-    mail: MailServer, answer: str, kind: type[Undelivered], why: str
+    mail: MailServer, answer: str, kind: type[Failed], why: str
 ) -> None:
     mail.refuse["ada@hospital.example"] = answer
     found = failure(SmtpCarrier(smtp(mail)), email())
@@ -107,7 +108,7 @@ def test_a_greylisted_recipient_is_written_to_when_asked_again(mail: MailServer)
 
 
 @pytest.mark.parametrize(("answer", "kind"), [("554 spam", Refused), ("452 full", Postponed)])
-def test_a_message_that_is_refused_is_dead_now_or_later(mail: MailServer, answer: str, kind: type[Undelivered]) -> None:
+def test_a_message_that_is_refused_is_dead_now_or_later(mail: MailServer, answer: str, kind: type[Failed]) -> None:
     mail.refuse_data = answer
     assert type(failure(SmtpCarrier(smtp(mail)), email())) is kind
 
@@ -196,7 +197,7 @@ def test_a_webhook_gets_the_message_and_the_deliverys_name(hooks: Hooks) -> None
     ],
 )
 def test_a_status_says_whether_to_come_again_and_redirects_are_not_followed(
-    hooks: Hooks, status: int, kind: type[Undelivered]
+    hooks: Hooks, status: int, kind: type[Failed]
 ) -> None:
     hooks.status = status
     found = failure(*webhook(hooks))

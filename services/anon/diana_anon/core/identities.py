@@ -9,12 +9,12 @@ from datetime import timedelta
 from functools import lru_cache, partial
 
 from diana_anon.core.ports import Mint
-from diana_anon.core.profile import Header
 from diana_anon.core.references import Place, References, references
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.rewriting.uids import Pseudonyms
 from diana_anon.core.text.cleaner import TextCleaner
 from diana_anon.core.text.identifiers import Identifiers
+from diana_common.conditions import Header
 from diana_common.errors import DianaError
 from diana_common.hierarchical_uid import HierarchicalUids
 from diana_common.uidmap import map_accession_number, map_uid

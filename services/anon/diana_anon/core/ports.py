@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from diana_anon.core.profile import Header
 from diana_anon.core.proof.quarantine import Entry, HeldBack, Why
 from diana_anon.core.proof.receipts import Receipt, Result, Shipment
 from diana_anon.core.rewriting.engine import Identity
 from diana_anon.core.subject import Subject
+from diana_common.conditions import Header
 from diana_common.errors import DianaError
 
 Whole = bytes | mmap.mmap

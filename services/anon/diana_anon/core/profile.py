@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
 
 from diana_anon.core.planning.tables import Option
-
-Header: TypeAlias = Mapping[str, Any]
-"""An instance's header as DICOM JSON (PS3.18 annex F), pixel data left out."""
-
-Condition: TypeAlias = Callable[[Header], bool]
-"""Whether an override holds for an instance."""
+from diana_common.conditions import Condition, Step
 
 
 class Action(Enum):
@@ -32,15 +25,6 @@ class Action(Enum):
     """Dates and times moved by the identity's offset."""
     REPLACE = "replace"
     """The override's own value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One attribute on a path. A private one has its creator, and its tag the block's byte zero: (0019,xx10) is
-    0x00190010."""
-
-    tag: int
-    creator: str = ""
 
 
 @dataclass(frozen=True, slots=True)

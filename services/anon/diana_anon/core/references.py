@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from diana_anon.core.profile import Header
 from diana_anon.core.rewriting.actions import shown
+from diana_common.conditions import Header
 from diana_common.dicom.dictionary import registered_uids
 from diana_common.dicom.limits import MIB, over_limit
 from diana_common.uid import is_uid

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 from diana_common.values import PersonName, parse_age, parse_date
 
 _NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _AGE = "00100010", "00100020", "00100021", "00100030", "00100040", "00101010"

@@ -11,8 +11,9 @@ from diana_anon.core.profiles import ReadProfile, check_profile, profile_digest,
 from diana_anon.core.profiles.catalogue import Catalogue
 from diana_anon.core.profiles.comparing import differences, named_paths
 from diana_anon.core.profiles.explaining import Explainer
-from diana_anon.core.profiles.paths import BadPath, parse_path
+from diana_anon.core.profiles.paths import parse_path
 from diana_anon.wire.profiles import differences_to_proto, explanation_to_proto, faults_to_proto
+from diana_common.conditions import BadPath
 from diana_common.errors import invalid_field
 
 

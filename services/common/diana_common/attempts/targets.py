@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from diana_notify.core.retrying import RetryPolicy
+from diana_common.attempts.retrying import RetryPolicy
 
 WORKERS = 8
-"""Deliveries under way at a time."""
+"""Attempts under way at a time."""
 
 _A_TARGET = 4
 """For one target at a time, as long as it answers; one that fails gets a single attempt at a time."""

@@ -1,19 +1,25 @@
-"""The conditions of overrides: filters (AIP-160) over an instance's own header, compiled once.
+"""Conditions: filters (AIP-160) over an instance's own header, compiled once.
 
 They are values, so that a plan can be handed to another process; two that read alike are equal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from diana_anon.core.profile import Condition, Header, Step
-from diana_anon.core.profiles.comparisons import BadComparison, Element, HasValue, Test, make_test
-from diana_anon.core.profiles.paths import BadPath, parse_step, step_text
+from diana_common.conditions.comparisons import BadComparison, Element, HasValue, Test, make_test
+from diana_common.conditions.steps import BadPath, Step, parse_step, step_text
 from diana_common.dicomjson import first_value, items
 from diana_common.filters import And, Comparator, Filter, Member, Not, Or, Restriction, Words, filter_error
 from diana_common.tags import vr_of
+
+Header: TypeAlias = Mapping[str, Any]
+"""An instance's header as DICOM JSON (PS3.18 annex F), pixel data left out."""
+
+Condition: TypeAlias = Callable[[Header], bool]
+"""Whether something holds for an instance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""A profile's YAML as a tree that knows its lines.
+"""People's YAML as a tree that knows its lines.
 
-Only what a profile needs: mappings, lists and words. Anchors, aliases, tags and several documents are refused, and so
+Only what settings need: mappings, lists and words. Anchors, aliases, tags and several documents are refused, and so
 is what is too long, too deep or too much; the tree is built from the parser's events, so that no text costs more than
 its length.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from diana_anon.core.profiles.faults import Fault
+from diana_common.documents.faults import Fault
 
 MAX_BYTES = 1024 * 1024
-"""The longest profile, in UTF-8."""
+"""The longest document, in UTF-8."""
 MAX_DEPTH = 16
 MAX_NODES = 100_000
 

@@ -1,4 +1,4 @@
-"""What is wrong with a profile's text: gathered, so that whoever wrote it learns of everything at once."""
+"""What is wrong with a document: gathered, so that whoever wrote it learns of everything at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Fault:
     @property
     def where(self) -> str:
         """As error details have it: "line 12: overrides[3].tag"."""
-        return ": ".join(part for part in (f"line {self.line}" if self.line else "", self.field) if part) or "profile"
+        return ": ".join(part for part in (f"line {self.line}" if self.line else "", self.field) if part) or "document"
 
 
 class Faults:
@@ -55,12 +55,12 @@ class Faults:
         return tuple(sorted(self._found, key=lambda fault: fault.line))
 
 
-def profile_invalid(faults: tuple[Fault, ...], name: str = "profile") -> DianaError:
-    """The refusal of a profile, `name` it may be found by, with a violation for each of its first faults."""
+def refusal(reason: Reason, faults: tuple[Fault, ...], name: str) -> DianaError:
+    """The refusal of a document, `name` it may be found by, with a violation for each of its first faults."""
     first, rest = faults[0], len(faults) - 1
     more = f" (and {rest} more fault{'s' if rest > 1 else ''})" if rest else ""
     violations = [FieldViolation(fault.where, fault.description) for fault in faults[:_IN_AN_ERROR]]
-    return DianaError(Reason.PROFILE_INVALID, f"{name}: {first}{more}", fields=violations)
+    return DianaError(reason, f"{name}: {first}{more}", fields=violations)
 
 
 def shown(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from diana_anon.core.profiles.document import Entries, Items, Node, Scalar
-from diana_anon.core.profiles.faults import Faults, shown
+from diana_common.documents.document import Entries, Items, Node, Scalar
+from diana_common.documents.faults import Faults, shown
 from diana_common.settings import join, nearest
 
 _MOST_TEXTS = 256

@@ -11,9 +11,9 @@ import unicodedata
 from pathlib import Path
 from typing import TextIO
 
+from diana_common.attempts import Unreachable
 from diana_common.state_files import make_directory, sync_directory
 from diana_notify.adapters.webhook import message_of
-from diana_notify.core.carriers import Unreachable
 from diana_notify.core.model import Parcel
 
 

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from diana_common.errors import DianaError, Reason
-from diana_notify.core.model import Parcel, Transport
+from diana_notify.core.model import Parcel
 
 ATTEMPTS = Counter(
     "diana_notify_attempts_total", "Attempts to deliver, by transport and outcome.", ["transport", "outcome"]
@@ -26,33 +26,33 @@ FOLLOW_FAILURES = Counter("diana_notify_follow_failures_total", "Times that foll
 
 
 class PrometheusObserver:
-    """core.delivering.Observer and core.rules.RuleObserver for Prometheus and the log."""
+    """diana_common.attempts.Observer and core.rules.RuleObserver for Prometheus and the log."""
 
     def __init__(self, count_queued: Callable[[], int]) -> None:
         self._log = structlog.get_logger().bind(service="notify")
         QUEUED.set_function(count_queued)
 
-    def sent(self, parcel: Parcel) -> None:
+    def succeeded(self, piece: Parcel) -> None:
         """See Observer."""
-        ATTEMPTS.labels(_label(parcel), "sent").inc()
+        ATTEMPTS.labels(_label(piece), "sent").inc()
 
-    def failed(self, parcel: Parcel, why: str) -> None:
+    def failed(self, piece: Parcel, why: str) -> None:
         """See Observer."""
-        ATTEMPTS.labels(_label(parcel), "failed").inc()
-        delivery = parcel.delivery
+        ATTEMPTS.labels(_label(piece), "failed").inc()
+        delivery = piece.delivery
         self._log.info(
             "not delivered yet",
             delivery=delivery.name,
-            transport=_label(parcel),
+            transport=_label(piece),
             why=why,
             failures=delivery.attempt_count + 1,
         )
 
-    def dead(self, transport: Transport, why: str, count: int = 1) -> None:
+    def dead(self, piece: Parcel, why: str, count: int) -> None:
         """See Observer."""
         if count:
-            DEAD.labels(transport.name.lower()).inc(count)
-            self._log.warning("given up", transport=transport.name.lower(), why=why, deliveries=count)
+            DEAD.labels(_label(piece)).inc(count)
+            self._log.warning("given up", transport=_label(piece), why=why, deliveries=count)
 
     def stumbled(self, error: Exception) -> None:
         """See Observer. The error's own text is left out: it may hold values."""

@@ -15,10 +15,10 @@ from email.message import Message
 from email.utils import format_datetime
 from pathlib import Path
 
+from diana_common.attempts import Failed, Postponed, Refused, Unreachable
 from diana_common.settings import config_invalid
 from diana_notify.adapters.deadline import deadline
 from diana_notify.core.addresses import email_domain
-from diana_notify.core.carriers import Postponed, Refused, Undelivered, Unreachable
 from diana_notify.core.model import Parcel
 
 _STEPS = 10
@@ -152,6 +152,6 @@ def _typed() -> Iterator[None]:
         raise Unreachable((error.strerror or type(error).__name__).lower()) from None
 
 
-def _by_code(code: int, about: str) -> Undelivered:
+def _by_code(code: int, about: str) -> Failed:
     kind = Unreachable if code == _CLOSING else Refused if code >= 500 else Postponed
     return kind(f"SMTP {code} for the {about}")

@@ -8,10 +8,10 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from diana_common.attempts import Postponed, Refused, Unreachable
 from diana_common.settings import config_invalid
 from diana_notify.adapters.deadline import deadline
 from diana_notify.core.addresses import AddressBook
-from diana_notify.core.carriers import Postponed, Refused, Unreachable
 from diana_notify.core.model import Parcel
 
 _STEPS = 3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from diana_common.attempts import Queue
 from diana_notify.core.model import Delivery, Message, Parcel, State
 
 
@@ -17,8 +18,8 @@ class RequestMark:
     digest: bytes
 
 
-class Ledger(Protocol):
-    """Durable deliveries. Safe to share between threads; what returned has survived a power cut.
+class Ledger(Queue[Parcel], Protocol):
+    """Durable deliveries, a queue of them. Safe to share between threads; what returned has survived a power cut.
 
     Times are seconds since the epoch. Every method may raise DianaError DISK_FULL.
     """
@@ -49,34 +50,6 @@ class Ledger(Protocol):
 
     def page(self, before: int | None, size: int, state: State | None, channel: str) -> list[Delivery]:
         """Deliveries with numbers below `before`, newest first; of a state and a channel unless None or empty."""
-        ...
-
-    def waiting(self, but: Collection[int]) -> list[tuple[str, float]]:
-        """Each target that has queued deliveries, those of the numbers in `but` aside, and when the first is due."""
-        ...
-
-    def next_for(self, target: str, now: float, but: Collection[int]) -> Parcel | None:
-        """The queued delivery for a target that is due first, if it is due; none of the numbers in `but`."""
-        ...
-
-    def sent(self, number: int, now: float) -> None:
-        """An attempt succeeded."""
-        ...
-
-    def failed(self, number: int, why: str, due_time: float) -> None:
-        """An attempt failed; there will be another one."""
-        ...
-
-    def dead(self, number: int, why: str, now: float) -> None:
-        """An attempt failed, and it was the last one."""
-        ...
-
-    def bury(self, target: str, created_before: float, why: str, now: float) -> int:
-        """Give up what has been queued for a target since long ago; how many that were."""
-        ...
-
-    def forget(self, ended_before: float) -> None:
-        """Drop deliveries and requests that ended long ago."""
         ...
 
     def count_queued(self) -> int:

@@ -104,3 +104,18 @@ class Parcel:
     target: str
     subject: str
     body: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """See diana_common.attempts.Piece."""
+        return (self.delivery.number,)
+
+    @property
+    def attempt_count(self) -> int:
+        """See diana_common.attempts.Piece."""
+        return self.delivery.attempt_count
+
+    @property
+    def create_time(self) -> float:
+        """See diana_common.attempts.Piece."""
+        return self.delivery.create_time

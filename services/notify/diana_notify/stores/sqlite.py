@@ -106,31 +106,31 @@ class SqliteLedger:
             ).fetchone()
         return Parcel(_delivery(row[3:]), *row[:3]) if row else None
 
-    def sent(self, number: int, now: float) -> None:
+    def succeeded(self, piece: Parcel, now: float) -> None:
         """See Ledger. The text is dropped: nobody needs it any more."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE delivery SET state = ?, attempts = attempts + 1, due_time = NULL, end_time = ?, subject = '',"
                 " body = '' WHERE number = ?",
-                (State.SENT.value, now, number),
+                (State.SENT.value, now, piece.delivery.number),
             )
 
-    def dead(self, number: int, why: str, now: float) -> None:
+    def dead(self, piece: Parcel, why: str, now: float) -> None:
         """See Ledger."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE delivery SET state = ?, attempts = attempts + 1, due_time = NULL, end_time = ?, last_error = ?"
                 " WHERE number = ? AND state = 1",
-                (State.DEAD.value, now, why, number),
+                (State.DEAD.value, now, why, piece.delivery.number),
             )
 
-    def failed(self, number: int, why: str, due_time: float) -> None:
+    def failed(self, piece: Parcel, why: str, due_time: float) -> None:
         """See Ledger."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE delivery SET attempts = attempts + 1, last_error = ?, due_time = ?"
                 " WHERE number = ? AND state = 1",
-                (why, due_time, number),
+                (why, due_time, piece.delivery.number),
             )
 
     def bury(self, target: str, created_before: float, why: str, now: float) -> int:

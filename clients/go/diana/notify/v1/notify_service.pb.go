@@ -44,6 +44,19 @@ const (
 	Transport_TRANSPORT_FILE Transport = 3
 	// A line on the server's standard output. Address: empty.
 	Transport_TRANSPORT_SCREEN Transport = 4
+	// A text message by e-mail to the carrier of a mobile telephone. Address:
+	// the number's digits, "@", and the name of a configured carrier.
+	Transport_TRANSPORT_SMS Transport = 5
+	// A text message by Twilio. Address: a number as E.164 has it, "+" and 8 to
+	// 15 digits.
+	Transport_TRANSPORT_TWILIO Transport = 6
+	// Slack. Address: the name of a configured incoming webhook.
+	Transport_TRANSPORT_SLACK Transport = 7
+	// Microsoft Teams. Address: the name of a configured webhook.
+	Transport_TRANSPORT_TEAMS Transport = 8
+	// Whatever else the library apprise reaches. Address: the name of a
+	// configured URL.
+	Transport_TRANSPORT_APPRISE Transport = 9
 )
 
 // Enum value maps for Transport.
@@ -54,6 +67,11 @@ var (
 		2: "TRANSPORT_WEBHOOK",
 		3: "TRANSPORT_FILE",
 		4: "TRANSPORT_SCREEN",
+		5: "TRANSPORT_SMS",
+		6: "TRANSPORT_TWILIO",
+		7: "TRANSPORT_SLACK",
+		8: "TRANSPORT_TEAMS",
+		9: "TRANSPORT_APPRISE",
 	}
 	Transport_value = map[string]int32{
 		"TRANSPORT_UNSPECIFIED": 0,
@@ -61,6 +79,11 @@ var (
 		"TRANSPORT_WEBHOOK":     2,
 		"TRANSPORT_FILE":        3,
 		"TRANSPORT_SCREEN":      4,
+		"TRANSPORT_SMS":         5,
+		"TRANSPORT_TWILIO":      6,
+		"TRANSPORT_SLACK":       7,
+		"TRANSPORT_TEAMS":       8,
+		"TRANSPORT_APPRISE":     9,
 	}
 )
 
@@ -103,6 +126,8 @@ const (
 	Delivery_STATE_SENT Delivery_State = 2
 	// Given up: refused for good, or tried for too long.
 	Delivery_STATE_DEAD Delivery_State = 3
+	// Ended by CancelDelivery.
+	Delivery_STATE_CANCELLED Delivery_State = 4
 )
 
 // Enum value maps for Delivery_State.
@@ -112,12 +137,14 @@ var (
 		1: "STATE_QUEUED",
 		2: "STATE_SENT",
 		3: "STATE_DEAD",
+		4: "STATE_CANCELLED",
 	}
 	Delivery_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
 		"STATE_QUEUED":      1,
 		"STATE_SENT":        2,
 		"STATE_DEAD":        3,
+		"STATE_CANCELLED":   4,
 	}
 )
 
@@ -145,7 +172,7 @@ func (x Delivery_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Delivery_State.Descriptor instead.
 func (Delivery_State) EnumDescriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{6, 0}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Recipient is where one message goes.
@@ -153,7 +180,9 @@ type Recipient struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How. Required.
 	Transport Transport `protobuf:"varint,1,opt,name=transport,proto3,enum=diana.notify.v1.Transport" json:"transport,omitempty"`
-	// Where, as the transport has it. At most 1,024 bytes.
+	// Where, as the transport has it. What is a secret, such as the URL of a
+	// chat's webhook, is never an address but has a name in the configuration.
+	// At most 1,024 bytes.
 	Address       string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -217,7 +246,12 @@ type Content struct {
 	// What templates may name: `{{ values.trial }}`. At most 64. Values stand
 	// in messages as they are, so they go only where the recipient may read
 	// them.
-	Values        map[string]string `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]string `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The study that it is about: templates may name `study.store`,
+	// `study.study_uid`, `study.attributes` and, of the header of one of its
+	// instances, any attribute by keyword, `study.PatientID`. It is read from
+	// the archive only where a template names it, when the message is queued.
+	Study         *MessageStudy `protobuf:"bytes,5,opt,name=study,proto3" json:"study,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +314,68 @@ func (x *Content) GetValues() map[string]string {
 	return nil
 }
 
+func (x *Content) GetStudy() *MessageStudy {
+	if x != nil {
+		return x.Study
+	}
+	return nil
+}
+
+// MessageStudy names a study of the archive.
+type MessageStudy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store. Required.
+	Store string `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`
+	// The Study Instance UID. Required.
+	StudyUid      string `protobuf:"bytes,2,opt,name=study_uid,json=studyUid,proto3" json:"study_uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageStudy) Reset() {
+	*x = MessageStudy{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageStudy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageStudy) ProtoMessage() {}
+
+func (x *MessageStudy) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageStudy.ProtoReflect.Descriptor instead.
+func (*MessageStudy) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MessageStudy) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *MessageStudy) GetStudyUid() string {
+	if x != nil {
+		return x.StudyUid
+	}
+	return ""
+}
+
 // SendMessageRequest is a message for one recipient.
 type SendMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -297,7 +393,7 @@ type SendMessageRequest struct {
 
 func (x *SendMessageRequest) Reset() {
 	*x = SendMessageRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +405,7 @@ func (x *SendMessageRequest) String() string {
 func (*SendMessageRequest) ProtoMessage() {}
 
 func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +418,7 @@ func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageRequest.ProtoReflect.Descriptor instead.
 func (*SendMessageRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{2}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SendMessageRequest) GetRequestId() string {
@@ -357,7 +453,7 @@ type SendMessageResponse struct {
 
 func (x *SendMessageResponse) Reset() {
 	*x = SendMessageResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +465,7 @@ func (x *SendMessageResponse) String() string {
 func (*SendMessageResponse) ProtoMessage() {}
 
 func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +478,7 @@ func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageResponse.ProtoReflect.Descriptor instead.
 func (*SendMessageResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{3}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SendMessageResponse) GetDelivery() *Delivery {
@@ -408,7 +504,7 @@ type DispatchMessageRequest struct {
 
 func (x *DispatchMessageRequest) Reset() {
 	*x = DispatchMessageRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +516,7 @@ func (x *DispatchMessageRequest) String() string {
 func (*DispatchMessageRequest) ProtoMessage() {}
 
 func (x *DispatchMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +529,7 @@ func (x *DispatchMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DispatchMessageRequest.ProtoReflect.Descriptor instead.
 func (*DispatchMessageRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{4}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DispatchMessageRequest) GetRequestId() string {
@@ -468,7 +564,7 @@ type DispatchMessageResponse struct {
 
 func (x *DispatchMessageResponse) Reset() {
 	*x = DispatchMessageResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +576,7 @@ func (x *DispatchMessageResponse) String() string {
 func (*DispatchMessageResponse) ProtoMessage() {}
 
 func (x *DispatchMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +589,7 @@ func (x *DispatchMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DispatchMessageResponse.ProtoReflect.Descriptor instead.
 func (*DispatchMessageResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{5}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DispatchMessageResponse) GetDeliveries() []*Delivery {
@@ -527,15 +623,19 @@ type Delivery struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it is tried next. Absent unless QUEUED.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
-	// When it was sent or given up. Absent while QUEUED.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// When it was sent, given up or cancelled. Absent while QUEUED.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// The name of the delivery that it went out with: several messages for a
+	// subscriber who wants digests share one, under the first one's name. Empty
+	// when it went alone, or has not gone yet.
+	Digest        string `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -547,7 +647,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -560,7 +660,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{6}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Delivery) GetName() string {
@@ -633,6 +733,13 @@ func (x *Delivery) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Delivery) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
 // GetDeliveryRequest names a delivery.
 type GetDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -644,7 +751,7 @@ type GetDeliveryRequest struct {
 
 func (x *GetDeliveryRequest) Reset() {
 	*x = GetDeliveryRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +763,7 @@ func (x *GetDeliveryRequest) String() string {
 func (*GetDeliveryRequest) ProtoMessage() {}
 
 func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +776,7 @@ func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*GetDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetDeliveryRequest) GetName() string {
@@ -690,7 +797,7 @@ type GetDeliveryResponse struct {
 
 func (x *GetDeliveryResponse) Reset() {
 	*x = GetDeliveryResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +809,7 @@ func (x *GetDeliveryResponse) String() string {
 func (*GetDeliveryResponse) ProtoMessage() {}
 
 func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +822,7 @@ func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*GetDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{8}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetDeliveryResponse) GetDelivery() *Delivery {
@@ -744,7 +851,7 @@ type ListDeliveriesRequest struct {
 
 func (x *ListDeliveriesRequest) Reset() {
 	*x = ListDeliveriesRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +863,7 @@ func (x *ListDeliveriesRequest) String() string {
 func (*ListDeliveriesRequest) ProtoMessage() {}
 
 func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +876,7 @@ func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{9}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDeliveriesRequest) GetState() Delivery_State {
@@ -814,7 +921,7 @@ type ListDeliveriesResponse struct {
 
 func (x *ListDeliveriesResponse) Reset() {
 	*x = ListDeliveriesResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +933,7 @@ func (x *ListDeliveriesResponse) String() string {
 func (*ListDeliveriesResponse) ProtoMessage() {}
 
 func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +946,7 @@ func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{10}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListDeliveriesResponse) GetDeliveries() []*Delivery {
@@ -865,7 +972,7 @@ type ListChannelsRequest struct {
 
 func (x *ListChannelsRequest) Reset() {
 	*x = ListChannelsRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +984,7 @@ func (x *ListChannelsRequest) String() string {
 func (*ListChannelsRequest) ProtoMessage() {}
 
 func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +997,7 @@ func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChannelsRequest.ProtoReflect.Descriptor instead.
 func (*ListChannelsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{11}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{12}
 }
 
 // ListChannelsResponse carries them.
@@ -904,7 +1011,7 @@ type ListChannelsResponse struct {
 
 func (x *ListChannelsResponse) Reset() {
 	*x = ListChannelsResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1023,7 @@ func (x *ListChannelsResponse) String() string {
 func (*ListChannelsResponse) ProtoMessage() {}
 
 func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1036,7 @@ func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChannelsResponse.ProtoReflect.Descriptor instead.
 func (*ListChannelsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{12}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListChannelsResponse) GetChannels() []*Channel {
@@ -954,7 +1061,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1073,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1086,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{13}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Channel) GetTag() string {
@@ -1018,7 +1125,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1137,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1150,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{14}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Subscriber) GetDisplayName() string {
@@ -1067,6 +1174,497 @@ func (x *Subscriber) GetAffiliation() string {
 	return ""
 }
 
+// WatchDeliveriesRequest says what to follow.
+type WatchDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only those of this channel; empty means any.
+	Channel       string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchDeliveriesRequest) Reset() {
+	*x = WatchDeliveriesRequest{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchDeliveriesRequest) ProtoMessage() {}
+
+func (x *WatchDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*WatchDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *WatchDeliveriesRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+// WatchDeliveriesResponse is one delivery as it stands now.
+type WatchDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchDeliveriesResponse) Reset() {
+	*x = WatchDeliveriesResponse{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchDeliveriesResponse) ProtoMessage() {}
+
+func (x *WatchDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*WatchDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *WatchDeliveriesResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
+// ReplayDeliveryRequest names a delivery.
+type ReplayDeliveryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its resource name. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayDeliveryRequest) Reset() {
+	*x = ReplayDeliveryRequest{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayDeliveryRequest) ProtoMessage() {}
+
+func (x *ReplayDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*ReplayDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReplayDeliveryRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// ReplayDeliveryResponse carries it.
+type ReplayDeliveryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery, queued.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayDeliveryResponse) Reset() {
+	*x = ReplayDeliveryResponse{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayDeliveryResponse) ProtoMessage() {}
+
+func (x *ReplayDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*ReplayDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ReplayDeliveryResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
+// CancelDeliveryRequest names a delivery.
+type CancelDeliveryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its resource name. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelDeliveryRequest) Reset() {
+	*x = CancelDeliveryRequest{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelDeliveryRequest) ProtoMessage() {}
+
+func (x *CancelDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*CancelDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CancelDeliveryRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// CancelDeliveryResponse carries it.
+type CancelDeliveryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery, cancelled.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelDeliveryResponse) Reset() {
+	*x = CancelDeliveryResponse{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelDeliveryResponse) ProtoMessage() {}
+
+func (x *CancelDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*CancelDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CancelDeliveryResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
+// PreviewMessageRequest is a message that is not to be sent.
+type PreviewMessageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whom it would go to. Required.
+	//
+	// Types that are valid to be assigned to To:
+	//
+	//	*PreviewMessageRequest_Recipient
+	//	*PreviewMessageRequest_Channel
+	To isPreviewMessageRequest_To `protobuf_oneof:"to"`
+	// What it says. Required.
+	Content       *Content `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewMessageRequest) Reset() {
+	*x = PreviewMessageRequest{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewMessageRequest) ProtoMessage() {}
+
+func (x *PreviewMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewMessageRequest.ProtoReflect.Descriptor instead.
+func (*PreviewMessageRequest) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PreviewMessageRequest) GetTo() isPreviewMessageRequest_To {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *PreviewMessageRequest) GetRecipient() *Recipient {
+	if x != nil {
+		if x, ok := x.To.(*PreviewMessageRequest_Recipient); ok {
+			return x.Recipient
+		}
+	}
+	return nil
+}
+
+func (x *PreviewMessageRequest) GetChannel() string {
+	if x != nil {
+		if x, ok := x.To.(*PreviewMessageRequest_Channel); ok {
+			return x.Channel
+		}
+	}
+	return ""
+}
+
+func (x *PreviewMessageRequest) GetContent() *Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type isPreviewMessageRequest_To interface {
+	isPreviewMessageRequest_To()
+}
+
+type PreviewMessageRequest_Recipient struct {
+	// One recipient, as in SendMessage.
+	Recipient *Recipient `protobuf:"bytes,1,opt,name=recipient,proto3,oneof"`
+}
+
+type PreviewMessageRequest_Channel struct {
+	// A channel's tag, as in DispatchMessage.
+	Channel string `protobuf:"bytes,2,opt,name=channel,proto3,oneof"`
+}
+
+func (*PreviewMessageRequest_Recipient) isPreviewMessageRequest_To() {}
+
+func (*PreviewMessageRequest_Channel) isPreviewMessageRequest_To() {}
+
+// PreviewMessageResponse carries what would be sent.
+type PreviewMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each address, at most the first 100.
+	Messages []*MessagePreview `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// How many there would be.
+	MessageCount  int32 `protobuf:"varint,2,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewMessageResponse) Reset() {
+	*x = PreviewMessageResponse{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewMessageResponse) ProtoMessage() {}
+
+func (x *PreviewMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewMessageResponse.ProtoReflect.Descriptor instead.
+func (*PreviewMessageResponse) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PreviewMessageResponse) GetMessages() []*MessagePreview {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *PreviewMessageResponse) GetMessageCount() int32 {
+	if x != nil {
+		return x.MessageCount
+	}
+	return 0
+}
+
+// MessagePreview is a rendered message.
+type MessagePreview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it would go.
+	Recipient *Recipient `protobuf:"bytes,1,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// The subject.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The text, wrapped as the subscriber wants it.
+	Body          string `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessagePreview) Reset() {
+	*x = MessagePreview{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessagePreview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessagePreview) ProtoMessage() {}
+
+func (x *MessagePreview) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessagePreview.ProtoReflect.Descriptor instead.
+func (*MessagePreview) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *MessagePreview) GetRecipient() *Recipient {
+	if x != nil {
+		return x.Recipient
+	}
+	return nil
+}
+
+func (x *MessagePreview) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *MessagePreview) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
 var File_diana_notify_v1_notify_service_proto protoreflect.FileDescriptor
 
 const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
@@ -1075,15 +1673,19 @@ const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
 	"\tRecipient\x12D\n" +
 	"\ttransport\x18\x01 \x01(\x0e2\x1a.diana.notify.v1.TransportB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\ttransport\x12\"\n" +
-	"\aaddress\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aaddress\"\x97\x02\n" +
+	"\aaddress\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aaddress\"\xcc\x02\n" +
 	"\aContent\x12#\n" +
 	"\btemplate\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18?R\btemplate\x12\"\n" +
 	"\asubject\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80 R\asubject\x12\x1d\n" +
 	"\x04body\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04body\x12i\n" +
-	"\x06values\x18\x04 \x03(\v2$.diana.notify.v1.Content.ValuesEntryB+\xbaH(\x9a\x01%\x10@\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03(\x80 R\x06values\x1a9\n" +
+	"\x06values\x18\x04 \x03(\v2$.diana.notify.v1.Content.ValuesEntryB+\xbaH(\x9a\x01%\x10@\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03(\x80 R\x06values\x123\n" +
+	"\x05study\x18\x05 \x01(\v2\x1d.diana.notify.v1.MessageStudyR\x05study\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"{\n" +
+	"\fMessageStudy\x127\n" +
+	"\x05store\x18\x01 \x01(\tB!\xbaH\x1er\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,62}$R\x05store\x122\n" +
+	"\tstudy_uid\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9.]{1,64}$R\bstudyUid\"\xbb\x01\n" +
 	"\x12SendMessageRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12@\n" +
@@ -1099,7 +1701,7 @@ const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
 	"\x17DispatchMessageResponse\x129\n" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2\x19.diana.notify.v1.DeliveryR\n" +
-	"deliveries\"\x8f\x04\n" +
+	"deliveries\"\xbc\x04\n" +
 	"\bDelivery\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1f.diana.notify.v1.Delivery.StateR\x05state\x128\n" +
@@ -1113,14 +1715,16 @@ const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
 	"createTime\x12F\n" +
 	"\x11next_attempt_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x125\n" +
 	"\bend_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"P\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x16\n" +
+	"\x06digest\x18\v \x01(\tR\x06digest\"e\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSTATE_QUEUED\x10\x01\x12\x0e\n" +
 	"\n" +
 	"STATE_SENT\x10\x02\x12\x0e\n" +
 	"\n" +
-	"STATE_DEAD\x10\x03\"M\n" +
+	"STATE_DEAD\x10\x03\x12\x13\n" +
+	"\x0fSTATE_CANCELLED\x10\x04\"M\n" +
 	"\x12GetDeliveryRequest\x127\n" +
 	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^deliveries/[a-z0-9-]{1,64}$R\x04name\"L\n" +
 	"\x13GetDeliveryResponse\x125\n" +
@@ -1150,18 +1754,51 @@ const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
 	"\n" +
 	"recipients\x18\x02 \x03(\v2\x1a.diana.notify.v1.RecipientR\n" +
 	"recipients\x12 \n" +
-	"\vaffiliation\x18\x03 \x01(\tR\vaffiliation*|\n" +
+	"\vaffiliation\x18\x03 \x01(\tR\vaffiliation\";\n" +
+	"\x16WatchDeliveriesRequest\x12!\n" +
+	"\achannel\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18\x7fR\achannel\"P\n" +
+	"\x17WatchDeliveriesResponse\x125\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x19.diana.notify.v1.DeliveryR\bdelivery\"P\n" +
+	"\x15ReplayDeliveryRequest\x127\n" +
+	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^deliveries/[a-z0-9-]{1,64}$R\x04name\"O\n" +
+	"\x16ReplayDeliveryResponse\x125\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x19.diana.notify.v1.DeliveryR\bdelivery\"P\n" +
+	"\x15CancelDeliveryRequest\x127\n" +
+	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^deliveries/[a-z0-9-]{1,64}$R\x04name\"O\n" +
+	"\x16CancelDeliveryResponse\x125\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x19.diana.notify.v1.DeliveryR\bdelivery\"\xc3\x01\n" +
+	"\x15PreviewMessageRequest\x12:\n" +
+	"\trecipient\x18\x01 \x01(\v2\x1a.diana.notify.v1.RecipientH\x00R\trecipient\x12%\n" +
+	"\achannel\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x7fH\x00R\achannel\x12:\n" +
+	"\acontent\x18\x03 \x01(\v2\x18.diana.notify.v1.ContentB\x06\xbaH\x03\xc8\x01\x01R\acontentB\v\n" +
+	"\x02to\x12\x05\xbaH\x02\b\x01\"z\n" +
+	"\x16PreviewMessageResponse\x12;\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1f.diana.notify.v1.MessagePreviewR\bmessages\x12#\n" +
+	"\rmessage_count\x18\x02 \x01(\x05R\fmessageCount\"x\n" +
+	"\x0eMessagePreview\x128\n" +
+	"\trecipient\x18\x01 \x01(\v2\x1a.diana.notify.v1.RecipientR\trecipient\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\tR\x04body*\xe6\x01\n" +
 	"\tTransport\x12\x19\n" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTRANSPORT_EMAIL\x10\x01\x12\x15\n" +
 	"\x11TRANSPORT_WEBHOOK\x10\x02\x12\x12\n" +
 	"\x0eTRANSPORT_FILE\x10\x03\x12\x14\n" +
-	"\x10TRANSPORT_SCREEN\x10\x042\xe9\x03\n" +
+	"\x10TRANSPORT_SCREEN\x10\x04\x12\x11\n" +
+	"\rTRANSPORT_SMS\x10\x05\x12\x14\n" +
+	"\x10TRANSPORT_TWILIO\x10\x06\x12\x13\n" +
+	"\x0fTRANSPORT_SLACK\x10\a\x12\x13\n" +
+	"\x0fTRANSPORT_TEAMS\x10\b\x12\x15\n" +
+	"\x11TRANSPORT_APPRISE\x10\t2\xfa\x06\n" +
 	"\rNotifyService\x12X\n" +
 	"\vSendMessage\x12#.diana.notify.v1.SendMessageRequest\x1a$.diana.notify.v1.SendMessageResponse\x12d\n" +
 	"\x0fDispatchMessage\x12'.diana.notify.v1.DispatchMessageRequest\x1a(.diana.notify.v1.DispatchMessageResponse\x12X\n" +
 	"\vGetDelivery\x12#.diana.notify.v1.GetDeliveryRequest\x1a$.diana.notify.v1.GetDeliveryResponse\x12a\n" +
-	"\x0eListDeliveries\x12&.diana.notify.v1.ListDeliveriesRequest\x1a'.diana.notify.v1.ListDeliveriesResponse\x12[\n" +
+	"\x0eListDeliveries\x12&.diana.notify.v1.ListDeliveriesRequest\x1a'.diana.notify.v1.ListDeliveriesResponse\x12f\n" +
+	"\x0fWatchDeliveries\x12'.diana.notify.v1.WatchDeliveriesRequest\x1a(.diana.notify.v1.WatchDeliveriesResponse0\x01\x12a\n" +
+	"\x0eReplayDelivery\x12&.diana.notify.v1.ReplayDeliveryRequest\x1a'.diana.notify.v1.ReplayDeliveryResponse\x12a\n" +
+	"\x0eCancelDelivery\x12&.diana.notify.v1.CancelDeliveryRequest\x1a'.diana.notify.v1.CancelDeliveryResponse\x12a\n" +
+	"\x0ePreviewMessage\x12&.diana.notify.v1.PreviewMessageRequest\x1a'.diana.notify.v1.PreviewMessageResponse\x12[\n" +
 	"\fListChannels\x12$.diana.notify.v1.ListChannelsRequest\x1a%.diana.notify.v1.ListChannelsResponseB\xaf\x01\n" +
 	"\x13com.diana.notify.v1B\x12NotifyServiceProtoP\x01Z&diana-mesh/go/diana/notify/v1;notifyv1\xa2\x02\x03DNX\xaa\x02\x0fDiana.Notify.V1\xca\x02\x0fDiana\\Notify\\V1\xe2\x02\x1bDiana\\Notify\\V1\\GPBMetadata\xea\x02\x11Diana::Notify::V1b\x06proto3"
 
@@ -1178,62 +1815,88 @@ func file_diana_notify_v1_notify_service_proto_rawDescGZIP() []byte {
 }
 
 var file_diana_notify_v1_notify_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_diana_notify_v1_notify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_diana_notify_v1_notify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_diana_notify_v1_notify_service_proto_goTypes = []any{
 	(Transport)(0),                  // 0: diana.notify.v1.Transport
 	(Delivery_State)(0),             // 1: diana.notify.v1.Delivery.State
 	(*Recipient)(nil),               // 2: diana.notify.v1.Recipient
 	(*Content)(nil),                 // 3: diana.notify.v1.Content
-	(*SendMessageRequest)(nil),      // 4: diana.notify.v1.SendMessageRequest
-	(*SendMessageResponse)(nil),     // 5: diana.notify.v1.SendMessageResponse
-	(*DispatchMessageRequest)(nil),  // 6: diana.notify.v1.DispatchMessageRequest
-	(*DispatchMessageResponse)(nil), // 7: diana.notify.v1.DispatchMessageResponse
-	(*Delivery)(nil),                // 8: diana.notify.v1.Delivery
-	(*GetDeliveryRequest)(nil),      // 9: diana.notify.v1.GetDeliveryRequest
-	(*GetDeliveryResponse)(nil),     // 10: diana.notify.v1.GetDeliveryResponse
-	(*ListDeliveriesRequest)(nil),   // 11: diana.notify.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),  // 12: diana.notify.v1.ListDeliveriesResponse
-	(*ListChannelsRequest)(nil),     // 13: diana.notify.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),    // 14: diana.notify.v1.ListChannelsResponse
-	(*Channel)(nil),                 // 15: diana.notify.v1.Channel
-	(*Subscriber)(nil),              // 16: diana.notify.v1.Subscriber
-	nil,                             // 17: diana.notify.v1.Content.ValuesEntry
-	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
+	(*MessageStudy)(nil),            // 4: diana.notify.v1.MessageStudy
+	(*SendMessageRequest)(nil),      // 5: diana.notify.v1.SendMessageRequest
+	(*SendMessageResponse)(nil),     // 6: diana.notify.v1.SendMessageResponse
+	(*DispatchMessageRequest)(nil),  // 7: diana.notify.v1.DispatchMessageRequest
+	(*DispatchMessageResponse)(nil), // 8: diana.notify.v1.DispatchMessageResponse
+	(*Delivery)(nil),                // 9: diana.notify.v1.Delivery
+	(*GetDeliveryRequest)(nil),      // 10: diana.notify.v1.GetDeliveryRequest
+	(*GetDeliveryResponse)(nil),     // 11: diana.notify.v1.GetDeliveryResponse
+	(*ListDeliveriesRequest)(nil),   // 12: diana.notify.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),  // 13: diana.notify.v1.ListDeliveriesResponse
+	(*ListChannelsRequest)(nil),     // 14: diana.notify.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),    // 15: diana.notify.v1.ListChannelsResponse
+	(*Channel)(nil),                 // 16: diana.notify.v1.Channel
+	(*Subscriber)(nil),              // 17: diana.notify.v1.Subscriber
+	(*WatchDeliveriesRequest)(nil),  // 18: diana.notify.v1.WatchDeliveriesRequest
+	(*WatchDeliveriesResponse)(nil), // 19: diana.notify.v1.WatchDeliveriesResponse
+	(*ReplayDeliveryRequest)(nil),   // 20: diana.notify.v1.ReplayDeliveryRequest
+	(*ReplayDeliveryResponse)(nil),  // 21: diana.notify.v1.ReplayDeliveryResponse
+	(*CancelDeliveryRequest)(nil),   // 22: diana.notify.v1.CancelDeliveryRequest
+	(*CancelDeliveryResponse)(nil),  // 23: diana.notify.v1.CancelDeliveryResponse
+	(*PreviewMessageRequest)(nil),   // 24: diana.notify.v1.PreviewMessageRequest
+	(*PreviewMessageResponse)(nil),  // 25: diana.notify.v1.PreviewMessageResponse
+	(*MessagePreview)(nil),          // 26: diana.notify.v1.MessagePreview
+	nil,                             // 27: diana.notify.v1.Content.ValuesEntry
+	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
 }
 var file_diana_notify_v1_notify_service_proto_depIdxs = []int32{
 	0,  // 0: diana.notify.v1.Recipient.transport:type_name -> diana.notify.v1.Transport
-	17, // 1: diana.notify.v1.Content.values:type_name -> diana.notify.v1.Content.ValuesEntry
-	2,  // 2: diana.notify.v1.SendMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
-	3,  // 3: diana.notify.v1.SendMessageRequest.content:type_name -> diana.notify.v1.Content
-	8,  // 4: diana.notify.v1.SendMessageResponse.delivery:type_name -> diana.notify.v1.Delivery
-	3,  // 5: diana.notify.v1.DispatchMessageRequest.content:type_name -> diana.notify.v1.Content
-	8,  // 6: diana.notify.v1.DispatchMessageResponse.deliveries:type_name -> diana.notify.v1.Delivery
-	1,  // 7: diana.notify.v1.Delivery.state:type_name -> diana.notify.v1.Delivery.State
-	2,  // 8: diana.notify.v1.Delivery.recipient:type_name -> diana.notify.v1.Recipient
-	18, // 9: diana.notify.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
-	18, // 10: diana.notify.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
-	18, // 11: diana.notify.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
-	8,  // 12: diana.notify.v1.GetDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
-	1,  // 13: diana.notify.v1.ListDeliveriesRequest.state:type_name -> diana.notify.v1.Delivery.State
-	8,  // 14: diana.notify.v1.ListDeliveriesResponse.deliveries:type_name -> diana.notify.v1.Delivery
-	15, // 15: diana.notify.v1.ListChannelsResponse.channels:type_name -> diana.notify.v1.Channel
-	16, // 16: diana.notify.v1.Channel.subscribers:type_name -> diana.notify.v1.Subscriber
-	2,  // 17: diana.notify.v1.Subscriber.recipients:type_name -> diana.notify.v1.Recipient
-	4,  // 18: diana.notify.v1.NotifyService.SendMessage:input_type -> diana.notify.v1.SendMessageRequest
-	6,  // 19: diana.notify.v1.NotifyService.DispatchMessage:input_type -> diana.notify.v1.DispatchMessageRequest
-	9,  // 20: diana.notify.v1.NotifyService.GetDelivery:input_type -> diana.notify.v1.GetDeliveryRequest
-	11, // 21: diana.notify.v1.NotifyService.ListDeliveries:input_type -> diana.notify.v1.ListDeliveriesRequest
-	13, // 22: diana.notify.v1.NotifyService.ListChannels:input_type -> diana.notify.v1.ListChannelsRequest
-	5,  // 23: diana.notify.v1.NotifyService.SendMessage:output_type -> diana.notify.v1.SendMessageResponse
-	7,  // 24: diana.notify.v1.NotifyService.DispatchMessage:output_type -> diana.notify.v1.DispatchMessageResponse
-	10, // 25: diana.notify.v1.NotifyService.GetDelivery:output_type -> diana.notify.v1.GetDeliveryResponse
-	12, // 26: diana.notify.v1.NotifyService.ListDeliveries:output_type -> diana.notify.v1.ListDeliveriesResponse
-	14, // 27: diana.notify.v1.NotifyService.ListChannels:output_type -> diana.notify.v1.ListChannelsResponse
-	23, // [23:28] is the sub-list for method output_type
-	18, // [18:23] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	27, // 1: diana.notify.v1.Content.values:type_name -> diana.notify.v1.Content.ValuesEntry
+	4,  // 2: diana.notify.v1.Content.study:type_name -> diana.notify.v1.MessageStudy
+	2,  // 3: diana.notify.v1.SendMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
+	3,  // 4: diana.notify.v1.SendMessageRequest.content:type_name -> diana.notify.v1.Content
+	9,  // 5: diana.notify.v1.SendMessageResponse.delivery:type_name -> diana.notify.v1.Delivery
+	3,  // 6: diana.notify.v1.DispatchMessageRequest.content:type_name -> diana.notify.v1.Content
+	9,  // 7: diana.notify.v1.DispatchMessageResponse.deliveries:type_name -> diana.notify.v1.Delivery
+	1,  // 8: diana.notify.v1.Delivery.state:type_name -> diana.notify.v1.Delivery.State
+	2,  // 9: diana.notify.v1.Delivery.recipient:type_name -> diana.notify.v1.Recipient
+	28, // 10: diana.notify.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
+	28, // 11: diana.notify.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
+	28, // 12: diana.notify.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
+	9,  // 13: diana.notify.v1.GetDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	1,  // 14: diana.notify.v1.ListDeliveriesRequest.state:type_name -> diana.notify.v1.Delivery.State
+	9,  // 15: diana.notify.v1.ListDeliveriesResponse.deliveries:type_name -> diana.notify.v1.Delivery
+	16, // 16: diana.notify.v1.ListChannelsResponse.channels:type_name -> diana.notify.v1.Channel
+	17, // 17: diana.notify.v1.Channel.subscribers:type_name -> diana.notify.v1.Subscriber
+	2,  // 18: diana.notify.v1.Subscriber.recipients:type_name -> diana.notify.v1.Recipient
+	9,  // 19: diana.notify.v1.WatchDeliveriesResponse.delivery:type_name -> diana.notify.v1.Delivery
+	9,  // 20: diana.notify.v1.ReplayDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	9,  // 21: diana.notify.v1.CancelDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	2,  // 22: diana.notify.v1.PreviewMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
+	3,  // 23: diana.notify.v1.PreviewMessageRequest.content:type_name -> diana.notify.v1.Content
+	26, // 24: diana.notify.v1.PreviewMessageResponse.messages:type_name -> diana.notify.v1.MessagePreview
+	2,  // 25: diana.notify.v1.MessagePreview.recipient:type_name -> diana.notify.v1.Recipient
+	5,  // 26: diana.notify.v1.NotifyService.SendMessage:input_type -> diana.notify.v1.SendMessageRequest
+	7,  // 27: diana.notify.v1.NotifyService.DispatchMessage:input_type -> diana.notify.v1.DispatchMessageRequest
+	10, // 28: diana.notify.v1.NotifyService.GetDelivery:input_type -> diana.notify.v1.GetDeliveryRequest
+	12, // 29: diana.notify.v1.NotifyService.ListDeliveries:input_type -> diana.notify.v1.ListDeliveriesRequest
+	18, // 30: diana.notify.v1.NotifyService.WatchDeliveries:input_type -> diana.notify.v1.WatchDeliveriesRequest
+	20, // 31: diana.notify.v1.NotifyService.ReplayDelivery:input_type -> diana.notify.v1.ReplayDeliveryRequest
+	22, // 32: diana.notify.v1.NotifyService.CancelDelivery:input_type -> diana.notify.v1.CancelDeliveryRequest
+	24, // 33: diana.notify.v1.NotifyService.PreviewMessage:input_type -> diana.notify.v1.PreviewMessageRequest
+	14, // 34: diana.notify.v1.NotifyService.ListChannels:input_type -> diana.notify.v1.ListChannelsRequest
+	6,  // 35: diana.notify.v1.NotifyService.SendMessage:output_type -> diana.notify.v1.SendMessageResponse
+	8,  // 36: diana.notify.v1.NotifyService.DispatchMessage:output_type -> diana.notify.v1.DispatchMessageResponse
+	11, // 37: diana.notify.v1.NotifyService.GetDelivery:output_type -> diana.notify.v1.GetDeliveryResponse
+	13, // 38: diana.notify.v1.NotifyService.ListDeliveries:output_type -> diana.notify.v1.ListDeliveriesResponse
+	19, // 39: diana.notify.v1.NotifyService.WatchDeliveries:output_type -> diana.notify.v1.WatchDeliveriesResponse
+	21, // 40: diana.notify.v1.NotifyService.ReplayDelivery:output_type -> diana.notify.v1.ReplayDeliveryResponse
+	23, // 41: diana.notify.v1.NotifyService.CancelDelivery:output_type -> diana.notify.v1.CancelDeliveryResponse
+	25, // 42: diana.notify.v1.NotifyService.PreviewMessage:output_type -> diana.notify.v1.PreviewMessageResponse
+	15, // 43: diana.notify.v1.NotifyService.ListChannels:output_type -> diana.notify.v1.ListChannelsResponse
+	35, // [35:44] is the sub-list for method output_type
+	26, // [26:35] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_diana_notify_v1_notify_service_proto_init() }
@@ -1241,13 +1904,17 @@ func file_diana_notify_v1_notify_service_proto_init() {
 	if File_diana_notify_v1_notify_service_proto != nil {
 		return
 	}
+	file_diana_notify_v1_notify_service_proto_msgTypes[22].OneofWrappers = []any{
+		(*PreviewMessageRequest_Recipient)(nil),
+		(*PreviewMessageRequest_Channel)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_notify_v1_notify_service_proto_rawDesc), len(file_diana_notify_v1_notify_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,10 @@ const (
 	NotifyService_DispatchMessage_FullMethodName = "/diana.notify.v1.NotifyService/DispatchMessage"
 	NotifyService_GetDelivery_FullMethodName     = "/diana.notify.v1.NotifyService/GetDelivery"
 	NotifyService_ListDeliveries_FullMethodName  = "/diana.notify.v1.NotifyService/ListDeliveries"
+	NotifyService_WatchDeliveries_FullMethodName = "/diana.notify.v1.NotifyService/WatchDeliveries"
+	NotifyService_ReplayDelivery_FullMethodName  = "/diana.notify.v1.NotifyService/ReplayDelivery"
+	NotifyService_CancelDelivery_FullMethodName  = "/diana.notify.v1.NotifyService/CancelDelivery"
+	NotifyService_PreviewMessage_FullMethodName  = "/diana.notify.v1.NotifyService/PreviewMessage"
 	NotifyService_ListChannels_FullMethodName    = "/diana.notify.v1.NotifyService/ListChannels"
 )
 
@@ -86,6 +90,34 @@ type NotifyServiceClient interface {
 	//
 	//	INVALID_ARGUMENT (PAGE_TOKEN_INVALID): not a token of this list.
 	ListDeliveries(ctx context.Context, in *ListDeliveriesRequest, opts ...grpc.CallOption) (*ListDeliveriesResponse, error)
+	// WatchDeliveries follows the ledger: first every delivery that fits and has
+	// not ended, then each one whenever it changes, until the caller goes.
+	// What changes several times in quick succession may be told of once. Read
+	// only.
+	WatchDeliveries(ctx context.Context, in *WatchDeliveriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeliveriesResponse], error)
+	// ReplayDelivery queues a dead or cancelled delivery once more, under its
+	// own name, as if it had just been queued. One that is queued already is
+	// returned as it is.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (DELIVERY_NOT_FOUND)
+	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+	ReplayDelivery(ctx context.Context, in *ReplayDeliveryRequest, opts ...grpc.CallOption) (*ReplayDeliveryResponse, error)
+	// CancelDelivery ends a queued delivery without trying it again. An attempt
+	// that is under way is finished, and may still succeed. One that is
+	// cancelled already is returned as it is.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (DELIVERY_NOT_FOUND)
+	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+	CancelDelivery(ctx context.Context, in *CancelDeliveryRequest, opts ...grpc.CallOption) (*CancelDeliveryResponse, error)
+	// PreviewMessage renders a message as SendMessage or DispatchMessage would,
+	// and queues nothing. Read only.
+	//
+	// Errors: those of DispatchMessage.
+	PreviewMessage(ctx context.Context, in *PreviewMessageRequest, opts ...grpc.CallOption) (*PreviewMessageResponse, error)
 	// ListChannels lists the configured channels by tag, with their
 	// subscribers. Read only.
 	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
@@ -133,6 +165,55 @@ func (c *notifyServiceClient) ListDeliveries(ctx context.Context, in *ListDelive
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListDeliveriesResponse)
 	err := c.cc.Invoke(ctx, NotifyService_ListDeliveries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifyServiceClient) WatchDeliveries(ctx context.Context, in *WatchDeliveriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeliveriesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &NotifyService_ServiceDesc.Streams[0], NotifyService_WatchDeliveries_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchDeliveriesRequest, WatchDeliveriesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NotifyService_WatchDeliveriesClient = grpc.ServerStreamingClient[WatchDeliveriesResponse]
+
+func (c *notifyServiceClient) ReplayDelivery(ctx context.Context, in *ReplayDeliveryRequest, opts ...grpc.CallOption) (*ReplayDeliveryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplayDeliveryResponse)
+	err := c.cc.Invoke(ctx, NotifyService_ReplayDelivery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifyServiceClient) CancelDelivery(ctx context.Context, in *CancelDeliveryRequest, opts ...grpc.CallOption) (*CancelDeliveryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelDeliveryResponse)
+	err := c.cc.Invoke(ctx, NotifyService_CancelDelivery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifyServiceClient) PreviewMessage(ctx context.Context, in *PreviewMessageRequest, opts ...grpc.CallOption) (*PreviewMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewMessageResponse)
+	err := c.cc.Invoke(ctx, NotifyService_PreviewMessage_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +287,34 @@ type NotifyServiceServer interface {
 	//
 	//	INVALID_ARGUMENT (PAGE_TOKEN_INVALID): not a token of this list.
 	ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error)
+	// WatchDeliveries follows the ledger: first every delivery that fits and has
+	// not ended, then each one whenever it changes, until the caller goes.
+	// What changes several times in quick succession may be told of once. Read
+	// only.
+	WatchDeliveries(*WatchDeliveriesRequest, grpc.ServerStreamingServer[WatchDeliveriesResponse]) error
+	// ReplayDelivery queues a dead or cancelled delivery once more, under its
+	// own name, as if it had just been queued. One that is queued already is
+	// returned as it is.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (DELIVERY_NOT_FOUND)
+	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+	ReplayDelivery(context.Context, *ReplayDeliveryRequest) (*ReplayDeliveryResponse, error)
+	// CancelDelivery ends a queued delivery without trying it again. An attempt
+	// that is under way is finished, and may still succeed. One that is
+	// cancelled already is returned as it is.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (DELIVERY_NOT_FOUND)
+	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+	CancelDelivery(context.Context, *CancelDeliveryRequest) (*CancelDeliveryResponse, error)
+	// PreviewMessage renders a message as SendMessage or DispatchMessage would,
+	// and queues nothing. Read only.
+	//
+	// Errors: those of DispatchMessage.
+	PreviewMessage(context.Context, *PreviewMessageRequest) (*PreviewMessageResponse, error)
 	// ListChannels lists the configured channels by tag, with their
 	// subscribers. Read only.
 	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
@@ -230,6 +339,18 @@ func (UnimplementedNotifyServiceServer) GetDelivery(context.Context, *GetDeliver
 }
 func (UnimplementedNotifyServiceServer) ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeliveries not implemented")
+}
+func (UnimplementedNotifyServiceServer) WatchDeliveries(*WatchDeliveriesRequest, grpc.ServerStreamingServer[WatchDeliveriesResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchDeliveries not implemented")
+}
+func (UnimplementedNotifyServiceServer) ReplayDelivery(context.Context, *ReplayDeliveryRequest) (*ReplayDeliveryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplayDelivery not implemented")
+}
+func (UnimplementedNotifyServiceServer) CancelDelivery(context.Context, *CancelDeliveryRequest) (*CancelDeliveryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelDelivery not implemented")
+}
+func (UnimplementedNotifyServiceServer) PreviewMessage(context.Context, *PreviewMessageRequest) (*PreviewMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewMessage not implemented")
 }
 func (UnimplementedNotifyServiceServer) ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListChannels not implemented")
@@ -327,6 +448,71 @@ func _NotifyService_ListDeliveries_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NotifyService_WatchDeliveries_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchDeliveriesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NotifyServiceServer).WatchDeliveries(m, &grpc.GenericServerStream[WatchDeliveriesRequest, WatchDeliveriesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NotifyService_WatchDeliveriesServer = grpc.ServerStreamingServer[WatchDeliveriesResponse]
+
+func _NotifyService_ReplayDelivery_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplayDeliveryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifyServiceServer).ReplayDelivery(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifyService_ReplayDelivery_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifyServiceServer).ReplayDelivery(ctx, req.(*ReplayDeliveryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NotifyService_CancelDelivery_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelDeliveryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifyServiceServer).CancelDelivery(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifyService_CancelDelivery_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifyServiceServer).CancelDelivery(ctx, req.(*CancelDeliveryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NotifyService_PreviewMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifyServiceServer).PreviewMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifyService_PreviewMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifyServiceServer).PreviewMessage(ctx, req.(*PreviewMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NotifyService_ListChannels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListChannelsRequest)
 	if err := dec(in); err != nil {
@@ -369,10 +555,28 @@ var NotifyService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _NotifyService_ListDeliveries_Handler,
 		},
 		{
+			MethodName: "ReplayDelivery",
+			Handler:    _NotifyService_ReplayDelivery_Handler,
+		},
+		{
+			MethodName: "CancelDelivery",
+			Handler:    _NotifyService_CancelDelivery_Handler,
+		},
+		{
+			MethodName: "PreviewMessage",
+			Handler:    _NotifyService_PreviewMessage_Handler,
+		},
+		{
 			MethodName: "ListChannels",
 			Handler:    _NotifyService_ListChannels_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchDeliveries",
+			Handler:       _NotifyService_WatchDeliveries_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "diana/notify/v1/notify_service.proto",
 }

@@ -270,6 +270,21 @@ const (
 	// FAILED_PRECONDITION. See the DICOM status in the metadata, and the
 	// peer's log.
 	ErrorReason_ERROR_REASON_PEER_REFUSED ErrorReason = 83
+	// FAILED_PRECONDITION. See its state: a message that was sent cannot be
+	// recalled; send a new one.
+	ErrorReason_ERROR_REASON_DELIVERY_ENDED ErrorReason = 84
+	// INVALID_ARGUMENT. Correct the lines that the answer names; CheckRules
+	// says the same of a file.
+	ErrorReason_ERROR_REASON_RULES_INVALID ErrorReason = 85
+	// NOT_FOUND. Name a job that ListJobs lists; those that ended are kept
+	// for a time only.
+	ErrorReason_ERROR_REASON_JOB_NOT_FOUND ErrorReason = 86
+	// FAILED_PRECONDITION. See its state: what is done stays done; a dead or
+	// cancelled job can be retried.
+	ErrorReason_ERROR_REASON_JOB_ENDED ErrorReason = 87
+	// FAILED_PRECONDITION. Put the rule back as it was when the job was made,
+	// or have its source yield the item again.
+	ErrorReason_ERROR_REASON_RULE_CHANGED ErrorReason = 88
 )
 
 // Enum value maps for ErrorReason.
@@ -359,6 +374,11 @@ var (
 		81: "ERROR_REASON_AE_UNAVAILABLE",
 		82: "ERROR_REASON_ASSOCIATION_REJECTED",
 		83: "ERROR_REASON_PEER_REFUSED",
+		84: "ERROR_REASON_DELIVERY_ENDED",
+		85: "ERROR_REASON_RULES_INVALID",
+		86: "ERROR_REASON_JOB_NOT_FOUND",
+		87: "ERROR_REASON_JOB_ENDED",
+		88: "ERROR_REASON_RULE_CHANGED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -445,6 +465,11 @@ var (
 		"ERROR_REASON_AE_UNAVAILABLE":             81,
 		"ERROR_REASON_ASSOCIATION_REJECTED":       82,
 		"ERROR_REASON_PEER_REFUSED":               83,
+		"ERROR_REASON_DELIVERY_ENDED":             84,
+		"ERROR_REASON_RULES_INVALID":              85,
+		"ERROR_REASON_JOB_NOT_FOUND":              86,
+		"ERROR_REASON_JOB_ENDED":                  87,
+		"ERROR_REASON_RULE_CHANGED":               88,
 	}
 )
 
@@ -479,7 +504,7 @@ var File_diana_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xe0\x16\n" +
+	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xfc\x17\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -565,7 +590,12 @@ const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_AE_UNKNOWN\x10P\x12\x1f\n" +
 	"\x1bERROR_REASON_AE_UNAVAILABLE\x10Q\x12%\n" +
 	"!ERROR_REASON_ASSOCIATION_REJECTED\x10R\x12\x1d\n" +
-	"\x19ERROR_REASON_PEER_REFUSED\x10SB\x9f\x01\n" +
+	"\x19ERROR_REASON_PEER_REFUSED\x10S\x12\x1f\n" +
+	"\x1bERROR_REASON_DELIVERY_ENDED\x10T\x12\x1e\n" +
+	"\x1aERROR_REASON_RULES_INVALID\x10U\x12\x1e\n" +
+	"\x1aERROR_REASON_JOB_NOT_FOUND\x10V\x12\x1a\n" +
+	"\x16ERROR_REASON_JOB_ENDED\x10W\x12\x1d\n" +
+	"\x19ERROR_REASON_RULE_CHANGED\x10XB\x9f\x01\n" +
 	"\x11com.diana.type.v1B\x10ErrorReasonProtoP\x01Z\"diana-mesh/go/diana/type/v1;typev1\xa2\x02\x03DTX\xaa\x02\rDiana.Type.V1\xca\x02\rDiana\\Type\\V1\xe2\x02\x19Diana\\Type\\V1\\GPBMetadata\xea\x02\x0fDiana::Type::V1b\x06proto3"
 
 var (

@@ -45,6 +45,22 @@ class _TransportEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Transport.Va
     """
     TRANSPORT_SCREEN: _Transport.ValueType  # 4
     """A line on the server's standard output. Address: empty."""
+    TRANSPORT_SMS: _Transport.ValueType  # 5
+    """A text message by e-mail to the carrier of a mobile telephone. Address:
+    the number's digits, "@", and the name of a configured carrier.
+    """
+    TRANSPORT_TWILIO: _Transport.ValueType  # 6
+    """A text message by Twilio. Address: a number as E.164 has it, "+" and 8 to
+    15 digits.
+    """
+    TRANSPORT_SLACK: _Transport.ValueType  # 7
+    """Slack. Address: the name of a configured incoming webhook."""
+    TRANSPORT_TEAMS: _Transport.ValueType  # 8
+    """Microsoft Teams. Address: the name of a configured webhook."""
+    TRANSPORT_APPRISE: _Transport.ValueType  # 9
+    """Whatever else the library apprise reaches. Address: the name of a
+    configured URL.
+    """
 
 class Transport(_Transport, metaclass=_TransportEnumTypeWrapper):
     """Transport is a way to reach a recipient."""
@@ -66,6 +82,22 @@ Address: the file's plain name, such as "study.jsonl".
 """
 TRANSPORT_SCREEN: Transport.ValueType  # 4
 """A line on the server's standard output. Address: empty."""
+TRANSPORT_SMS: Transport.ValueType  # 5
+"""A text message by e-mail to the carrier of a mobile telephone. Address:
+the number's digits, "@", and the name of a configured carrier.
+"""
+TRANSPORT_TWILIO: Transport.ValueType  # 6
+"""A text message by Twilio. Address: a number as E.164 has it, "+" and 8 to
+15 digits.
+"""
+TRANSPORT_SLACK: Transport.ValueType  # 7
+"""Slack. Address: the name of a configured incoming webhook."""
+TRANSPORT_TEAMS: Transport.ValueType  # 8
+"""Microsoft Teams. Address: the name of a configured webhook."""
+TRANSPORT_APPRISE: Transport.ValueType  # 9
+"""Whatever else the library apprise reaches. Address: the name of a
+configured URL.
+"""
 
 @typing.final
 class Recipient(message.Message):
@@ -78,7 +110,10 @@ class Recipient(message.Message):
     transport: Transport.ValueType
     """How. Required."""
     address: builtins.str
-    """Where, as the transport has it. At most 1,024 bytes."""
+    """Where, as the transport has it. What is a secret, such as the URL of a
+    chat's webhook, is never an address but has a name in the configuration.
+    At most 1,024 bytes.
+    """
     def __init__(
         self,
         *,
@@ -123,6 +158,7 @@ class Content(message.Message):
     SUBJECT_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    STUDY_FIELD_NUMBER: builtins.int
     template: builtins.str
     """The name of a configured template. Either this or `subject` and `body`."""
     subject: builtins.str
@@ -138,6 +174,14 @@ class Content(message.Message):
         them.
         """
 
+    @builtins.property
+    def study(self) -> MessageStudy:
+        """The study that it is about: templates may name `study.store`,
+        `study.study_uid`, `study.attributes` and, of the header of one of its
+        instances, any attribute by keyword, `study.PatientID`. It is read from
+        the archive only where a template names it, when the message is queued.
+        """
+
     def __init__(
         self,
         *,
@@ -145,10 +189,35 @@ class Content(message.Message):
         subject: builtins.str = ...,
         body: builtins.str = ...,
         values: abc.Mapping[builtins.str, builtins.str] | None = ...,
+        study: MessageStudy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["study", b"study"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "study", b"study", "subject", b"subject", "template", b"template", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MessageStudy(message.Message):
+    """MessageStudy names a study of the archive."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    STUDY_UID_FIELD_NUMBER: builtins.int
+    store: builtins.str
+    """The store. Required."""
+    study_uid: builtins.str
+    """The Study Instance UID. Required."""
+    def __init__(
+        self,
+        *,
+        store: builtins.str = ...,
+        study_uid: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "subject", b"subject", "template", b"template", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["store", b"store", "study_uid", b"study_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -283,6 +352,8 @@ class Delivery(message.Message):
         """Taken by the other side."""
         STATE_DEAD: Delivery._State.ValueType  # 3
         """Given up: refused for good, or tried for too long."""
+        STATE_CANCELLED: Delivery._State.ValueType  # 4
+        """Ended by CancelDelivery."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State is how far it is."""
@@ -295,6 +366,8 @@ class Delivery(message.Message):
     """Taken by the other side."""
     STATE_DEAD: Delivery.State.ValueType  # 3
     """Given up: refused for good, or tried for too long."""
+    STATE_CANCELLED: Delivery.State.ValueType  # 4
+    """Ended by CancelDelivery."""
 
     NAME_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
@@ -306,6 +379,7 @@ class Delivery(message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its resource name, "deliveries/" and an id; the idempotency key."""
     state: Delivery.State.ValueType
@@ -320,6 +394,11 @@ class Delivery(message.Message):
     """Why the last attempt failed, in the transport's words without addresses
     or text, such as "SMTP 451" or "connection refused". Empty when none
     has.
+    """
+    digest: builtins.str
+    """The name of the delivery that it went out with: several messages for a
+    subscriber who wants digests share one, under the first one's name. Empty
+    when it went alone, or has not gone yet.
     """
     @builtins.property
     def recipient(self) -> Recipient:
@@ -337,7 +416,7 @@ class Delivery(message.Message):
 
     @builtins.property
     def end_time(self) -> timestamp_pb2.Timestamp:
-        """When it was sent or given up. Absent while QUEUED."""
+        """When it was sent, given up or cancelled. Absent while QUEUED."""
 
     def __init__(
         self,
@@ -352,10 +431,11 @@ class Delivery(message.Message):
         create_time: timestamp_pb2.Timestamp | None = ...,
         next_attempt_time: timestamp_pb2.Timestamp | None = ...,
         end_time: timestamp_pb2.Timestamp | None = ...,
+        digest: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_attempt_time", b"next_attempt_time", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt_count", b"attempt_count", "channel", b"channel", "create_time", b"create_time", "end_time", b"end_time", "last_error", b"last_error", "name", b"name", "next_attempt_time", b"next_attempt_time", "recipient", b"recipient", "rule", b"rule", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt_count", b"attempt_count", "channel", b"channel", "create_time", b"create_time", "digest", b"digest", "end_time", b"end_time", "last_error", b"last_error", "name", b"name", "next_attempt_time", b"next_attempt_time", "recipient", b"recipient", "rule", b"rule", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -559,5 +639,221 @@ class Subscriber(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["affiliation", b"affiliation", "display_name", b"display_name", "recipients", b"recipients"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchDeliveriesRequest(message.Message):
+    """WatchDeliveriesRequest says what to follow."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: builtins.int
+    channel: builtins.str
+    """Only those of this channel; empty means any."""
+    def __init__(
+        self,
+        *,
+        channel: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["channel", b"channel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchDeliveriesResponse(message.Message):
+    """WatchDeliveriesResponse is one delivery as it stands now."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def delivery(self) -> Delivery:
+        """The delivery."""
+
+    def __init__(
+        self,
+        *,
+        delivery: Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReplayDeliveryRequest(message.Message):
+    """ReplayDeliveryRequest names a delivery."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its resource name. Required."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReplayDeliveryResponse(message.Message):
+    """ReplayDeliveryResponse carries it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def delivery(self) -> Delivery:
+        """The delivery, queued."""
+
+    def __init__(
+        self,
+        *,
+        delivery: Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelDeliveryRequest(message.Message):
+    """CancelDeliveryRequest names a delivery."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its resource name. Required."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelDeliveryResponse(message.Message):
+    """CancelDeliveryResponse carries it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def delivery(self) -> Delivery:
+        """The delivery, cancelled."""
+
+    def __init__(
+        self,
+        *,
+        delivery: Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PreviewMessageRequest(message.Message):
+    """PreviewMessageRequest is a message that is not to be sent."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: builtins.int
+    CHANNEL_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    channel: builtins.str
+    """A channel's tag, as in DispatchMessage."""
+    @builtins.property
+    def recipient(self) -> Recipient:
+        """One recipient, as in SendMessage."""
+
+    @builtins.property
+    def content(self) -> Content:
+        """What it says. Required."""
+
+    def __init__(
+        self,
+        *,
+        recipient: Recipient | None = ...,
+        channel: builtins.str = ...,
+        content: Content | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["channel", b"channel", "content", b"content", "recipient", b"recipient", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["channel", b"channel", "content", b"content", "recipient", b"recipient", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_to: _TypeAlias = typing.Literal["recipient", "channel"]  # noqa: Y015
+    _WhichOneofArgType_to: _TypeAlias = typing.Literal["to", b"to"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_to) -> _WhichOneofReturnType_to | None: ...
+
+@typing.final
+class PreviewMessageResponse(message.Message):
+    """PreviewMessageResponse carries what would be sent."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: builtins.int
+    message_count: builtins.int
+    """How many there would be."""
+    @builtins.property
+    def messages(self) -> containers.RepeatedCompositeFieldContainer[MessagePreview]:
+        """One for each address, at most the first 100."""
+
+    def __init__(
+        self,
+        *,
+        messages: abc.Iterable[MessagePreview] | None = ...,
+        message_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["message_count", b"message_count", "messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MessagePreview(message.Message):
+    """MessagePreview is a rendered message."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    subject: builtins.str
+    """The subject."""
+    body: builtins.str
+    """The text, wrapped as the subscriber wants it."""
+    @builtins.property
+    def recipient(self) -> Recipient:
+        """Where it would go."""
+
+    def __init__(
+        self,
+        *,
+        recipient: Recipient | None = ...,
+        subject: builtins.str = ...,
+        body: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "recipient", b"recipient", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -71,6 +71,26 @@ class NotifyServiceStub(object):
                 request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.SerializeToString,
                 response_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.FromString,
                 _registered_method=True)
+        self.WatchDeliveries = channel.unary_stream(
+                '/diana.notify.v1.NotifyService/WatchDeliveries',
+                request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesRequest.SerializeToString,
+                response_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.ReplayDelivery = channel.unary_unary(
+                '/diana.notify.v1.NotifyService/ReplayDelivery',
+                request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryRequest.SerializeToString,
+                response_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryResponse.FromString,
+                _registered_method=True)
+        self.CancelDelivery = channel.unary_unary(
+                '/diana.notify.v1.NotifyService/CancelDelivery',
+                request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryRequest.SerializeToString,
+                response_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryResponse.FromString,
+                _registered_method=True)
+        self.PreviewMessage = channel.unary_unary(
+                '/diana.notify.v1.NotifyService/PreviewMessage',
+                request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageRequest.SerializeToString,
+                response_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageResponse.FromString,
+                _registered_method=True)
         self.ListChannels = channel.unary_unary(
                 '/diana.notify.v1.NotifyService/ListChannels',
                 request_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ListChannelsRequest.SerializeToString,
@@ -148,6 +168,52 @@ class NotifyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDeliveries(self, request, context):
+        """WatchDeliveries follows the ledger: first every delivery that fits and has
+        not ended, then each one whenever it changes, until the caller goes.
+        What changes several times in quick succession may be told of once. Read
+        only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDelivery(self, request, context):
+        """ReplayDelivery queues a dead or cancelled delivery once more, under its
+        own name, as if it had just been queued. One that is queued already is
+        returned as it is.
+
+        Errors:
+        NOT_FOUND (DELIVERY_NOT_FOUND)
+        FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelDelivery(self, request, context):
+        """CancelDelivery ends a queued delivery without trying it again. An attempt
+        that is under way is finished, and may still succeed. One that is
+        cancelled already is returned as it is.
+
+        Errors:
+        NOT_FOUND (DELIVERY_NOT_FOUND)
+        FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewMessage(self, request, context):
+        """PreviewMessage renders a message as SendMessage or DispatchMessage would,
+        and queues nothing. Read only.
+
+        Errors: those of DispatchMessage.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListChannels(self, request, context):
         """ListChannels lists the configured channels by tag, with their
         subscribers. Read only.
@@ -178,6 +244,26 @@ def add_NotifyServiceServicer_to_server(servicer, server):
                     servicer.ListDeliveries,
                     request_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.FromString,
                     response_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'WatchDeliveries': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDeliveries,
+                    request_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesRequest.FromString,
+                    response_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesResponse.SerializeToString,
+            ),
+            'ReplayDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDelivery,
+                    request_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryRequest.FromString,
+                    response_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryResponse.SerializeToString,
+            ),
+            'CancelDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelDelivery,
+                    request_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryRequest.FromString,
+                    response_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryResponse.SerializeToString,
+            ),
+            'PreviewMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewMessage,
+                    request_deserializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageRequest.FromString,
+                    response_serializer=diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageResponse.SerializeToString,
             ),
             'ListChannels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListChannels,
@@ -310,6 +396,114 @@ class NotifyService(object):
             '/diana.notify.v1.NotifyService/ListDeliveries',
             diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.SerializeToString,
             diana_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/diana.notify.v1.NotifyService/WatchDeliveries',
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesRequest.SerializeToString,
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.WatchDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.notify.v1.NotifyService/ReplayDelivery',
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryRequest.SerializeToString,
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.ReplayDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.notify.v1.NotifyService/CancelDelivery',
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryRequest.SerializeToString,
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.CancelDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.notify.v1.NotifyService/PreviewMessage',
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageRequest.SerializeToString,
+            diana_dot_notify_dot_v1_dot_notify__service__pb2.PreviewMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -86,6 +86,36 @@ class NotifyServiceStub:
     Errors:
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): not a token of this list.
     """
+    WatchDeliveries: grpc.UnaryStreamMultiCallable[notify_service_pb2.WatchDeliveriesRequest, notify_service_pb2.WatchDeliveriesResponse]
+    """WatchDeliveries follows the ledger: first every delivery that fits and has
+    not ended, then each one whenever it changes, until the caller goes.
+    What changes several times in quick succession may be told of once. Read
+    only.
+    """
+    ReplayDelivery: grpc.UnaryUnaryMultiCallable[notify_service_pb2.ReplayDeliveryRequest, notify_service_pb2.ReplayDeliveryResponse]
+    """ReplayDelivery queues a dead or cancelled delivery once more, under its
+    own name, as if it had just been queued. One that is queued already is
+    returned as it is.
+
+    Errors:
+      NOT_FOUND (DELIVERY_NOT_FOUND)
+      FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+    """
+    CancelDelivery: grpc.UnaryUnaryMultiCallable[notify_service_pb2.CancelDeliveryRequest, notify_service_pb2.CancelDeliveryResponse]
+    """CancelDelivery ends a queued delivery without trying it again. An attempt
+    that is under way is finished, and may still succeed. One that is
+    cancelled already is returned as it is.
+
+    Errors:
+      NOT_FOUND (DELIVERY_NOT_FOUND)
+      FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+    """
+    PreviewMessage: grpc.UnaryUnaryMultiCallable[notify_service_pb2.PreviewMessageRequest, notify_service_pb2.PreviewMessageResponse]
+    """PreviewMessage renders a message as SendMessage or DispatchMessage would,
+    and queues nothing. Read only.
+
+    Errors: those of DispatchMessage.
+    """
     ListChannels: grpc.UnaryUnaryMultiCallable[notify_service_pb2.ListChannelsRequest, notify_service_pb2.ListChannelsResponse]
     """ListChannels lists the configured channels by tag, with their
     subscribers. Read only.
@@ -146,6 +176,36 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
 
     Errors:
       INVALID_ARGUMENT (PAGE_TOKEN_INVALID): not a token of this list.
+    """
+    WatchDeliveries: aio.UnaryStreamMultiCallable[notify_service_pb2.WatchDeliveriesRequest, notify_service_pb2.WatchDeliveriesResponse]  # type: ignore[assignment]
+    """WatchDeliveries follows the ledger: first every delivery that fits and has
+    not ended, then each one whenever it changes, until the caller goes.
+    What changes several times in quick succession may be told of once. Read
+    only.
+    """
+    ReplayDelivery: aio.UnaryUnaryMultiCallable[notify_service_pb2.ReplayDeliveryRequest, notify_service_pb2.ReplayDeliveryResponse]  # type: ignore[assignment]
+    """ReplayDelivery queues a dead or cancelled delivery once more, under its
+    own name, as if it had just been queued. One that is queued already is
+    returned as it is.
+
+    Errors:
+      NOT_FOUND (DELIVERY_NOT_FOUND)
+      FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+    """
+    CancelDelivery: aio.UnaryUnaryMultiCallable[notify_service_pb2.CancelDeliveryRequest, notify_service_pb2.CancelDeliveryResponse]  # type: ignore[assignment]
+    """CancelDelivery ends a queued delivery without trying it again. An attempt
+    that is under way is finished, and may still succeed. One that is
+    cancelled already is returned as it is.
+
+    Errors:
+      NOT_FOUND (DELIVERY_NOT_FOUND)
+      FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+    """
+    PreviewMessage: aio.UnaryUnaryMultiCallable[notify_service_pb2.PreviewMessageRequest, notify_service_pb2.PreviewMessageResponse]  # type: ignore[assignment]
+    """PreviewMessage renders a message as SendMessage or DispatchMessage would,
+    and queues nothing. Read only.
+
+    Errors: those of DispatchMessage.
     """
     ListChannels: aio.UnaryUnaryMultiCallable[notify_service_pb2.ListChannelsRequest, notify_service_pb2.ListChannelsResponse]  # type: ignore[assignment]
     """ListChannels lists the configured channels by tag, with their
@@ -228,6 +288,60 @@ class NotifyServiceServicer(metaclass=abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT (PAGE_TOKEN_INVALID): not a token of this list.
+        """
+
+    @abc_1.abstractmethod
+    def WatchDeliveries(
+        self,
+        request: notify_service_pb2.WatchDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[notify_service_pb2.WatchDeliveriesResponse], abc.AsyncIterator[notify_service_pb2.WatchDeliveriesResponse]]:
+        """WatchDeliveries follows the ledger: first every delivery that fits and has
+        not ended, then each one whenever it changes, until the caller goes.
+        What changes several times in quick succession may be told of once. Read
+        only.
+        """
+
+    @abc_1.abstractmethod
+    def ReplayDelivery(
+        self,
+        request: notify_service_pb2.ReplayDeliveryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[notify_service_pb2.ReplayDeliveryResponse, abc.Awaitable[notify_service_pb2.ReplayDeliveryResponse]]:
+        """ReplayDelivery queues a dead or cancelled delivery once more, under its
+        own name, as if it had just been queued. One that is queued already is
+        returned as it is.
+
+        Errors:
+          NOT_FOUND (DELIVERY_NOT_FOUND)
+          FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
+        """
+
+    @abc_1.abstractmethod
+    def CancelDelivery(
+        self,
+        request: notify_service_pb2.CancelDeliveryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[notify_service_pb2.CancelDeliveryResponse, abc.Awaitable[notify_service_pb2.CancelDeliveryResponse]]:
+        """CancelDelivery ends a queued delivery without trying it again. An attempt
+        that is under way is finished, and may still succeed. One that is
+        cancelled already is returned as it is.
+
+        Errors:
+          NOT_FOUND (DELIVERY_NOT_FOUND)
+          FAILED_PRECONDITION (DELIVERY_ENDED): it was sent or is dead.
+        """
+
+    @abc_1.abstractmethod
+    def PreviewMessage(
+        self,
+        request: notify_service_pb2.PreviewMessageRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[notify_service_pb2.PreviewMessageResponse, abc.Awaitable[notify_service_pb2.PreviewMessageResponse]]:
+        """PreviewMessage renders a message as SendMessage or DispatchMessage would,
+        and queues nothing. Read only.
+
+        Errors: those of DispatchMessage.
         """
 
     @abc_1.abstractmethod

@@ -322,6 +322,26 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. See the DICOM status in the metadata, and the
     peer's log.
     """
+    ERROR_REASON_DELIVERY_ENDED: _ErrorReason.ValueType  # 84
+    """FAILED_PRECONDITION. See its state: a message that was sent cannot be
+    recalled; send a new one.
+    """
+    ERROR_REASON_RULES_INVALID: _ErrorReason.ValueType  # 85
+    """INVALID_ARGUMENT. Correct the lines that the answer names; CheckRules
+    says the same of a file.
+    """
+    ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 86
+    """NOT_FOUND. Name a job that ListJobs lists; those that ended are kept
+    for a time only.
+    """
+    ERROR_REASON_JOB_ENDED: _ErrorReason.ValueType  # 87
+    """FAILED_PRECONDITION. See its state: what is done stays done; a dead or
+    cancelled job can be retried.
+    """
+    ERROR_REASON_RULE_CHANGED: _ErrorReason.ValueType  # 88
+    """FAILED_PRECONDITION. Put the rule back as it was when the job was made,
+    or have its source yield the item again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names why a call was refused, more finely than its status
@@ -635,4 +655,24 @@ address, and check what services it offers.
 ERROR_REASON_PEER_REFUSED: ErrorReason.ValueType  # 83
 """FAILED_PRECONDITION. See the DICOM status in the metadata, and the
 peer's log.
+"""
+ERROR_REASON_DELIVERY_ENDED: ErrorReason.ValueType  # 84
+"""FAILED_PRECONDITION. See its state: a message that was sent cannot be
+recalled; send a new one.
+"""
+ERROR_REASON_RULES_INVALID: ErrorReason.ValueType  # 85
+"""INVALID_ARGUMENT. Correct the lines that the answer names; CheckRules
+says the same of a file.
+"""
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 86
+"""NOT_FOUND. Name a job that ListJobs lists; those that ended are kept
+for a time only.
+"""
+ERROR_REASON_JOB_ENDED: ErrorReason.ValueType  # 87
+"""FAILED_PRECONDITION. See its state: what is done stays done; a dead or
+cancelled job can be retried.
+"""
+ERROR_REASON_RULE_CHANGED: ErrorReason.ValueType  # 88
+"""FAILED_PRECONDITION. Put the rule back as it was when the job was made,
+or have its source yield the item again.
 """

@@ -19,7 +19,8 @@ from diana_anon.core.pixels.selection import declares_text, may_hold_text
 from diana_anon.core.pixels.source import Frames
 from diana_anon.core.pixels.ultrasound import outside_regions
 from diana_anon.core.pixels.unused import Unused, holds_overlays
-from diana_anon.core.profile import Header, PixelPolicy
+from diana_anon.core.profile import PixelPolicy
+from diana_common.conditions import Header
 
 FRAMES_READ = 16
 """Frames of one image that are searched for text."""

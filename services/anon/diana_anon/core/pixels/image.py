@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from diana_anon.core.pixels.faults import unreadable
 from diana_anon.core.pixels.locate import Located
 from diana_anon.core.pixels.model import Shape, Window
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 from diana_common.dicomjson import first_value, texts
 
 MAX_FRAME_BYTES = 512 * 1024 * 1024

@@ -8,12 +8,21 @@ from functools import lru_cache
 from importlib.resources import files
 
 from diana_anon.core.pixels.model import Mask, Region, Why
-from diana_anon.core.profile import Condition, Header
-from diana_anon.core.profiles.conditions import bind, compile_condition
-from diana_anon.core.profiles.document import Items, Node, NotADocument, Scalar, read_document
-from diana_anon.core.profiles.faults import Fault, Faults, TooManyFaults, profile_invalid
-from diana_anon.core.profiles.fields import FieldReader, Fields
-from diana_common.errors import DianaError
+from diana_common.conditions import Condition, Header, bind, compile_condition
+from diana_common.documents import (
+    Fault,
+    Faults,
+    FieldReader,
+    Fields,
+    Items,
+    Node,
+    NotADocument,
+    Scalar,
+    TooManyFaults,
+    read_document,
+    refusal,
+)
+from diana_common.errors import DianaError, Reason
 from diana_common.filters import parse_filter
 
 KEYS = ("name", "why", "when", "mask")
@@ -74,7 +83,7 @@ def read_rules(text: bytes, name: str = "regions") -> DeviceRules:
     """Rules written in YAML. Raises PROFILE_INVALID with a violation for each fault, "line 12: rules[3].mask"."""
     rules, faults = parse_rules(text)
     if faults:
-        raise profile_invalid(faults, name)
+        raise refusal(Reason.PROFILE_INVALID, faults, name)
     return rules
 
 

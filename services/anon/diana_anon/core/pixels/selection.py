@@ -8,7 +8,7 @@ of every other kind, whatever Burned In Annotation says, but for maps made by pr
 from __future__ import annotations
 
 from diana_anon.core.pixels.image import number
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 from diana_common.dicomjson import first_value, texts
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."

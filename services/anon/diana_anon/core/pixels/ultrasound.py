@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from diana_anon.core.pixels.image import number
 from diana_anon.core.pixels.model import Mask, Region, Why
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 from diana_common.dicomjson import items
 
 _SEQUENCE = "00186011"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from diana_anon.core.pixels.image import number
 from diana_anon.core.pixels.model import Shape
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 
 _OVERLAY_GROUPS = tuple(f"60{number:02X}" for number in range(0, 0x100, 2))
 _PART = 1024 * 1024

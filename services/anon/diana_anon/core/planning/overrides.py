@@ -13,9 +13,10 @@ from functools import reduce
 
 from diana_anon.core.planning import private, tables
 from diana_anon.core.planning.rules import FREE_TEXT_VRS, TEMPORAL_VRS, TEXT_VRS, Kind, Path, Rule, path_into
-from diana_anon.core.profile import Action, Override, Profile, Step
+from diana_anon.core.profile import Action, Override, Profile
 from diana_anon.core.rewriting.dummies import has_item
 from diana_anon.core.rewriting.values import LONGEST, fits
+from diana_common.conditions import Step
 from diana_common.dicom.vr import implicit_vr, private_vr
 from diana_common.errors import DianaError, FieldViolation, Reason
 from diana_common.sop_classes import sop_class_name

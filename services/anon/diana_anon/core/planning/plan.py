@@ -11,8 +11,9 @@ from diana_anon.core.planning.options import FULL_DATES, Method
 from diana_anon.core.planning.overrides import IDENTITY, METHOD_TAGS
 from diana_anon.core.planning.rules import Kind, Path, Rule, path_into
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, Header, Override, Profile
+from diana_anon.core.profile import Action, Override, Profile
 from diana_anon.core.rewriting.content import CONTENT_SEQUENCE, Item
+from diana_common.conditions import Header
 from diana_common.dicom.vr import implicit_vr
 
 __all__ = ["IDENTITY", "METHOD_TAGS", "Kind", "Level", "Method", "Plan", "Rule", "compile_plan"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from diana_anon.core.profile import Profile
 from diana_anon.core.profiles import reading
 from diana_anon.core.profiles.digest import profile_digest
-from diana_anon.core.profiles.faults import Fault
 from diana_anon.core.profiles.reading import Origin, ReadProfile, option_word
 from diana_anon.core.profiles.shipped import NAMES, shipped, shipped_text
+from diana_common.documents import Fault
 
 __all__ = [
     "NAMES",

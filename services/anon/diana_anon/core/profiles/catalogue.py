@@ -10,10 +10,9 @@ from pathlib import Path
 from diana_anon.core.planning.plan import Plan, compile_plan
 from diana_anon.core.profile import Profile
 from diana_anon.core.profiles.digest import profile_digest
-from diana_anon.core.profiles.document import MAX_BYTES
-from diana_anon.core.profiles.faults import Fault
 from diana_anon.core.profiles.reading import ReadProfile, parse_profile
 from diana_anon.core.profiles.shipped import NAMES, shipped, shipped_text
+from diana_common.documents import MAX_BYTES, Fault
 from diana_common.errors import DianaError, FieldViolation, Reason
 from diana_common.settings import config_invalid, nearest
 

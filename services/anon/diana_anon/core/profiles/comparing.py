@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from diana_anon.core.profile import Step, TagPath
+from diana_anon.core.profile import TagPath
 from diana_anon.core.profiles.explaining import Explainer
 from diana_anon.core.profiles.paths import tags_text
 from diana_anon.core.profiles.reading import ReadProfile
+from diana_common.conditions import Step
 from diana_common.tags import keyword_of, known_tags
 
 _MOST_CONDITIONS = 10

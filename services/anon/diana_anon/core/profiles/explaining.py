@@ -12,12 +12,13 @@ from diana_anon.core.planning.overrides import IDENTITY, METHOD_TAGS, fitting, f
 from diana_anon.core.planning.plan import Plan
 from diana_anon.core.planning.rules import ACTIONS, FREE_TEXT_VRS, Kind, Path, Rule
 from diana_anon.core.planning.supplement import may_tell
-from diana_anon.core.profile import Action, BirthDate, Override, Step, TagPath
+from diana_anon.core.profile import Action, BirthDate, Override, TagPath
 from diana_anon.core.profiles.paths import path_text, tags_text
 from diana_anon.core.profiles.reading import Origin, ReadProfile, option_word
 from diana_anon.core.rewriting.content import CONTENT_SEQUENCE
 from diana_anon.core.rewriting.graphics import is_bitmap_or_curve
 from diana_anon.core.rewriting.uids import names_a_kind
+from diana_common.conditions import Step
 from diana_common.dicom.vr import implicit_vr
 from diana_common.sop_classes import sop_class_name
 from diana_common.tags import keyword_of

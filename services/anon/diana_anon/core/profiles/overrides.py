@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diana_anon.core.planning.overrides import fault
-from diana_anon.core.profile import Action, Condition, Override, TagPath
-from diana_anon.core.profiles.conditions import bind, compile_condition
-from diana_anon.core.profiles.document import Node
-from diana_anon.core.profiles.fields import FieldReader, Fields
+from diana_anon.core.profile import Action, Override, TagPath
 from diana_anon.core.profiles.forms import misfit
-from diana_anon.core.profiles.paths import BadPath, parse_path, path_text
+from diana_anon.core.profiles.paths import parse_path, path_text
+from diana_common.conditions import BadPath, Condition, bind, compile_condition
+from diana_common.documents import FieldReader, Fields, Node
 from diana_common.errors import DianaError
 from diana_common.filters import And, Comparator, Filter, Member, Or, Restriction, Value, parse_filter, to_text
 from diana_common.settings import join, nearest

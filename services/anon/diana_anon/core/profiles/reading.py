@@ -8,10 +8,21 @@ from dataclasses import dataclass
 
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.profile import BirthDate, Override, PixelPolicy, Profile
-from diana_anon.core.profiles.document import Entries, Node, NotADocument, Scalar, read_document
-from diana_anon.core.profiles.faults import Fault, Faults, TooManyFaults, profile_invalid
-from diana_anon.core.profiles.fields import FieldReader, Fields
 from diana_anon.core.profiles.overrides import OverrideReader
+from diana_common.documents import (
+    Entries,
+    Fault,
+    Faults,
+    FieldReader,
+    Fields,
+    Node,
+    NotADocument,
+    Scalar,
+    TooManyFaults,
+    read_document,
+    refusal,
+)
+from diana_common.errors import Reason
 from diana_common.settings import nearest
 
 KEYS = ("profile", "description", "extends", "options", "birth_date", "pixels", "overrides")
@@ -80,7 +91,7 @@ def read_profile(text: bytes, shipped: Shipped, shipped_names: tuple[str, ...], 
     read = parse_profile(text, shipped, shipped_names)
     if isinstance(read, ReadProfile):
         return read
-    raise profile_invalid(read, name or "profile")
+    raise refusal(Reason.PROFILE_INVALID, read, name or "profile")
 
 
 class _Reading:

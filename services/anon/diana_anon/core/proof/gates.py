@@ -10,8 +10,9 @@ from typing import Protocol
 from diana_anon.core.pixels.model import CleanedPixels
 from diana_anon.core.planning.procedure import Procedure
 from diana_anon.core.ports import Whole
-from diana_anon.core.profile import Header, PixelPolicy
+from diana_anon.core.profile import PixelPolicy
 from diana_anon.core.proof.quarantine import Why, Withheld
+from diana_common.conditions import Header
 from diana_common.errors import DianaError, Reason
 
 _PATHS_TOLD = 20

@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from diana_anon.core.planning.plan import Plan, compile_plan
-from diana_anon.core.profile import Action, Header, Override, Profile, Step, TagPath
+from diana_anon.core.profile import Action, Override, Profile, TagPath
 from diana_anon.core.text.attributes import has_row
+from diana_common.conditions import Header, Step
 from diana_common.dicom.vr import private_vr
 from diana_common.dicomjson import texts
 from diana_common.tags import tag_hex, vr_of

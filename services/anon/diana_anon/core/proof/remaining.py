@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from diana_anon.core.ports import Piece
-from diana_anon.core.profile import Header
+from diana_common.conditions import Header
 from diana_common.dicom.limits import DEFAULT_LIMITS
 from diana_common.dicom.read import read_from
 from diana_common.dicom.source import ReadSource

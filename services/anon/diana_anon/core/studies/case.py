@@ -10,7 +10,6 @@ from diana_anon.core.pixels.unused import holds_overlays
 from diana_anon.core.planning.plan import Plan
 from diana_anon.core.planning.procedure import Procedure
 from diana_anon.core.ports import Whole
-from diana_anon.core.profile import Header
 from diana_anon.core.proof.gates import Cleaner, Gates
 from diana_anon.core.proof.mend import mended_plan
 from diana_anon.core.proof.self_scan import leaks
@@ -20,6 +19,7 @@ from diana_anon.core.studies.siblings import strikes_identifiers
 from diana_anon.core.text.attributes import retained_tags
 from diana_anon.core.text.identifiers import Identifiers, gathered
 from diana_anon.core.text.report import text_offset
+from diana_common.conditions import Header
 
 
 @dataclass(frozen=True, slots=True)

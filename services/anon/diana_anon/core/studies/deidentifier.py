@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from diana_anon.core.identities import Identities, Standing
 from diana_anon.core.planning.procedure import DEFAULT_PROFILE, Procedure
 from diana_anon.core.ports import Meter, Mint, Piece, Spool, Whole
-from diana_anon.core.profile import Header
 from diana_anon.core.proof.gates import Cleaner, Gates, Releases
 from diana_anon.core.proof.receipts import Findings, Issuer, Receipt, Signer, listed
 from diana_anon.core.rewriting.engine import Deidentified
 from diana_anon.core.studies.case import Case, Treated
 from diana_anon.core.subject import Subject, read_subject
 from diana_anon.core.text.identifiers import NOBODY, Identifiers
+from diana_common.conditions import Header
 from diana_common.errors import DianaError, Reason
 from diana_common.header import scan
 

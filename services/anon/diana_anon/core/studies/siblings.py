@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from itertools import islice
 
 from diana_anon.core.planning.tables import Option
-from diana_anon.core.profile import Action, Header, Profile
+from diana_anon.core.profile import Action, Profile
 from diana_anon.core.text.identifiers import NOBODY, Identifiers, gathered
+from diana_common.conditions import Header
 
 MOST_SERIES = 500
 """Series of a study that are asked, by Series Instance UID."""

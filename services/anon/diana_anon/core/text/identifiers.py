@@ -24,13 +24,14 @@ from itertools import permutations
 from typing import Any
 
 from diana_anon.core.ports import Whole
-from diana_anon.core.profile import Header, Profile
+from diana_anon.core.profile import Profile
 from diana_anon.core.rewriting.uids import WELL_KNOWN
 from diana_anon.core.text.attributes import DATED, Kind
 from diana_anon.core.text.bare import readings
 from diana_anon.core.text.titles import TITLES
 from diana_anon.core.text.told import told
 from diana_anon.core.text.words import is_common, is_common_start, is_unspaced, spellings, words
+from diana_common.conditions import Header
 from diana_common.values import parse_date
 
 _REMEMBERED = 64 * 1024

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from diana_anon.core.planning.tables import Option
 from diana_anon.core.ports import Whole
-from diana_anon.core.profile import Header, Profile
+from diana_anon.core.profile import Profile
 from diana_anon.core.rewriting.structured import structured_action
 from diana_anon.core.text.attributes import Kind, Kinds
+from diana_common.conditions import Header
 from diana_common.dicom.charset import repertoire
 from diana_common.dicomjson import texts
 from diana_common.errors import DianaError, Reason

@@ -1,0 +1,23 @@
+"""What is done with an item: the actions, as the core knows them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from diana_route.core.model import Item, Task
+
+
+class Action(Protocol):
+    """One action of one rule, ready to be carried out. Safe to share between threads."""
+
+    def target(self, item: Item) -> str:
+        """What fails together with others: "archive", "peer PACS", "mail channel". Nothing waits behind another's."""
+        ...
+
+    def carry_out(self, task: Task) -> None:
+        """Do it, and return once it is confirmed; bounded in time: what takes longer notes how far it is (a memo in the
+        journal) and raises Postponed or Unreachable, to be asked again.
+
+        At every attempt of one task `task.request_id` is the same. Raises diana_common.attempts.Failed.
+        """
+        ...

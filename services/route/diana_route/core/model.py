@@ -1,0 +1,165 @@
+"""Items, and jobs as the journal has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class State(Enum):
+    """How far a job is; the values are the contract's numbers, and kept in the journal."""
+
+    WAITING = 1
+    DONE = 2
+    DEAD = 3
+    CANCELLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StudyItem:
+    """A study of a store, and its plain attributes when it was found."""
+
+    store: str
+    study_uid: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What tells it from other items, whatever its attributes."""
+        return f"study {self.store} {self.study_uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceItem:
+    """An instance of a store."""
+
+    store: str
+    study_uid: str
+    sop_instance_uid: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from other items."""
+        return f"instance {self.store} {self.sop_instance_uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """A file of a rule's folder: an instance, or a zip of instances."""
+
+    rule: str
+    path: str
+    """Below the folder, with "/"."""
+
+    stamp: str
+    """Changes when the file's contents do: two files of one path and stamp are one."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What the folder's layout reads from the path: `{site}/{trial}`."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from other items."""
+        return f"file {self.rule} {self.path}"
+
+
+Item = StudyItem | InstanceItem | FileItem
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """An action of a job. Times are seconds since the epoch, UTC."""
+
+    action: str
+    """As `Rule.actions` says it: "put inbox"."""
+
+    done: bool = False
+    attempt_count: int = 0
+    last_error: str = ""
+    memo: str = ""
+    """What the action has to remember between attempts, such as the name of an operation it began. JSON, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A rule being carried out on one item."""
+
+    number: int
+    """Its place in the journal; later ones have larger numbers."""
+
+    name: str
+    """Its resource name: "jobs/" and an id."""
+
+    rule: str
+    digest: str
+    """Of the rule's actions as they were when it was made."""
+
+    item: Item
+    trail: Sequence[str]
+    """The rules whose work led to the item, the earliest first; its own rule is not among them."""
+
+    state: State
+    steps: Sequence[StepRecord]
+    create_time: float
+    next_attempt_time: float | None = None
+    end_time: float | None = None
+    stored_count: int = 0
+    """Of a file's job: how many of its instances were stored, or there already."""
+
+    refused_count: int = 0
+
+    @property
+    def current(self) -> int:
+        """The number of the step that is next; that of the last one plus one where all are done."""
+        return next((number for number, step in enumerate(self.steps) if not step.done), len(self.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is to be made, once for each rule, item and occasion."""
+
+    rule: str
+    digest: str
+    item: Item
+    actions: Sequence[str]
+    target: str
+    """What the first action depends on; see `Action.target`."""
+
+    occasion: str
+    """What made it: a feed position, a file's stamp, a query's day. The same once more makes no other job."""
+
+    trail: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job's next step, for whoever carries it out (diana_common.attempts.Piece)."""
+
+    job: Job
+    target: str
+
+    @property
+    def step(self) -> StepRecord:
+        """The step itself."""
+        return self.job.steps[self.job.current]
+
+    @property
+    def request_id(self) -> str:
+        """The same at every attempt, so that what it asks for happens once."""
+        return f"{self.job.name}/{self.job.current}"
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """See Piece."""
+        return (self.job.number,)
+
+    @property
+    def attempt_count(self) -> int:
+        """See Piece."""
+        return self.step.attempt_count
+
+    @property
+    def create_time(self) -> float:
+        """See Piece: since when the job waits."""
+        return self.job.create_time
