@@ -72,5 +72,5 @@ def test_a_file_that_an_unanswered_request_took_may_be_sent_again(monkeypatch: p
 
     monkeypatch.setattr(intake, "Submission", Taken)
     with connect("127.0.0.1:9") as channel, pytest.raises(DianaError) as raised:
-        ArchiveIntake(channel, "dimse", Path).adopt(Origin("default", "CT"), "a.dcm")
+        ArchiveIntake(channel, "dimse", Path, lambda store, position: None).adopt(Origin("default", "CT"), "a.dcm")
     assert raised.value.reason is Reason.PEER_UNAVAILABLE

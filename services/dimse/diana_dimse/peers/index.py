@@ -12,6 +12,7 @@ from diana_client.index_requests import Matches
 from diana_common.dicomjson import DataSetJson
 from diana_dimse.core.queries.finding import Index, Level, Question, Vocabulary
 from diana_dimse.core.queries.identifiers import Key
+from diana_dimse.peers.freshness import Freshness
 from diana_server.peers import typed
 
 _TAG = re.compile(r"[0-9A-F]{8}(?:\.[0-9A-F]{8})*")
@@ -23,8 +24,8 @@ _BY_NUMBER = dict(enumerate(Level, start=1))  # as diana.type.v1.QueryLevel
 class IndexPeer(Index):
     """The core's `Index` over a connection."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._client = IndexClient(channel)
+    def __init__(self, channel: Channel, freshness: Freshness) -> None:
+        self._client, self._freshness = IndexClient(channel), freshness
         self._vocabulary: tuple[float, Vocabulary] | None = None
 
     def vocabulary(self, fresh: bool = False) -> Vocabulary:
@@ -35,7 +36,8 @@ class IndexPeer(Index):
         return known[1]
 
     def find(self, question: Question) -> Iterator[DataSetJson]:
-        """The records that match, a page of them held at a time."""
+        """The records that match, a page of them held at a time; those too that just came in here."""
+        self._freshness.wait(question.store)
         with typed("index"):
             for record in self._client.find(
                 _LEVELS[question.level],

@@ -23,9 +23,12 @@ _PLACE_SECONDS = 60.0
 class ArchiveIntake:
     """The core's `Archive` over a connection: a stream for each store and sender, shared by their associations."""
 
-    def __init__(self, channel: Channel, spool: str, path_of: Callable[[str], Path]) -> None:
-        """`spool`: the archive's name for our spool directory; empty where it takes no files over."""
-        self._channel, self._spool, self._path_of = channel, spool, path_of
+    def __init__(
+        self, channel: Channel, spool: str, path_of: Callable[[str], Path], stored: Callable[[str, str], None]
+    ) -> None:
+        """`spool`: the archive's name for our spool directory; empty where it takes no files over. `stored` is told the
+        store and the feed position of all that is durable."""
+        self._channel, self._spool, self._path_of, self._stored = channel, spool, path_of, stored
         self._client = ArchiveClient(channel)
         self._lock = threading.Lock()
         self._file_places = threading.BoundedSemaphore(_MOST_FILES)
@@ -38,12 +41,12 @@ class ArchiveIntake:
 
     def upload(self, origin: Origin, data: bytes) -> Kept:
         """Hand a Part 10 file over."""
-        return _kept(patiently(lambda: self._submission(origin).upload(data).result()))
+        return self._kept(origin, patiently(lambda: self._submission(origin).upload(data).result()))
 
     def adopt(self, origin: Origin, name: str) -> Kept:
         """Have it take one of the spool's files over."""
         try:
-            return _kept(patiently(lambda: self._submission(origin).adopt(name).result()))
+            return self._kept(origin, patiently(lambda: self._submission(origin).adopt(name).result()))
         except DianaError as error:
             if error.reason is Reason.SOURCE_NOT_FOUND:  # taken over before, by a request whose answer was lost
                 raise DianaError(Reason.PEER_UNAVAILABLE, "The archive's answer was lost.") from error
@@ -51,7 +54,7 @@ class ArchiveIntake:
 
     def upload_file(self, origin: Origin, name: str) -> Kept:
         """Hand one of the spool's files over by its bytes."""
-        return _kept(patiently(lambda: self._uploaded_file(origin, name)))
+        return self._kept(origin, patiently(lambda: self._uploaded_file(origin, name)))
 
     def close(self) -> None:
         """Let everything be answered, and end the streams."""
@@ -71,6 +74,14 @@ class ArchiveIntake:
         finally:
             self._file_places.release()
 
+    def _kept(self, origin: Origin, result: UploadResult) -> Kept:
+        """Raises DianaError for a refusal."""
+        if result.error is not None:
+            raise core_error("archive", result.error)
+        self._stored(origin.store, result.position)
+        one = result.instance
+        return Kept(one.study_uid, one.sop_class_uid, one.sop_instance_uid)
+
     def _submission(self, origin: Origin) -> Submission:
         with self._lock:
             found = self._submissions.get(origin)
@@ -88,11 +99,3 @@ class ArchiveIntake:
 def origin_message(origin: Origin) -> OriginMessage:
     """An origin as the contracts have it."""
     return OriginMessage(door=DOOR, source=origin.calling)
-
-
-def _kept(result: UploadResult) -> Kept:
-    """Raises DianaError for a refusal."""
-    if result.error is not None:
-        raise core_error("archive", result.error)
-    one = result.instance
-    return Kept(one.study_uid, one.sop_class_uid, one.sop_instance_uid)

@@ -20,6 +20,7 @@ from diana_dimse.core.sending.sender import Sender
 from diana_dimse.network.opening import Remote
 from diana_dimse.peers.custody import ArchiveCustody
 from diana_dimse.peers.evidence import ArchiveEvidence
+from diana_dimse.peers.freshness import Freshness
 from diana_dimse.peers.holdings import ArchiveHoldings
 from diana_dimse.peers.index import IndexPeer
 from diana_dimse.peers.intake import ArchiveIntake
@@ -84,13 +85,14 @@ def make_parts(server: Server, config: DimseConfig) -> Parts:
     channel = reach("archive", config.archive, stream_window=_STREAM_BYTES)
     server.on_stop(channel.close)
     spool = DiskSpool(config.spool_dir or config.state_dir / "spool")
-    intake = ArchiveIntake(channel, config.spool, spool.path)
+    index = reach("index", config.index)
+    server.on_stop(index.close)
+    freshness = Freshness(index)
+    intake = ArchiveIntake(channel, config.spool, spool.path, freshness.stored)
     server.on_stop(intake.close)
     archive = Archive(
         ArchiveReading(channel), ArchiveEvidence(channel), ArchiveCustody(channel), ArchiveHoldings(channel)
     )
-    index = reach("index", config.index)
-    server.on_stop(index.close)
     transcoder = FileTranscoder(DiskSpool(config.state_dir / "converting"))
     server.on_stop(transcoder.close)
     reader = DataSetReader()
@@ -99,7 +101,7 @@ def make_parts(server: Server, config: DimseConfig) -> Parts:
         correspondents=correspondents,
         remotes=remotes,
         archive=archive,
-        index=Index(IndexPeer(index), IndexLocating(index)),
+        index=Index(IndexPeer(index, freshness), IndexLocating(index, freshness)),
         receiving=_receiving(config, intake, spool),
         sender=Sender(archive.reading, transcoder),
         paces={name: Pace(one.instances_per_second, Clock()) for name, one in config.peers.items()},
