@@ -152,6 +152,7 @@ def test_an_instance_over_the_limit_is_refused_and_the_next_is_stored(
     rig.close()
 
 
+@pytest.mark.parametrize("store_kind", ["memory"])  # what is refused comes to no store
 def test_more_instances_than_may_wait_unanswered_are_all_answered(grpc_door: GrpcDoor) -> None:
     def messages() -> Iterator[pb.UploadInstancesRequest]:
         for start in range(0, 60_000, 1000):
