@@ -24,6 +24,8 @@ class Mail:
     sender: str
     recipients: tuple[str, ...]
     data: bytes
+    peer: object = None
+    """The other end of the connection it came on."""
 
     @property
     def message(self) -> EmailMessage:
@@ -126,7 +128,7 @@ class MailServer:
         data = envelope.content or b""
         assert isinstance(data, bytes)
         with self._came:
-            self._mails.append(Mail(str(envelope.mail_from), tuple(envelope.rcpt_tos), data))
+            self._mails.append(Mail(str(envelope.mail_from), tuple(envelope.rcpt_tos), data, session.peer))
             self._came.notify_all()
         return "250 OK"
 

@@ -27,8 +27,21 @@ _TRANSPORTS = {
     "webhook": pb.TRANSPORT_WEBHOOK,
     "file": pb.TRANSPORT_FILE,
     "screen": pb.TRANSPORT_SCREEN,
+    "sms": pb.TRANSPORT_SMS,
+    "twilio": pb.TRANSPORT_TWILIO,
+    "slack": pb.TRANSPORT_SLACK,
+    "teams": pb.TRANSPORT_TEAMS,
+    "apprise": pb.TRANSPORT_APPRISE,
 }
-_STATES = {"queued": pb.Delivery.STATE_QUEUED, "sent": pb.Delivery.STATE_SENT, "dead": pb.Delivery.STATE_DEAD}
+_STATES = {
+    "queued": pb.Delivery.STATE_QUEUED,
+    "sent": pb.Delivery.STATE_SENT,
+    "dead": pb.Delivery.STATE_DEAD,
+    "cancelled": pb.Delivery.STATE_CANCELLED,
+}
+_DELIVERIES = "deliveries/"
+_CHANNEL = "channel:"
+_DEFAULT_STORE = "default"
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,27 @@ class Notify(MeshEndpoint):
         for number, delivery in enumerate(self._client.deliveries(state=wanted, channel=channel), 1):
             yield _item(delivery, number)
 
+    def watch_deliveries(self, channel: str = "") -> Iterator[Item]:
+        """The ledger, as it changes."""
+        for number, delivery in enumerate(self._client.watch(channel=channel), 1):
+            yield _item(delivery, number)
+
+    def replay(self, delivery: str) -> Item:
+        """Queue a delivery once more."""
+        return _item(self._client.replay(_name(delivery)), 1)
+
+    def cancel_delivery(self, delivery: str) -> Item:
+        """End a delivery."""
+        return _item(self._client.cancel(_name(delivery)), 1)
+
+    def preview(self, recipient: str, message: Message) -> Iterator[Item]:
+        """What would be sent. Raises DianaError INVALID_FIELD."""
+        is_channel = recipient.startswith(_CHANNEL)
+        to = recipient.removeprefix(_CHANNEL) if is_channel else recipient_of(recipient)
+        for number, one in enumerate(self._client.preview(to, _content(message)).messages, 1):
+            told = {"recipient": _address(one.recipient), "subject": one.subject, "body": one.body}
+            yield Item(told, number=number)
+
     def _describe(self, channel: Channel) -> str:
         client = NotifyClient(channel)
         tags = [one.tag for one in client.channels()]
@@ -72,7 +106,7 @@ class Notify(MeshEndpoint):
 
 
 def recipient_of(text: str) -> pb.Recipient:
-    """The recipient that "email:ADDRESS", "webhook:URL", "file:NAME" or "screen:" means.
+    """The recipient that a transport's name, a colon and an address mean, such as "email:ada@hospital.example".
 
     Raises DianaError INVALID_FIELD.
     """
@@ -84,18 +118,18 @@ def recipient_of(text: str) -> pb.Recipient:
 
 
 def _content(message: Message) -> pb.Content:
-    return pb.Content(
-        template=message.template, subject=message.subject, body=message.body, values=dict(message.values)
-    )
+    store, slash, uid = message.study.rpartition("/")
+    study = pb.MessageStudy(store=store if slash else _DEFAULT_STORE, study_uid=uid) if message.study else None
+    texts = {"template": message.template, "subject": message.subject, "body": message.body}
+    return pb.Content(**texts, values=dict(message.values), study=study)
 
 
 def _item(delivery: pb.Delivery, number: int) -> Item:
-    transport = pb.Transport.Name(delivery.recipient.transport).removeprefix("TRANSPORT_").lower()
     state = pb.Delivery.State.Name(delivery.state).removeprefix("STATE_").lower()
     meta = {
         "delivery": delivery.name,
         "state": state,
-        "recipient": f"{transport}:{delivery.recipient.address}",
+        "recipient": _address(delivery.recipient),
         "channel": delivery.channel,
         "rule": delivery.rule,
         "attempts": delivery.attempt_count,
@@ -106,7 +140,18 @@ def _item(delivery: pb.Delivery, number: int) -> Item:
         meta["next_attempt"] = _time(delivery.next_attempt_time)
     if delivery.HasField("end_time"):
         meta["ended"] = _time(delivery.end_time)
+    if delivery.digest:
+        meta["digest"] = delivery.digest
     return Item(meta, number=number)
+
+
+def _address(recipient: pb.Recipient) -> str:
+    transport = pb.Transport.Name(recipient.transport).removeprefix("TRANSPORT_").lower()
+    return f"{transport}:{recipient.address}"
+
+
+def _name(word: str) -> str:
+    return word if word.startswith(_DELIVERIES) else f"{_DELIVERIES}{word}"
 
 
 def _time(stamp: Timestamp) -> str:

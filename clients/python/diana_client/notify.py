@@ -27,11 +27,21 @@ def webhook(url: str) -> pb.Recipient:
     return pb.Recipient(transport=pb.TRANSPORT_WEBHOOK, address=url)
 
 
+def study(study_uid: str, store: str = "default") -> pb.MessageStudy:
+    """The study of the archive that a message is about, for `content`."""
+    return pb.MessageStudy(store=store, study_uid=study_uid)
+
+
 def content(
-    subject: str = "", body: str = "", *, template: str = "", values: Mapping[str, str] | None = None
+    subject: str = "",
+    body: str = "",
+    *,
+    template: str = "",
+    values: Mapping[str, str] | None = None,
+    study: pb.MessageStudy | None = None,
 ) -> pb.Content:
     """What a message says: a configured template's name, or a subject and a body; and what either may name."""
-    return pb.Content(template=template, subject=subject, body=body, values=values)
+    return pb.Content(template=template, subject=subject, body=body, values=values, study=study)
 
 
 class NotifyClient(Caller):
@@ -64,6 +74,23 @@ class NotifyClient(Caller):
         request = pb.ListDeliveriesRequest(state=state, channel=channel, page_size=LARGEST_PAGE)
         return self._pages(self.stub.ListDeliveries, request, lambda page: page.deliveries)
 
+    def watch(self, *, channel: str = "", timeout: float | None = None) -> Iterator[pb.Delivery]:
+        """The deliveries that have not ended, then each one whenever it changes. Leaving the loop ends it."""
+        for message in self._stream(self.stub.WatchDeliveries, pb.WatchDeliveriesRequest(channel=channel), timeout):
+            yield message.delivery
+
+    def replay(self, name: str) -> pb.Delivery:
+        """Queue a dead or cancelled delivery once more. Raises NotFound, FailedPrecondition."""
+        return self._ask(self.stub.ReplayDelivery, pb.ReplayDeliveryRequest(name=name)).delivery
+
+    def cancel(self, name: str) -> pb.Delivery:
+        """End a queued delivery without trying it again. Raises NotFound, FailedPrecondition."""
+        return self._ask(self.stub.CancelDelivery, pb.CancelDeliveryRequest(name=name)).delivery
+
+    def preview(self, to: pb.Recipient | str, content: pb.Content) -> pb.PreviewMessageResponse:
+        """The messages that `send` to a recipient, or `dispatch` to a channel's tag, would queue; none is queued."""
+        return self._ask(self.stub.PreviewMessage, _preview_request(to, content))
+
     def channels(self) -> list[pb.Channel]:
         """The channels by tag, with their subscribers."""
         return list(self._ask(self.stub.ListChannels, pb.ListChannelsRequest()).channels)
@@ -95,6 +122,25 @@ class AsyncNotifyClient(AsyncCaller):
         request = pb.ListDeliveriesRequest(state=state, channel=channel, page_size=LARGEST_PAGE)
         return self._pages(self.stub.ListDeliveries, request, lambda page: page.deliveries)
 
+    async def watch(self, *, channel: str = "", timeout: float | None = None) -> AsyncIterator[pb.Delivery]:
+        """The deliveries that have not ended, then each one whenever it changes. Leaving the loop ends it."""
+        async for message in self._stream(
+            self.stub.WatchDeliveries, pb.WatchDeliveriesRequest(channel=channel), timeout
+        ):
+            yield message.delivery
+
+    async def replay(self, name: str) -> pb.Delivery:
+        """Queue a dead or cancelled delivery once more. Raises NotFound, FailedPrecondition."""
+        return (await self._ask(self.stub.ReplayDelivery, pb.ReplayDeliveryRequest(name=name))).delivery
+
+    async def cancel(self, name: str) -> pb.Delivery:
+        """End a queued delivery without trying it again. Raises NotFound, FailedPrecondition."""
+        return (await self._ask(self.stub.CancelDelivery, pb.CancelDeliveryRequest(name=name))).delivery
+
+    async def preview(self, to: pb.Recipient | str, content: pb.Content) -> pb.PreviewMessageResponse:
+        """The messages that `send` to a recipient, or `dispatch` to a channel's tag, would queue; none is queued."""
+        return await self._ask(self.stub.PreviewMessage, _preview_request(to, content))
+
     async def channels(self) -> list[pb.Channel]:
         """The channels by tag, with their subscribers."""
         return list((await self._ask(self.stub.ListChannels, pb.ListChannelsRequest())).channels)
@@ -102,3 +148,9 @@ class AsyncNotifyClient(AsyncCaller):
 
 def _request_id(given: str) -> str:
     return given or str(uuid.uuid4())
+
+
+def _preview_request(to: pb.Recipient | str, content: pb.Content) -> pb.PreviewMessageRequest:
+    if isinstance(to, str):
+        return pb.PreviewMessageRequest(channel=to, content=content)
+    return pb.PreviewMessageRequest(recipient=to, content=content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import grpc
 
@@ -14,11 +15,13 @@ from diana_notify.wire import (
     channel_to_proto,
     content_from_proto,
     delivery_to_proto,
+    preview_to_proto,
     recipient_from_proto,
     state_from_proto,
 )
 
 _PAGE_SIZE = 100
+_PREVIEWS = 100
 
 
 class NotifyServicer(NotifyServiceServicer):
@@ -53,6 +56,32 @@ class NotifyServicer(NotifyServiceServicer):
             deliveries=[delivery_to_proto(one) for one in found[:size]],
             next_page_token=f"{found[size - 1].number}.{mark}" if len(found) > size else "",
         )
+
+    def WatchDeliveries(
+        self, request: pb.WatchDeliveriesRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchDeliveriesResponse]:
+        watch = self._notifier.watch(request.channel)
+        context.add_callback(watch.cancel)
+        for delivery in watch:
+            yield pb.WatchDeliveriesResponse(delivery=delivery_to_proto(delivery))
+
+    def ReplayDelivery(
+        self, request: pb.ReplayDeliveryRequest, context: grpc.ServicerContext
+    ) -> pb.ReplayDeliveryResponse:
+        return pb.ReplayDeliveryResponse(delivery=delivery_to_proto(self._notifier.replay(request.name)))
+
+    def CancelDelivery(
+        self, request: pb.CancelDeliveryRequest, context: grpc.ServicerContext
+    ) -> pb.CancelDeliveryResponse:
+        return pb.CancelDeliveryResponse(delivery=delivery_to_proto(self._notifier.cancel(request.name)))
+
+    def PreviewMessage(
+        self, request: pb.PreviewMessageRequest, context: grpc.ServicerContext
+    ) -> pb.PreviewMessageResponse:
+        to = recipient_from_proto(request.recipient) if request.HasField("recipient") else request.channel
+        messages = self._notifier.preview(to, content_from_proto(request.content))
+        previews = [preview_to_proto(one) for one in messages[:_PREVIEWS]]
+        return pb.PreviewMessageResponse(messages=previews, message_count=len(messages))
 
     def ListChannels(self, request: pb.ListChannelsRequest, context: grpc.ServicerContext) -> pb.ListChannelsResponse:
         return pb.ListChannelsResponse(channels=[channel_to_proto(one) for one in self._notifier.channels()])

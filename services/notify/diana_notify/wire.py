@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from diana.archive.v1 import archive_service_pb2, feed_pb2
+from diana.archive.v1 import archive_service_pb2, feed_pb2, resources_pb2
 from diana.notify.v1 import notify_service_pb2 as pb
+from diana_common.dicomjson import texts
+from diana_common.tags import keyword_of
 from diana_notify.core.following import FeedBatch
-from diana_notify.core.model import Channel, Content, Delivery, Recipient, State, Subscriber, Transport
+from diana_notify.core.model import (
+    Channel,
+    Content,
+    Delivery,
+    Message,
+    Recipient,
+    State,
+    StudyRef,
+    Subscriber,
+    Transport,
+)
 from diana_notify.core.rules import StudyCompleted
 
 
@@ -18,7 +32,8 @@ def recipient_from_proto(message: pb.Recipient) -> Recipient:
 
 def content_from_proto(message: pb.Content) -> Content:
     """What a message is to say."""
-    return Content(message.template, message.subject, message.body, dict(message.values))
+    study = StudyRef(message.study.store, message.study.study_uid) if message.HasField("study") else None
+    return Content(message.template, message.subject, message.body, dict(message.values), study)
 
 
 def state_from_proto(state: pb.Delivery.State.ValueType) -> State | None:
@@ -39,7 +54,27 @@ def delivery_to_proto(delivery: Delivery) -> pb.Delivery:
         create_time=_timestamp(delivery.create_time),
         next_attempt_time=_timestamp(delivery.next_attempt_time),
         end_time=_timestamp(delivery.end_time),
+        digest=delivery.digest,
     )
+
+
+def preview_to_proto(message: Message) -> pb.MessagePreview:
+    """A message that is not sent."""
+    return pb.MessagePreview(recipient=_recipient(message.recipient), subject=message.subject, body=message.body)
+
+
+def facts_of(study: resources_pb2.Study, dicom_json: bytes) -> dict[str, object]:
+    """What templates may name of a study with the header of one of its instances. Raises ValueError.
+
+    Elements within sequences, binary ones and those without a keyword are left out.
+    """
+    facts: dict[str, object] = {}
+    header = json.loads(dicom_json)
+    for tag in header:
+        if (keyword := keyword_of(int(tag, 16))) and (found := texts(header, tag)):
+            facts[keyword] = "\\".join(found)
+    own = {"store": study.store, "study_uid": study.study_uid, "attributes": dict(study.attributes)}
+    return {**facts, **own}
 
 
 def channel_to_proto(channel: Channel) -> pb.Channel:

@@ -20,6 +20,7 @@ from tests.support.smtp import MailServer
 from tests.unit.notify.notify_bench import awaited
 
 SMTP = {"host": "127.0.0.1", "sender": "diana@a.example"}
+TWILIO = {"account_sid": "AC0", "token": {"variable": "HOME"}, "sender": "+16465550100"}
 SECRET = "ZZSECRETZZ"
 ADA = {"name": "Ada", "email": "ada@a.example", "channels": ["a"]}
 RULE = {"name": "r", "stores": ["deid"], "channel": "a", "template": "t"}
@@ -43,6 +44,10 @@ GOOD = {
         ({"subscribers": [{**ADA, "webhook": "http://evil/"}]}, "subscribers[0].webhook"),
         ({"subscribers": [{**ADA, "file": "../x"}]}, "subscribers[0].file"),
         ({"subscribers": [{"name": "Ada", "channels": ["a"]}]}, "subscribers[0]"),
+        ({"subscribers": [{**ADA, "wrap": "lettre"}]}, "subscribers[0].wrap"),
+        ({"subscribers": [{**ADA, "digest_seconds": -1}]}, "subscribers[0]"),
+        ({"limits": {"email": 0}}, "limits.email"),
+        ({"limits": {"emial": 6}}, "limits.emial"),
         ({"smtp": None}, "subscribers[0].email"),
         ({"smtp": {**SMTP, "sender": "DIANA <x@y>"}}, "smtp.sender"),
         ({"smtp": {**SMTP, "tls": "ssl"}}, "smtp.tls"),
@@ -51,6 +56,20 @@ GOOD = {
         ({"smtp": {**SMTP, "user": "x", "password_file": "absent", "tls": "starttls"}}, "smtp.password_file"),
         ({"smtp": {**SMTP, "ca_file": "absent"}}, "smtp.ca_file"),
         ({"webhook": {"allowed": ["http://x/", "http://u@x/"]}}, "webhook.allowed[1]"),
+        ({"webhook": {"signing_key": {"file": "absent"}}}, "webhook.signing_key"),
+        ({"webhook": {"signing_key": {"variable": "HOME"}}}, "webhook.signing_key"),
+        ({"webhook": {"signing_key": {}}}, "webhook.signing_key"),
+        ({"sms": {"carriers": {"pigeon": "no domain"}}}, "sms.carriers.pigeon"),
+        ({"slack": {"urls": {"ops": {"variable": "HOME", "file": "absent"}}}}, "slack.urls.ops"),
+        ({"slack": {"urls": {"ops": {"variable": "HOME"}}}}, "slack.urls.ops"),
+        ({"teams": {"urls": {"ops": {"variable": "ABSENT_HERE"}}}}, "teams.urls.ops"),
+        ({"teams": {"urls": {"ops": "https://chat.example/"}}}, "teams.urls.ops"),
+        ({"apprise": {"urls": {"ops": {"variable": "HOME"}}}}, "apprise.urls.ops"),
+        ({"twilio": {**TWILIO, "token": "hush"}}, "twilio.token"),
+        ({"twilio": {**TWILIO, "account_sid": "../AC0"}}, "twilio"),
+        ({"twilio": {**TWILIO, "base_url": "http://twilio.example"}}, "twilio.base_url"),
+        ({"subscribers": [{**ADA, "slack": "https://chat.example/"}]}, "subscribers[0].slack"),
+        ({"subscribers": [{**ADA, "sms": "16465550123@pigeon"}]}, "subscribers[0].sms"),
         ({"templates": {"t": {"subject": "{{ x"}}}, "templates.t.subject"),
         ({"templates": {"t": {"subject": "s", "body": "{% set a = 1 %}"}}}, "templates.t.body"),
         ({"templates": {"t": {"subject": "s", "body_file": "absent"}}}, "templates.t.body_file"),

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Posted:
+    """One POST."""
+
+    path: str
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """Its body, read."""
+        return json.loads(self.body)
 
 
 class Hooks:
-    """Takes POSTs, keeps them, and answers with a status; a context."""
+    """Takes POSTs, keeps them, and answers with a status, headers and a body; a context."""
 
     def __init__(self) -> None:
         self.status = 204
-        self.posts: list[tuple[str, str, dict[str, str]]] = []
-        """Each one's path with its query, idempotency key, and body."""
+        self.headers: Mapping[str, str] = {}
+        self.answer = b""
+        self.requests: list[Posted] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def posts(self) -> list[tuple[str, str, dict[str, str]]]:
+        """Each one's path with its query, idempotency key, and body."""
+        return [(one.path, one.headers["Idempotency-Key"], one.json) for one in self.requests]
 
     @property
     def url(self) -> str:
@@ -39,11 +63,13 @@ class Hooks:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                hooks.posts.append((self.path, self.headers["Idempotency-Key"], body))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hooks.requests.append(Posted(self.path, self.headers, body))
                 self.send_response(hooks.status)
-                self.send_header("Location", f"{hooks.url}/elsewhere")
+                for name, value in {"Location": f"{hooks.url}/elsewhere", **hooks.headers}.items():
+                    self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(hooks.answer)
 
             def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,29 +11,47 @@ from diana_common.attempts import Attempting, Failed, RetryPolicy
 from diana_common.errors import DianaError, Reason
 from diana_notify.core.addresses import AddressBook
 from diana_notify.core.carriers import Carriers
+from diana_notify.core.composing import Composer, Sender
 from diana_notify.core.directory import Directory, Subscription
-from diana_notify.core.model import Delivery, Parcel, Recipient, State, Subscriber, Transport
+from diana_notify.core.model import Delivery, Parcel, Recipient, State, StudyRef, Subscriber, Transport
 from diana_notify.core.notifier import Notifier
 from diana_notify.core.rendering import TemplateText
+from diana_notify.core.watching import Changes
 from diana_notify.stores.sqlite import SqliteLedger
 
 QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, give_up_seconds=3600.0)
 ADDRESSES = AddressBook(True, ["http://hooks.example/", "http://dead.example/"])
-CHANNELS = {"mammo-hospital_a": "Mammography at A", "mammo-hospital_b": "Mammography at B", "quiet": "Nobody listens"}
+CHANNELS = {
+    "digests": "In one message",
+    "letters": "Wrapped",
+    "mammo-hospital_a": "Mammography at A",
+    "mammo-hospital_b": "Mammography at B",
+    "quiet": "Nobody listens",
+}
 TEMPLATES = {
     "arrived": TemplateText("{{ channel.name }}: {{ values.study_uid }}", "Dear {{ recipient.name }},\nit is here.\n"),
     "personal": TemplateText("For {{ recipient.affiliation }}", "{{ values.secret }}"),
+    "patient": TemplateText(
+        "{{ study.store }} {{ item.reason }}", "{{ study.PatientID }} {{ study.attributes.trial }}"
+    ),
+    "letter": TemplateText("", "Dear {{ recipient.name }},\n{{ body }}\nYours, {{ sender.name }}"),
 }
 
 
-def subscription(name: str, *tags: str, affiliation: str = "") -> Subscription:
+def subscription(
+    name: str, *tags: str, affiliation: str = "", wrap: str = "", digest_seconds: float = 0.0
+) -> Subscription:
     address = f"{name.lower()}@hospital.example"
-    return Subscription(Subscriber(name, address, affiliation, [Recipient(Transport.EMAIL, address)]), tags)
+    recipients = [Recipient(Transport.EMAIL, address)]
+    return Subscription(Subscriber(name, address, affiliation, recipients, wrap, digest_seconds), tags)
 
 
 SUBSCRIPTIONS = [
     subscription("Ada", "mammo-hospital_a", affiliation="Hospital A"),
     subscription("Bob", "mammo-hospital_a", "mammo-hospital_b"),
+    subscription("Cleo", "letters", wrap="letter"),
+    subscription("Dan", "digests", "letters", wrap="letter", digest_seconds=3600.0),
+    subscription("Eve", "digests", digest_seconds=3600.0),
 ]
 
 
@@ -43,6 +61,22 @@ def email(name: str = "ada") -> Recipient:
 
 def webhook(host: str = "hooks.example") -> Recipient:
     return Recipient(Transport.WEBHOOK, f"http://{host}/x")
+
+
+class FakeStudies:
+    """An archive of one study."""
+
+    def __init__(self) -> None:
+        self.asked: list[StudyRef] = []
+        self.down = False
+
+    def facts(self, study: StudyRef) -> Mapping[str, object]:
+        self.asked.append(study)
+        if self.down:
+            raise DianaError(Reason.PEER_UNAVAILABLE, "Down.")
+        if study.study_uid == "9.9":
+            raise DianaError(Reason.STUDY_NOT_FOUND, "None.")
+        return {"store": study.store, "attributes": {"trial": "mammo"}, "PatientID": "ZZPATIENTZZ"}
 
 
 class FakeCarrier:
@@ -96,12 +130,17 @@ class NotifyBench:
     def __init__(self, folder: Path, policy: RetryPolicy = QUICK) -> None:
         self.folder = folder
         self.policy = policy
-        self.ledger = SqliteLedger(folder / "ledger.sqlite")
+        self.changes = Changes()
+        self.ledger = SqliteLedger(folder / "ledger.sqlite", self.changes)
         self.directory = Directory(CHANNELS, SUBSCRIPTIONS, TEMPLATES, ADDRESSES)
         self.carrier = FakeCarrier()
         self.observer = FakeObserver()
         self.deliverer = self.new_deliverer()
-        self.notifier = Notifier(self.directory, ADDRESSES, self.ledger, lambda: self.deliverer.wake())
+        self.studies = FakeStudies()
+        self.composer = Composer(self.directory, ADDRESSES, self.studies, Sender("DIANA", "diana@hospital.example"))
+        self.notifier = Notifier(
+            self.directory, self.composer, self.ledger, self.changes, lambda: self.deliverer.wake()
+        )
 
     def new_deliverer(self) -> Attempting[Parcel]:
         carriers = Carriers(dict.fromkeys(Transport, self.carrier))

@@ -8,7 +8,13 @@ from diana_common.errors import DianaError, Reason
 from diana_notify.core.addresses import AddressBook, email_domain, target_of
 from diana_notify.core.model import Recipient, Transport
 
-BOOK = AddressBook(True, ["https://hooks.example/services/", "http://intra.example:8080/in"])
+BOOK = AddressBook(
+    True,
+    ["https://hooks.example/services/", "http://intra.example:8080/in"],
+    sms_carriers=["verizon"],
+    twilio=True,
+    names={Transport.SLACK: ["ops"], Transport.TEAMS: ["trial", "other trial"], Transport.APPRISE: []},
+)
 
 
 def refused(transport: Transport, address: str, book: AddressBook = BOOK) -> bool:
@@ -118,6 +124,37 @@ def test_the_screen_has_no_address_and_transports_must_be_configured() -> None:
     assert refused(Transport.WEBHOOK, "https://hooks.example/services/", bare)
 
 
+@pytest.mark.parametrize(
+    ("transport", "good", "bad"),
+    [
+        (
+            Transport.SMS,
+            ["16465550123@verizon", "12345@verizon"],
+            ["", "verizon", "@verizon", "1234@verizon", "+16465550123@verizon", "16465550123@pigeon", "16465550123@\n"],
+        ),
+        (
+            Transport.SMS,
+            [],
+            ["1646555012345678@verizon", "16465550123@verizon\n", "１６４６５５５@verizon", "16465550123@@verizon"],
+        ),
+        (
+            Transport.TWILIO,
+            ["+16465550123", "+12345678"],
+            ["", "16465550123", "+0646555012", "+1234567", "+1646555012345678", "+1 646 555", "+16465550123\n"],
+        ),
+        (Transport.SLACK, ["ops"], ["", "op", "OPS", "https://hooks.slack.com/services/T0/B0/x"]),
+        (Transport.TEAMS, ["trial", "other trial"], ["ops"]),
+        (Transport.APPRISE, [], ["", "ops"]),
+    ],
+)
+def test_numbers_and_configured_names_pass_and_nothing_like_them(
+    transport: Transport, good: list[str], bad: list[str]
+) -> None:
+    assert [one for one in good if refused(transport, one)] == []
+    assert [one for one in bad if not refused(transport, one)] == []
+    assert all(refused(transport, one, AddressBook(True, [])) for one in good)
+
+
 @pytest.mark.parametrize("prefix", ["ftp://x/", "https://x/?a=1", "https://user@x/", "x", "https://x/a/../b"])
 def test_a_prefix_that_is_no_plain_url_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError):
@@ -128,3 +165,5 @@ def test_what_fails_together_is_one_target() -> None:
     one = target_of(Recipient(Transport.WEBHOOK, "https://Hooks.example/services/a"))
     assert one == target_of(Recipient(Transport.WEBHOOK, "https://hooks.example:443/services/b"))
     assert target_of(Recipient(Transport.EMAIL, "a@x")) == target_of(Recipient(Transport.EMAIL, "b@y"))
+    assert target_of(Recipient(Transport.TWILIO, "+1")) == target_of(Recipient(Transport.TWILIO, "+2"))
+    assert target_of(Recipient(Transport.SLACK, "ops")) != target_of(Recipient(Transport.SLACK, "trial"))

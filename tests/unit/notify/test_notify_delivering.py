@@ -171,14 +171,14 @@ def test_targets_take_turns_and_one_that_fails_gets_one_attempt_at_a_time() -> N
     for _ in range(4):
         turn, _ = targets.choose(waiting, 1.0)
         assert turn is not None
-        targets.begin(turn)
+        targets.begin(turn, 1.0)
         turns.append(turn)
     assert turns == ["a", "b", "a", "b"]
     not_before, _ = targets.unreachable("a", 1.0)
     assert targets.unreachable("a", 1.0)[0] == not_before
     assert targets.choose([("a", 0.0)], 2.0) == (None, not_before)
     assert targets.choose([("a", 0.0)], not_before) == ("a", float("inf"))
-    targets.begin("a")
+    targets.begin("a", not_before)
     assert targets.choose([("a", 0.0)], not_before) == (None, float("inf"))
     targets.answered("a")
     assert targets.choose([("a", 0.0)], not_before)[0] == "a"

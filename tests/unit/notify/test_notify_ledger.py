@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,31 @@ import pytest
 from diana_common.errors import DianaError, Reason
 from diana_notify.core.ledger import RequestMark
 from diana_notify.core.model import Delivery, Message, Parcel, State
-from diana_notify.stores.schema import SCHEMA_VERSION
+from diana_notify.core.watching import Changes
+from diana_notify.stores.schema import STEPS
 from diana_notify.stores.sqlite import SqliteLedger
-from tests.unit.notify.notify_bench import email
+from tests.unit.notify.notify_bench import awaited, email
 
 MARK = RequestMark("request", b"digest")
+FIRST_VERSION = """
+CREATE TABLE delivery (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, state INTEGER NOT NULL DEFAULT 1,
+    transport INTEGER NOT NULL, address TEXT NOT NULL, channel TEXT NOT NULL, rule TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT NOT NULL DEFAULT '', create_time REAL NOT NULL,
+    due_time REAL, end_time REAL, target TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, request_id TEXT
+);
+CREATE INDEX waiting ON delivery (target, due_time, number) WHERE state = 1;
+CREATE INDEX ended ON delivery (end_time) WHERE state > 1;
+CREATE INDEX by_state ON delivery (state, number);
+CREATE INDEX by_channel ON delivery (channel, number);
+CREATE INDEX by_request ON delivery (request_id) WHERE request_id IS NOT NULL;
+CREATE TABLE request (request_id TEXT PRIMARY KEY, digest BLOB NOT NULL, create_time REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE feed (one INTEGER PRIMARY KEY CHECK (one = 1), position TEXT NOT NULL);
+INSERT INTO feed VALUES (1, 'here');
+INSERT INTO delivery VALUES (1, 'deliveries/old', 1, 1, 'ada@hospital.example', '', '', 2, 'x', 5.0, 7.0, NULL, 'email',
+    's', 'ZZTEXTZZ', NULL);
+PRAGMA user_version = 1;
+"""
 
 
 @pytest.fixture
@@ -59,10 +80,106 @@ def test_only_the_owner_may_read_it(path: Path, ledger: SqliteLedger) -> None:
 
 def test_a_newer_programs_file_is_refused(path: Path, ledger: SqliteLedger) -> None:
     with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     with pytest.raises(DianaError) as caught:
         SqliteLedger(path)
     assert caught.value.reason is Reason.STORE_SCHEMA_NEWER
+
+
+def test_a_file_of_the_first_version_is_taken_over_with_all_that_waits(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as db:
+        db.executescript(FIRST_VERSION)
+    ledger = SqliteLedger(path)
+    old = ledger.get("deliveries/old")
+    assert (old.state, old.digest, old.attempt_count) == (State.QUEUED, "", 2)
+    assert ledger.waiting([]) == [("email", 7.0)]
+    parcel = ledger.next_for("email", 100.0, [])
+    assert parcel is not None and (parcel.subject, parcel.body) == ("s", "ZZTEXTZZ")
+    ledger.succeeded(parcel, 101.0)
+    assert [number for number, _ in ledger.changed_after((0, 0), "", 9)] == [1]
+    ledger.close()
+    again = SqliteLedger(path)
+    assert again.get("deliveries/old").state is State.SENT
+    assert again.position() == "here"
+    again.close()
+
+
+class CountedChanges(Changes):
+    """Counts commits."""
+
+    commits = 0
+
+    def publish(self, newest: int) -> None:
+        self.commits += 1
+        super().publish(newest)
+
+
+def together(ledger: SqliteLedger, calls: list[Callable[[], object]]) -> None:
+    """Have threads ask for changes that all wait for the same turn."""
+    threads = [threading.Thread(target=call) for call in calls]
+    with ledger._db._writing:
+        for thread in threads:
+            thread.start()
+        assert awaited(lambda: len(ledger._db._jobs) == len(calls))
+    for thread in threads:
+        thread.join()
+
+
+def test_what_is_written_at_a_time_is_one_commit(path: Path) -> None:
+    changes = CountedChanges()
+    ledger = SqliteLedger(path, changes)
+    before = changes.commits
+    together(ledger, [lambda: ledger.add([message()], 100.0)] * 8)
+    assert changes.commits == before + 1
+    assert len(ledger.page(None, 100, None, "")) == 8
+    ledger.close()
+
+
+def test_what_fails_among_others_fails_alone(ledger: SqliteLedger) -> None:
+    answers: list[str] = []
+
+    def ask(mark: RequestMark | None) -> None:
+        try:
+            answers.append(str(len(ledger.add([message()], 100.0, mark))))
+        except DianaError as error:
+            answers.append(error.reason.name)
+
+    together(
+        ledger, [partial(ask, RequestMark("shared", bytes([number])) if number < 4 else None) for number in range(8)]
+    )
+    assert sorted(answers) == ["1"] * 5 + ["REQUEST_ID_REUSED"] * 3
+    assert len(ledger.page(None, 100, None, "")) == 5
+
+
+def test_replayed_is_what_ended_in_vain_and_cancelled_what_has_not_ended(ledger: SqliteLedger) -> None:
+    one, other = ledger.add([message(), message()], 100.0)
+    assert ledger.replay(one.name, 101.0) == one
+    assert ledger.cancel(one.name, 102.0).end_time == 102.0
+    assert ledger.cancel(one.name, 103.0).end_time == 102.0
+    ledger.dead(parcel_of(other), "HTTP 404", 104.0)
+    for name in (one.name, other.name):
+        again = ledger.replay(name, 200.0)
+        assert (again.state, again.attempt_count, again.last_error, again.create_time) == (State.QUEUED, 0, "", 200.0)
+    parcel = ledger.next_for("email", 200.0, [])
+    assert parcel is not None and parcel.body == "ZZTEXTZZ"
+    ledger.succeeded(parcel, 201.0)
+    for call in (ledger.replay, ledger.cancel):
+        with pytest.raises(DianaError) as caught:
+            call(parcel.delivery.name, 202.0)
+        assert caught.value.reason is Reason.DELIVERY_ENDED
+        with pytest.raises(DianaError) as caught:
+            call("deliveries/none", 202.0)
+        assert caught.value.reason is Reason.DELIVERY_NOT_FOUND
+
+
+def test_an_attempt_under_way_when_it_is_cancelled_may_still_succeed(ledger: SqliteLedger) -> None:
+    one, other = ledger.add([message(), message()], 100.0)
+    for each in (one, other):
+        ledger.cancel(each.name, 101.0)
+    ledger.succeeded(parcel_of(one), 102.0)
+    ledger.failed(parcel_of(other), "refused", 300.0)
+    assert [one.state for one in ledger.page(None, 9, None, "")] == [State.CANCELLED, State.SENT]
 
 
 def test_a_damaged_file_is_told(path: Path) -> None:
@@ -167,7 +284,8 @@ def test_what_ended_long_ago_is_forgotten_with_its_request(ledger: SqliteLedger)
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_there(ledger: SqliteLedger) -> None:
-    ledger._db.execute("PRAGMA max_page_count = 40")
+    with ledger._db.writer.reading() as db:
+        db.execute("PRAGMA max_page_count = 40")
     big = Message(email(), "email", "subject", "x" * 100_000)
     with pytest.raises(DianaError) as caught:
         ledger.add([message(), big, big], 100.0, MARK)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from diana_common.errors import DianaError, Reason
-from diana_notify.core.following import FeedBatch, Follower, Watch
+from diana_common.following import Watch
+from diana_notify.core.following import FeedBatch, Follower
 from diana_notify.core.model import State
 from diana_notify.core.rules import Rule, Rules, StudyCompleted
 from tests.unit.notify.notify_bench import NotifyBench, awaited
@@ -38,7 +39,7 @@ class FakeArchive:
             raise DianaError(Reason.PEER_UNAVAILABLE, "Down.")
         return self._position()
 
-    def watch(self, after: str, stores: Sequence[str]) -> Watch:
+    def watch(self, after: str, stores: Sequence[str]) -> Watch[FeedBatch]:
         self.asked.append((after, stores))
         epoch, _, number = after.partition(":")
         watch = FakeWatch(epoch == self.epoch)
@@ -85,7 +86,7 @@ class FollowBench(NotifyBench):
         self.queued = threading.Semaphore(0)
 
     def rules(self, *rules: Rule) -> Rules:
-        return Rules(rules, self.directory, self.observer)
+        return Rules(rules, self.directory, self.composer, self.observer)
 
     def follower(self, *rules: Rule) -> Follower:
         return Follower(self.archive, self.rules(*rules), self.ledger, self.queued.release, self.observer.lost)

@@ -83,6 +83,15 @@ def test_a_subject_arrives_as_it_was_queued(mail: MailServer, subject: str) -> N
     assert max(len(line) for line in one.data.splitlines()) < 100
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x85", "\u2028", "\n\n"])
+def test_a_subject_that_held_line_ends_would_make_no_headers(mail: MailServer, end: str) -> None:
+    SmtpCarrier(smtp(mail)).carry(email(subject=f"a{end}Bcc: eve@evil.example"))
+    (one,) = mail.mails
+    assert one.message["Bcc"] is None
+    assert one.message["Subject"].split() == ["a", "Bcc:", "eve@evil.example"]
+    assert one.text.startswith("Zeile 1")
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "why"),
     [

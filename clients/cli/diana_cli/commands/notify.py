@@ -1,9 +1,8 @@
-"""send, dispatch, deliveries: telling people and systems, and what became of it."""
+"""send, dispatch, preview, deliveries: telling people and systems, and what became of it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TextIO, cast
@@ -14,8 +13,11 @@ from diana_cli.chain import Flow, Stage, Takes
 from diana_cli.pairs import parse_pairs
 from diana_cli.session import Session
 from diana_cli.tables import meta_column, show_table
-from diana_cli.text import json_line, plain_line
+from diana_cli.text import clean, json_line, plain_line
 from diana_cli.words import Worded
+from diana_client import MeshError
+from diana_common.errors import DianaError
+from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import Item
 from diana_endpoints.protocol.notify import Message, Messenger
 
@@ -28,13 +30,9 @@ _COLUMNS = [
     meta_column("Last error", "last_error"),
     meta_column("Delivery", "delivery"),
 ]
-_LATEST = 1000
-"""How many of the newest deliveries --watch looks at."""
+_STATES = ("queued", "sent", "dead", "cancelled")
 _UNSAID = ("path", "patient_id", "issuer_of_patient_id", "question")
 """Metadata that may hold patient values, and stays out of messages."""
-_PAUSE = 0.5
-"""Seconds between two looks."""
-
 _IN = click.option("--in", "endpoint", default="notify:", show_default=True, metavar="ENDPOINT", help="Who tells.")
 
 
@@ -42,6 +40,7 @@ def _content(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that send and dispatch share."""
     for option in (
         _IN,
+        click.option("--study", default="", metavar="STORE/UID", help="The study that templates may name."),
         click.option(
             "--value", "values", multiple=True, metavar="KEY=VALUE", help="What templates may name; may be repeated."
         ),
@@ -60,10 +59,11 @@ def _content(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("recipient")
 @_content
 def send(recipient: str, endpoint: str, **content: Any) -> Stage:
-    """Send a message to one RECIPIENT: email:ADDRESS, webhook:URL, file:NAME or screen:.
+    """Send a message to one RECIPIENT, such as email:ADDRESS.
 
-    It is queued for good once this command ends well; `deliveries` says what became of it. After another command
-    one is sent for each item, and templates may name what is known of it.
+    Others are sms:NUMBER@CARRIER, twilio:+NUMBER, webhook:URL, file:NAME, screen:, and slack:NAME, teams:NAME and
+    apprise:NAME with a name of notify's configuration. It is queued for good once this command ends well; `deliveries`
+    says what became of it. After another command one is sent for each item, and templates may name what is known of it.
     """
     message = _message(**content)
 
@@ -93,35 +93,88 @@ def dispatch(channel: str, endpoint: str, **content: Any) -> Stage:
     return Stage("dispatch", Takes.EITHER, run, show_table(_COLUMNS))
 
 
-@click.command("deliveries", epilog="Example: diana-cli deliveries --state dead")
-@_IN
-@click.option("--state", type=click.Choice(("queued", "sent", "dead")), help="Only those in this state.")
-@click.option("--channel", default="", metavar="TAG", help="Only those of this channel.")
-@click.option("--limit", type=click.IntRange(min=1), help="Show the newest so many.")
-@click.option("--watch", "watching", is_flag=True, help="Go on with what changes, oldest first. Ctrl-C ends it.")
-def deliveries(endpoint: str, state: str | None, channel: str, limit: int | None, watching: bool) -> Stage:
-    """List what became of messages, newest first; never what they say."""
+@click.command(
+    "preview", cls=Worded, epilog="Example: diana-cli preview channel:mammo-hospital_a --template news --value count=12"
+)
+@click.argument("recipient")
+@_content
+def preview(recipient: str, endpoint: str, **content: Any) -> Stage:
+    """Show what `send` to a RECIPIENT, or `dispatch` to a channel written channel:TAG, would send; send nothing."""
+    message = _message(**content)
 
     def run(session: Session, _: Flow | None) -> Flow:
-        def listed() -> Iterator[Item]:
-            return _messenger(session, endpoint).deliveries(state or "", channel)
+        yield from _messenger(session, endpoint).preview(recipient, message)
 
-        yield from _changes(listed, limit or _LATEST) if watching else islice(listed(), limit)
+    return Stage("preview", Takes.ALONE, run, _show_messages)
+
+
+@click.command("deliveries", cls=Worded, epilog="Example: diana-cli deliveries --state dead --replay")
+@click.argument("deliveries", nargs=-1, metavar="[DELIVERY]...")
+@_IN
+@click.option("--state", type=click.Choice(_STATES), help="Only those in this state.")
+@click.option("--channel", default="", metavar="TAG", help="Only those of this channel.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show the newest so many.")
+@click.option("--watch", "watching", is_flag=True, help="Those that have not ended, then what changes. Ctrl-C ends it.")
+@click.option("--replay", "doing", flag_value="replay", help="Queue each once more: dead or cancelled ones.")
+@click.option("--cancel", "doing", flag_value="cancel", help="End each without trying it again: queued ones.")
+def deliveries(
+    deliveries: tuple[str, ...],
+    endpoint: str,
+    state: str | None,
+    channel: str,
+    limit: int | None,
+    watching: bool,
+    doing: str | None,
+) -> Stage:
+    """List what became of messages, newest first; never what they say. Or replay, or cancel, DELIVERYs.
+
+    With --replay or --cancel it takes those that are named, or those of --state and --channel.
+    """
+    filtered = bool(state or channel or limit)
+    if bool(deliveries) > bool(doing) or (deliveries and filtered) or (watching and (doing or state or limit)):
+        raise click.UsageError("Name deliveries to --replay or --cancel, or list or watch those of a state or channel.")
+    if doing and not deliveries and not filtered:
+        raise click.UsageError("Name the deliveries, or give --state or --channel, to --replay or --cancel.")
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        messenger = _messenger(session, endpoint)
+        if watching:
+            yield from messenger.watch_deliveries(channel)
+        elif deliveries:
+            yield from _done(messenger, doing, deliveries)
+        else:
+            found = islice(messenger.deliveries(state or "", channel), limit)
+            # All of them first: the list changes with what is done.
+            yield from _done(messenger, doing, [str(one.meta["delivery"]) for one in found]) if doing else found
 
     return Stage("deliveries", Takes.ALONE, run, _show_lines if watching else show_table(_COLUMNS), endless=watching)
+
+
+def _done(messenger: Messenger, doing: str | None, deliveries: Iterable[str]) -> Iterator[Item]:
+    """Each delivery as it is then; one with which it cannot be done fails, and the rest go on."""
+    do = messenger.replay if doing == "replay" else messenger.cancel_delivery
+    for number, delivery in enumerate(deliveries, 1):
+        try:
+            yield do(delivery)
+        except (DianaError, MeshError) as error:
+            if is_fatal(error):
+                raise
+            yield Item({"delivery": delivery}, failure=failure_of(error), number=number)
 
 
 def _messenger(session: Session, endpoint: str) -> Messenger:
     return cast(Messenger, session.endpoint(endpoint, Messenger, "tell anyone"))
 
 
-def _message(template: str, subject: str, body: str, body_file: TextIO | None, values: tuple[str, ...]) -> Message:
+def _message(
+    template: str, subject: str, body: str, body_file: TextIO | None, values: tuple[str, ...], study: str
+) -> Message:
     if body and body_file:
         raise click.UsageError("--body and --body-file exclude one another.")
     text = body_file.read() if body_file else body
     if bool(template) == bool(subject or text):
         raise click.UsageError("A message is either --template NAME, or --subject and --body.")
-    return Message(template, subject, text, parse_pairs(values, "--value"))
+    return Message(template, subject, text, parse_pairs(values, "--value"), study)
 
 
 def _each(message: Message, flow: Flow | None) -> Iterator[Message]:
@@ -134,21 +187,19 @@ def _each(message: Message, flow: Flow | None) -> Iterator[Message]:
         yield replace(message, values=said | dict(message.values))
 
 
-def _changes(listed: Callable[[], Iterator[Item]], latest: int) -> Iterator[Item]:
-    """The newest deliveries, and again each that has changed since."""
-    seen: dict[str, dict[str, Any]] = {}
-    while True:
-        now = {str(item.meta["delivery"]): item for item in islice(listed(), latest)}
-        for name, item in reversed(now.items()):
-            if seen.get(name) != item.meta:
-                yield item
-        seen = {name: item.meta for name, item in now.items()}
-        time.sleep(_PAUSE)
-
-
 def _show_lines(session: Session, flow: Flow) -> None:
     for item in flow:
         session.echo(json_line(item) if session.json else plain_line(item))
 
 
-COMMANDS = (send, dispatch, deliveries)
+def _show_messages(session: Session, flow: Flow) -> None:
+    for number, item in enumerate(flow):
+        if session.json:
+            session.echo(json_line(item))
+            continue
+        told = item.meta
+        lines = [f"To: {told['recipient']}", f"Subject: {told['subject']}", "", *str(told["body"]).splitlines()]
+        session.echo("\n".join(["---"] * bool(number) + [clean(line) for line in lines]))
+
+
+COMMANDS = (send, dispatch, preview, deliveries)

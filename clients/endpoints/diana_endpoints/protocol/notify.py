@@ -19,6 +19,8 @@ class Message:
     body: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     """What templates may name."""
+    study: str = ""
+    """The study that it is about, written STORE/UID, or UID alone in the store "default"; none when empty."""
 
 
 @runtime_checkable
@@ -32,4 +34,19 @@ class Messenger(Endpoint, Protocol):
         """Queue a message for a channel's subscribers; their deliveries."""
 
     def deliveries(self, state: str = "", channel: str = "") -> Iterator[Item]:
-        """Deliveries, newest first: those in one state ("queued", "sent", "dead") and on one channel, or all."""
+        """Deliveries, newest first: those in one state and on one channel, or all.
+
+        States are "queued", "sent", "dead" and "cancelled".
+        """
+
+    def watch_deliveries(self, channel: str = "") -> Iterator[Item]:
+        """The deliveries that have not ended, then each whenever it changes; of one channel, or all."""
+
+    def replay(self, delivery: str) -> Item:
+        """Queue a dead or cancelled delivery once more."""
+
+    def cancel_delivery(self, delivery: str) -> Item:
+        """End a queued delivery."""
+
+    def preview(self, recipient: str, message: Message) -> Iterator[Item]:
+        """What `send` to a recipient would send, or `dispatch` to a channel written channel:TAG."""

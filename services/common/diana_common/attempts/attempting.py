@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from diana_common.attempts.failures import Failed, Postponed, Refused, Unreachable
+from diana_common.attempts.failures import Failed, Parted, Postponed, Refused, Unreachable
+from diana_common.attempts.limits import Limits, Paces
 from diana_common.attempts.retrying import RetryPolicy
 from diana_common.attempts.targets import WORKERS, Targets
 
+_UNLIMITED = Limits()
 _LOOK_SECONDS = 60.0
 _LEDGER_SECONDS = 1.0
 _SWEEP_SECONDS = 3600.0
@@ -110,15 +112,19 @@ class Attempting(Generic[P]):
         policy: RetryPolicy,
         keep_seconds: float,
         observer: Observer[P],
+        limits: Limits = _UNLIMITED,
     ) -> None:
-        """`attempt` raises Failed; whatever else it raises counts as Postponed."""
+        """`attempt` raises Failed, or Parted; whatever else it raises counts as Postponed.
+
+        `limits` says how often targets are tried; a piece counts as one.
+        """
         self._queue = queue
         self._attempt = attempt
         self._policy = policy
         self._keep_seconds = keep_seconds
         self._observer = observer
         self._changed = threading.Condition()
-        self._targets = Targets(policy)
+        self._targets = Targets(policy, Paces(limits, time.time()))
         self._under_way: set[int] = set()
         self._next_sweep = 0.0
         self._stopping = threading.Event()
@@ -134,7 +140,8 @@ class Attempting(Generic[P]):
     def stop(self) -> None:
         """Begin no further attempt, and wait for those under way."""
         self._stopping.set()
-        self.wake()
+        with self._changed:
+            self._changed.notify_all()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -142,7 +149,7 @@ class Attempting(Generic[P]):
     def wake(self) -> None:
         """Something new is queued."""
         with self._changed:
-            self._changed.notify_all()
+            self._changed.notify()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -161,10 +168,11 @@ class Attempting(Generic[P]):
             target, look_again = self._targets.choose(self._queue.waiting(self._under_way), now)
             piece = self._queue.next_for(target, now, self._under_way) if target is not None else None
             if piece is None:
-                self._wait(look_again - now)
+                self._wait(look_again - now if target is None else _LEDGER_SECONDS)
                 return None
             self._under_way.update(piece.numbers)
-            self._targets.begin(piece.target)
+            self._targets.begin(piece.target, now)
+            self._changed.notify()  # there may be more for another thread
             return piece
 
     def _wait(self, seconds: float) -> None:
@@ -177,35 +185,42 @@ class Attempting(Generic[P]):
             self._queue.forget(now - self._keep_seconds)
 
     def _try(self, piece: P) -> None:
-        failure = self._failure(piece)
+        parts = self._parts(piece)
+        pauses = [failure.retry_after for _, failure in parts if isinstance(failure, Unreachable)]
         now = time.time()
         with self._changed:
             next_time, failing_since = now, now
-            if isinstance(failure, Unreachable):
-                next_time, failing_since = self._targets.unreachable(piece.target, now)
+            if pauses:
+                next_time, failing_since = self._targets.unreachable(piece.target, now, max(pauses))
             else:
                 self._targets.answered(piece.target)
         try:
-            if failure is None:
-                self._record(lambda: self._queue.succeeded(piece, now))
-                self._observer.succeeded(piece)
-            else:
-                self._record_failure(piece, failure, now, next_time)
-                self._bury(piece, failure, now, failing_since)
+            for part, failure in parts:
+                self._settle(part, failure, now, next_time, failing_since)
         finally:
-            with self._changed:
+            with self._changed:  # this thread looks for more by itself
                 self._under_way.difference_update(piece.numbers)
-                self._changed.notify_all()
 
-    def _failure(self, piece: P) -> Failed | None:
+    def _settle(self, piece: P, failure: Failed | None, now: float, next_time: float, failing_since: float) -> None:
+        if failure is None:
+            self._record(lambda: self._queue.succeeded(piece, now))
+            self._observer.succeeded(piece)
+        else:
+            self._record_failure(piece, failure, now, next_time)
+            self._bury(piece, failure, now, failing_since)
+
+    def _parts(self, piece: P) -> Sequence[tuple[P, Failed | None]]:
+        """The piece, or its parts where they fared differently, and how each failed, if it did."""
         try:
             self._attempt(piece)
+        except Parted as parted:
+            return parted.parts
         except Failed as failure:
-            return failure
+            return [(piece, failure)]
         except Exception as error:
             self._observer.stumbled(error)
-            return Postponed(f"failed here ({type(error).__name__})")
-        return None
+            return [(piece, Postponed(f"failed here ({type(error).__name__})"))]
+        return [(piece, None)]
 
     def _record_failure(self, piece: P, failure: Failed, now: float, next_time: float) -> None:
         too_old = piece.attempt_count > 0 and now - piece.create_time >= self._policy.give_up_seconds
@@ -214,7 +229,7 @@ class Attempting(Generic[P]):
             self._observer.dead(piece, failure.why, len(piece.numbers))
             return
         if isinstance(failure, Postponed):
-            next_time = now + self._policy.delay_after(piece.attempt_count + 1)
+            next_time = now + max(self._policy.delay_after(piece.attempt_count + 1), failure.retry_after)
         self._record(lambda: self._queue.failed(piece, failure.why, next_time))
         self._observer.failed(piece, failure.why)
 

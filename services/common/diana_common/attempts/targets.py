@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from diana_common.attempts.limits import Limits, Paces
 from diana_common.attempts.retrying import RetryPolicy
 
 WORKERS = 8
@@ -23,6 +25,7 @@ class _Target:
     failures: int = 0
     failing_since: float = 0.0
     not_before: float = 0.0
+    quiet_until: float = 0.0
     served: int = 0
 
 
@@ -31,6 +34,7 @@ class Targets:
     """What is known of targets since this process started. Not safe for threads: hold a lock."""
 
     policy: RetryPolicy
+    paces: Paces = field(default_factory=lambda: Paces(Limits(), time.time()))
     _known: dict[str, _Target] = field(default_factory=dict)
     _turns: int = 0
 
@@ -46,18 +50,21 @@ class Targets:
             target = self._known.get(name, _Target())
             if target.under_way >= (1 if target.failures else _A_TARGET) or (target.failures and spare <= 0):
                 continue
-            if max(due, target.not_before) > now:
-                look_again = min(look_again, max(due, target.not_before))
+            turn = max(due, target.not_before, target.quiet_until, self.paces.next_turn(name, now))
+            if turn > now:
+                look_again = min(look_again, turn)
             elif best is None or target.served < self._known.get(best, _Target()).served:
                 best = name
         return best, look_again
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, now: float) -> None:
         """An attempt is under way."""
+        self.paces.used(name, now)
         self._turns += 1
         target = self._known.setdefault(name, _Target())
         target.under_way += 1
         target.served = self._turns
+        target.quiet_until = 0.0
 
     def answered(self, name: str) -> None:
         """An attempt ended, and the target had answered: with yes or no."""
@@ -65,11 +72,14 @@ class Targets:
         target.under_way -= 1
         target.failures = 0
         target.not_before = 0.0
-        if not target.under_way:
+        if not target.under_way and not target.quiet_until:
             del self._known[name]
 
-    def unreachable(self, name: str, now: float) -> tuple[float, float]:
-        """An attempt ended without an answer: when the next one may be made, and since when there is none."""
+    def unreachable(self, name: str, now: float, pause: float = 0.0) -> tuple[float, float]:
+        """An attempt ended without an answer: when the next one may be made, and since when there is none.
+
+        The next one waits for `pause` seconds at least, even if another attempt that is under way succeeds.
+        """
         target = self._known[name]
         target.under_way -= 1
         if not target.failures:
@@ -77,4 +87,6 @@ class Targets:
         if target.not_before <= now:  # one of several attempts under way together counts
             target.failures += 1
             target.not_before = now + self.policy.delay_after(target.failures)
-        return target.not_before, target.failing_since
+        if pause:
+            target.quiet_until = max(target.quiet_until, now + pause)
+        return max(target.not_before, target.quiet_until), target.failing_since

@@ -82,7 +82,7 @@ def read_document(text: bytes) -> Node | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise NotADocument(line, "begins a second document; a profile is one")
+                raise NotADocument(line, "begins a second document; there may be one")
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             open_nodes.pop()
         elif isinstance(event, yaml.NodeEvent):
@@ -129,7 +129,7 @@ def _node(event: yaml.NodeEvent, line: int) -> Node:
     if isinstance(event, yaml.AliasEvent):
         raise NotADocument(line, _STAR)
     if event.anchor is not None:
-        raise NotADocument(line, "has an anchor (&); profiles are written out in full")
+        raise NotADocument(line, "has an anchor (&); everything is written out in full")
     tag = getattr(event, "tag", None)
     if tag not in (None, "!"):
         raise NotADocument(line, "has a YAML tag (!); values are written without")

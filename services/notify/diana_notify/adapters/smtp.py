@@ -6,29 +6,26 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.charset import QP, Charset
-from email.header import Header
-from email.message import Message
-from email.utils import format_datetime
 from pathlib import Path
 
 from diana_common.attempts import Failed, Postponed, Refused, Unreachable
 from diana_common.settings import config_invalid
 from diana_notify.adapters.deadline import deadline
-from diana_notify.core.addresses import email_domain
+from diana_notify.adapters.mail import ascii_address, message_of
+from diana_notify.adapters.smtp_exchange import announce, on_the_wire, transmit
+from diana_notify.adapters.smtp_pool import Session, SmtpPool
 from diana_notify.core.model import Parcel
 
 _STEPS = 10
 """How many times the timeout of one step a whole exchange may take."""
 
+_NO = (smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)
+"""What a server says to one message; it may well take others."""
+
 _CLOSING = 421
 _TOO_LARGE = 552
-_PLAIN_HEADER = 60
-_UTF8 = Charset("utf-8")
-_UTF8.body_encoding = QP
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class SmtpServer:
 
 
 class SmtpCarrier:
-    """Hands one message at a time to the server, a connection each."""
+    """Hands messages to the server, one at a time on a connection, and keeps a few connections for the next ones."""
 
     def __init__(self, server: SmtpServer) -> None:
         """Raises DianaError CONFIG_INVALID for files that cannot be read."""
@@ -54,23 +51,67 @@ class SmtpCarrier:
         name = socket.getfqdn()
         self._own_name = name if "." in name else "[127.0.0.1]"  # RFC 5321 section 4.1.4
         self._password()
+        self._pool = SmtpPool()
         try:
             self._context = ssl.create_default_context(cafile=server.ca_file)
         except (OSError, ssl.SSLError):
             raise config_invalid("smtp.ca_file", "cannot be read as certificates") from None
 
+    @property
+    def sender(self) -> str:
+        """The address that messages come from."""
+        return self._server.sender
+
     def carry(self, parcel: Parcel) -> None:
         """See core.carriers.Carrier."""
-        data = message_of(parcel, self._server.sender)
-        smtp = self._new()
-        with deadline(_STEPS * self._server.timeout, lambda: smtp.sock), _typed():
+        self.hand_over(parcel.delivery.recipient.address, message_of(parcel, self.sender))
+
+    def hand_over(self, address: str, message: str) -> None:
+        """Give the server a message for one address. Raises diana_common.attempts.Failed.
+
+        A connection that was used before may turn out to be dead: then a new one is tried at once, unless the message
+        was on its way already.
+        """
+        data = on_the_wire(message)
+        with _typed():
+            session = self._pool.take()
+            if session is None or not self._use(session, address, data):
+                self._use(self._pool.new(self._new()), address, data)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._pool.close()
+
+    def _use(self, session: Session, address: str, data: bytes) -> bool:
+        """Whether the message is handed over; it is not if a connection that was used before fails in time."""
+        smtp = session.smtp
+        with deadline(_STEPS * self._server.timeout, lambda: smtp.sock):
             try:
-                self._greet(smtp)
-                smtp.sendmail(_ascii(self._server.sender), [_ascii(parcel.delivery.recipient.address)], data)
-                with suppress(smtplib.SMTPException, OSError, ValueError):
-                    smtp.putcmd("quit")  # the message is taken, whatever the answer: none is waited for
-            finally:
+                if not session.messages:
+                    self._greet(smtp)
+                if not self._announce(session, address, len(data)):
+                    return False
+                transmit(smtp, data)
+            except _NO:
+                self._pool.give(session)
+                raise
+            except BaseException:
                 smtp.close()
+                raise
+        self._pool.give(session)
+        return True
+
+    def _announce(self, session: Session, address: str, size: int) -> bool:
+        smtp = session.smtp
+        try:
+            announce(smtp, ascii_address(self.sender), ascii_address(address), size)
+        except smtplib.SMTPException as error:
+            # A server may have had enough of this connection: it hangs up, or takes no further sender.
+            if session.messages and (smtp.sock is None or isinstance(error, smtplib.SMTPSenderRefused)):
+                session.close()
+                return False
+            raise
+        return True
 
     def _new(self) -> smtplib.SMTP:
         if self._server.tls == "implicit":
@@ -101,34 +142,6 @@ class SmtpCarrier:
             return self._server.password_file.read_text("utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError):
             raise config_invalid("smtp.password_file", "cannot be read") from None
-
-
-def message_of(parcel: Parcel, sender: str) -> str:
-    """The e-mail in ASCII, the same at every attempt; its Message-ID is the delivery's id."""
-    delivery = parcel.delivery
-    message = Message()
-    message.set_payload(parcel.body, _UTF8)
-    message["From"] = _ascii(sender)
-    message["To"] = _ascii(delivery.recipient.address)
-    message["Subject"] = _header(parcel.subject)
-    message["Date"] = format_datetime(datetime.fromtimestamp(delivery.create_time, UTC))
-    message["Message-ID"] = f"<{delivery.name.removeprefix('deliveries/')}@{email_domain(sender)}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices in return
-    return message.as_string()
-
-
-def _header(text: str) -> str:
-    """A header's value, encoded (RFC 2047) unless it is short and plain.
-
-    Of the older classes of the standard library: the newer ones lose spaces where they fold.
-    """
-    plain = text.isascii() and text == text.strip() and "=?" not in text and len(text) <= _PLAIN_HEADER
-    return Header(text, "us-ascii" if plain else "utf-8", header_name="Subject").encode()
-
-
-def _ascii(address: str) -> str:
-    """An address whose domain every server can read."""
-    return f"{address.rpartition('@')[0]}@{email_domain(address)}"
 
 
 @contextmanager

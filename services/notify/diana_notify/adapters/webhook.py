@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from diana_common.attempts import Postponed, Refused, Unreachable
+from diana_common.attempts import Refused, Unreachable
 from diana_common.settings import config_invalid
-from diana_notify.adapters.deadline import deadline
+from diana_notify.adapters.posting import Poster, failure_of
+from diana_notify.adapters.secret import Secret
+from diana_notify.adapters.signing import decoded_key, signature_headers
 from diana_notify.core.addresses import AddressBook
 from diana_notify.core.model import Parcel
 
-_STEPS = 3
-"""How many times the timeout of one step a whole exchange may take."""
-
-_LATER = frozenset((408, 425, 429))
-"""The client errors that say "try again"."""
-
 
 class WebhookCarrier:
-    """Posts one message at a time. It follows no redirect, uses no proxy, and reads no more than the headers."""
+    """Posts one message at a time, signed if there is a key."""
 
-    def __init__(self, addresses: AddressBook, timeout: float, ca_file: Path | None = None) -> None:
-        """Raises DianaError CONFIG_INVALID for certificates that cannot be read."""
+    def __init__(
+        self, addresses: AddressBook, timeout: float, ca_file: Path | None = None, key: Secret | None = None
+    ) -> None:
+        """Raises DianaError CONFIG_INVALID for certificates or a key that cannot be used."""
         self._addresses = addresses
-        self._timeout = timeout
-        try:
-            self._context = ssl.create_default_context(cafile=ca_file)
-        except (OSError, ssl.SSLError):
-            raise config_invalid("webhook.ca_file", "cannot be read as certificates") from None
+        self._poster = Poster("webhook", timeout, ca_file)
+        self._key = key
+        if key is not None:
+            try:
+                decoded_key(key.read())
+            except ValueError as error:
+                raise config_invalid("webhook.signing_key", str(error)) from None
 
     def carry(self, parcel: Parcel) -> None:
         """See core.carriers.Carrier."""
@@ -40,38 +38,20 @@ class WebhookCarrier:
             self._addresses.check_url(url)  # the configuration may have changed since it was queued
         except ValueError as error:
             raise Refused(f"not sent: {error}") from None
-        status = self._post(url, parcel)
-        if 200 <= status < 300:
-            return
-        raise (Postponed if status >= 500 or status in _LATER else Refused)(f"HTTP {status}")
+        body = json.dumps(message_of(parcel)).encode()
+        answer = self._poster.post(url, body, self._headers(parcel, body), answer_bytes=0)
+        if failure := failure_of(answer, is_ours=False):
+            raise failure
 
-    def _post(self, url: str, parcel: Parcel) -> int:
-        """The answer's status."""
-        parts = urlsplit(url)
-        connection = self._connection(parts.scheme, str(parts.hostname), parts.port)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": parcel.delivery.name,
-            "User-Agent": "diana-notify",
-            "Connection": "close",
-        }
+    def _headers(self, parcel: Parcel, body: bytes) -> dict[str, str]:
+        name = parcel.delivery.name
+        headers = {"Content-Type": "application/json", "Idempotency-Key": name}
+        if self._key is None:
+            return headers
         try:
-            with deadline(_STEPS * self._timeout, lambda: connection.sock):
-                connection.request("POST", target, json.dumps(message_of(parcel)).encode(), headers)
-                return connection.getresponse().status
-        except TimeoutError:
-            raise Unreachable("timed out") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            raise Unreachable(str(why).lower()) from None
-        finally:
-            connection.close()
-
-    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-        if scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
-        return http.client.HTTPConnection(host, port, timeout=self._timeout)
+            return headers | signature_headers(decoded_key(self._key.read()), name, int(time.time()), body)
+        except ValueError as error:
+            raise Unreachable(f"webhook.signing_key {error}") from None
 
 
 def message_of(parcel: Parcel) -> dict[str, str]:

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_common.settings import nearest
 from diana_notify.core.model import Recipient, Transport
 
 MAX_ADDRESS_BYTES = 1024
+NAMED = frozenset((Transport.SLACK, Transport.TEAMS, Transport.APPRISE))
+"""The transports whose addresses are names in the configuration, because what they stand for is a secret."""
+
 _MAX_EMAIL = 254
 _PORTS = {"http": 80, "https": 443}
 # RFC 5322 dot-atom. Quoted local parts are legal, and a way to smuggle more into a command.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NUMBER = re.compile(r"[0-9]{5,15}")
+_E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 _URL = re.compile(r"[!-\[\]-~]+")  # ASCII that shows, without the backslash, which some take for a slash
 
 
 class AddressBook:
     """Knows which transports are configured, and what an address of each looks like."""
 
-    def __init__(self, email: bool, webhook_prefixes: Sequence[str], files: bool = True, screen: bool = True) -> None:
-        """Raises ValueError for a prefix that is no plain http or https URL."""
+    def __init__(
+        self,
+        email: bool,
+        webhook_prefixes: Sequence[str],
+        sms_carriers: Collection[str] = (),
+        twilio: bool = False,
+        names: Mapping[Transport, Collection[str]] | None = None,
+    ) -> None:
+        """`names` are those of what is configured by name. Raises ValueError for a prefix that is no plain URL."""
         self._prefixes = [_split(prefix) for prefix in webhook_prefixes]
         if any(prefix.query for prefix in self._prefixes):
             raise ValueError("an allowed prefix has no query")
-        usable = {Transport.EMAIL: email, Transport.FILE: files, Transport.SCREEN: screen}
-        usable[Transport.WEBHOOK] = bool(self._prefixes)
-        self._usable = usable
-        self._checks = {
-            Transport.EMAIL: email_domain,
-            Transport.WEBHOOK: self.check_url,
+        self._sms_carriers = sms_carriers
+        self._checks: dict[Transport, Callable[[str], object]] = {
             Transport.FILE: check_file_name,
             Transport.SCREEN: _check_empty,
         }
+        if email:
+            self._checks[Transport.EMAIL] = email_domain
+        if self._prefixes:
+            self._checks[Transport.WEBHOOK] = self.check_url
+        if sms_carriers:
+            self._checks[Transport.SMS] = self._check_sms
+        if twilio:
+            self._checks[Transport.TWILIO] = _check_number
+        for transport, known in (names or {}).items():
+            if known:
+                self._checks[transport] = partial(_check_name, known)
 
     def check(self, recipient: Recipient, where: str) -> None:
         """Raise RECIPIENT_INVALID, naming the field, unless the recipient can be written to."""
         try:
-            if not self._usable[recipient.transport]:
+            if recipient.transport not in self._checks:
                 raise ValueError(f"the transport {recipient.transport.name.lower()} is not configured")
             self._checks[recipient.transport](recipient.address)
         except ValueError as error:
@@ -54,14 +75,21 @@ class AddressBook:
         if not any(_is_below(parts, prefix) for prefix in self._prefixes):
             raise ValueError("the URL is not among those that the configuration allows")
 
+    def _check_sms(self, address: str) -> None:
+        carrier = sms_parts(address)[1]
+        if carrier not in self._sms_carriers:
+            raise ValueError(f"names no configured carrier; {nearest(carrier, self._sms_carriers)}")
+
 
 def target_of(recipient: Recipient) -> str:
-    """What fails together: the mail server, a webhook's host and port, a file."""
+    """What fails together: the mail server, a webhook's host and port, a file, whatever is configured by name."""
     if recipient.transport is Transport.WEBHOOK:
         parts = urlsplit(recipient.address)
         return f"webhook {parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
     if recipient.transport is Transport.FILE:
         return f"file {recipient.address}"
+    if recipient.transport in NAMED:
+        return f"{recipient.transport.name.lower()} {recipient.address}"
     return recipient.transport.name.lower()
 
 
@@ -79,10 +107,28 @@ def email_domain(address: str) -> str:
     return ascii_domain
 
 
+def sms_parts(address: str) -> tuple[str, str]:
+    """The digits and the carrier's name of "digits@carrier". Raises ValueError."""
+    number, at, carrier = address.partition("@")
+    if not at or not _NUMBER.fullmatch(number):
+        raise ValueError("is not a number's 5 to 15 digits, '@' and a carrier's name")
+    return number, carrier
+
+
 def check_file_name(name: str) -> None:
     """Raise ValueError unless it is a plain name: nothing that leads out of a directory, or hides in it."""
     if not _FILE.fullmatch(name):
         raise ValueError("is not a plain file name of letters, digits, '.', '_' and '-'")
+
+
+def _check_number(address: str) -> None:
+    if not _E164.fullmatch(address):
+        raise ValueError("is not '+' and a number's 8 to 15 digits, beginning with the country's")
+
+
+def _check_name(known: Collection[str], address: str) -> None:
+    if address not in known:
+        raise ValueError(f"names nothing that is configured; {nearest(address, known)}")
 
 
 def _check_empty(address: str) -> None:

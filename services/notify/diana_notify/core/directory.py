@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_common.settings import config_invalid, nearest
 from diana_notify.core.addresses import AddressBook
-from diana_notify.core.model import Channel, Content, Subscriber
+from diana_notify.core.model import Channel, Content, Subscriber, Transport
 from diana_notify.core.rendering import Rendering, TemplateText
 
 
@@ -35,6 +35,8 @@ class Directory:
         for number, one in enumerate(subscriptions):
             where = f"subscribers[{number}]"
             _check_recipients(one.subscriber, addresses, where)
+            if one.subscriber.wrap and one.subscriber.wrap not in templates:
+                raise config_invalid(f"{where}.wrap", f"names no template; {nearest(one.subscriber.wrap, templates)}")
             for tag in dict.fromkeys(one.tags):
                 if tag not in subscribers:
                     raise config_invalid(f"{where}.channels", f"names no channel; {nearest(tag, channels)}")
@@ -78,7 +80,8 @@ class Directory:
 
 def _check_recipients(subscriber: Subscriber, addresses: AddressBook, where: str) -> None:
     if not subscriber.recipients:
-        raise config_invalid(where, "has no address: email, webhook, file or screen")
+        known = ", ".join(one.name.lower() for one in Transport)
+        raise config_invalid(where, f"has no address, which is at least one of {known}")
     for recipient in subscriber.recipients:
         try:
             addresses.check(recipient, f"{where}.{recipient.transport.name.lower()}")

@@ -52,6 +52,28 @@ class Ledger(Queue[Parcel], Protocol):
         """Deliveries with numbers below `before`, newest first; of a state and a channel unless None or empty."""
         ...
 
+    def replay(self, name: str, now: float) -> Delivery:
+        """Queue a dead or cancelled one as if it were new; all of a digest that was formed, under the same name.
+
+        One that is queued is returned as it is. Raises DELIVERY_NOT_FOUND, DELIVERY_ENDED.
+        """
+        ...
+
+    def cancel(self, name: str, now: float) -> Delivery:
+        """End a queued one; all of a digest that was formed. One that is cancelled is returned as it is.
+
+        Raises DELIVERY_NOT_FOUND, DELIVERY_ENDED.
+        """
+        ...
+
+    def queued_after(self, number: int, channel: str, size: int) -> list[Delivery]:
+        """What has not ended, of larger numbers, in their order; of a channel unless that is empty."""
+        ...
+
+    def changed_after(self, place: tuple[int, int], channel: str, size: int) -> list[tuple[int, Delivery]]:
+        """What changed last after a place, (number of a change, delivery's number), in that order."""
+        ...
+
     def count_queued(self) -> int:
         """How many deliveries have not ended."""
         ...

@@ -6,36 +6,34 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 
-from diana_notify.core.addresses import AddressBook, target_of
+from diana_notify.core.composing import Composer
+from diana_notify.core.digests import Part, combined
 from diana_notify.core.directory import Directory
 from diana_notify.core.ledger import Ledger, RequestMark
-from diana_notify.core.model import Channel, Content, Delivery, Message, Recipient, State, Subscriber
+from diana_notify.core.model import Channel, Content, Delivery, Message, Recipient, State
+from diana_notify.core.watching import Changes, LedgerWatch
 
 
 class Notifier:
-    """What callers may do. `queued` is called whenever there is something new to deliver."""
+    """What callers may do. `queued` is called whenever there is something new to deliver.
+
+    What makes a message of a content raises TEMPLATE_UNKNOWN, TEMPLATE_INVALID, INVALID_FIELD, and, where a template
+    names the study, STUDY_NOT_FOUND and PEER_UNAVAILABLE.
+    """
 
     def __init__(
-        self, directory: Directory, addresses: AddressBook, ledger: Ledger, queued: Callable[[], None]
+        self, directory: Directory, composer: Composer, ledger: Ledger, changes: Changes, queued: Callable[[], None]
     ) -> None:
         self._directory = directory
-        self._addresses = addresses
+        self._composer = composer
         self._ledger = ledger
+        self._changes = changes
         self._queued = queued
 
     def send(self, recipient: Recipient, content: Content, request_id: str = "") -> Delivery:
-        """Queue a message for one recipient.
-
-        Raises TEMPLATE_UNKNOWN, TEMPLATE_INVALID, RECIPIENT_INVALID, REQUEST_ID_REUSED, INVALID_FIELD, DISK_FULL.
-        """
-
-        def make() -> list[Message]:
-            self._addresses.check(recipient, "recipient.address")
-            rendering = self._directory.rendering(content)
-            subject, body = rendering.render({"values": content.values or {}})
-            return [Message(recipient, target_of(recipient), subject, body)]
-
-        return self._queue(_mark(request_id, "send", recipient.transport.name, recipient.address, content), make)[0]
+        """Queue a message for one recipient. Raises RECIPIENT_INVALID, REQUEST_ID_REUSED, DISK_FULL."""
+        mark = _mark(request_id, "send", recipient.transport.name, recipient.address, content)
+        return self._queue(mark, lambda: [self._composer.to_recipient(recipient, content)])[0]
 
     def dispatch(self, tag: str, content: Content, request_id: str = "") -> list[Delivery]:
         """Queue a message for each address of each of a channel's subscribers, all or none.
@@ -43,7 +41,13 @@ class Notifier:
         Raises CHANNEL_UNKNOWN and what `send` does.
         """
         mark = _mark(request_id, "dispatch", tag, "", content)
-        return self._queue(mark, lambda: channel_messages(self._directory, tag, content))
+        return self._queue(mark, lambda: self._composer.to_channel(tag, content))
+
+    def preview(self, to: Recipient | str, content: Content) -> list[Message]:
+        """The messages that `send` to a recipient, or `dispatch` to a channel's tag, would queue; as they would go."""
+        if isinstance(to, Recipient):
+            return [self._composer.to_recipient(to, content)]
+        return [_as_sent(one) for one in self._composer.to_channel(to, content)]
 
     def get(self, name: str) -> Delivery:
         """One delivery. Raises DELIVERY_NOT_FOUND."""
@@ -53,13 +57,27 @@ class Notifier:
         """Deliveries with numbers below `before`, newest first."""
         return self._ledger.page(before, size, state, channel)
 
+    def watch(self, channel: str) -> LedgerWatch:
+        """Follow the deliveries, of one channel unless it is empty."""
+        return LedgerWatch(self._ledger, self._changes, channel)
+
+    def replay(self, name: str) -> Delivery:
+        """Queue a dead or cancelled delivery once more. Raises DELIVERY_NOT_FOUND, DELIVERY_ENDED, DISK_FULL."""
+        delivery = self._ledger.replay(name, time.time())
+        self._queued()
+        return delivery
+
+    def cancel(self, name: str) -> Delivery:
+        """End a queued delivery. Raises DELIVERY_NOT_FOUND, DELIVERY_ENDED, DISK_FULL."""
+        return self._ledger.cancel(name, time.time())
+
     def channels(self) -> list[Channel]:
         """All channels, by tag."""
         return self._directory.channels()
 
     def check_ready(self) -> None:
         """Raise unless the ledger answers."""
-        self._ledger.count_queued()
+        self._ledger.position()
 
     def _queue(self, mark: RequestMark | None, make: Callable[[], Sequence[Message]]) -> list[Delivery]:
         # A request that was answered once is answered again, whatever the configuration says now.
@@ -71,32 +89,15 @@ class Notifier:
         return deliveries
 
 
-def channel_messages(directory: Directory, tag: str, content: Content, rule: str = "") -> list[Message]:
-    """A message for each address of each subscriber. Raises CHANNEL_UNKNOWN, TEMPLATE_UNKNOWN, TEMPLATE_INVALID."""
-    channel = directory.channel(tag)
-    rendering = directory.rendering(content)
-    messages = []
-    for subscriber in channel.subscribers:
-        subject, body = rendering.render(_given(channel, subscriber, content))
-        messages += [
-            Message(recipient, target_of(recipient), subject, body, channel.tag, rule)
-            for recipient in subscriber.recipients
-        ]
-    return messages
-
-
-def _given(channel: Channel, subscriber: Subscriber, content: Content) -> dict[str, dict[str, str]]:
-    """What templates may name."""
-    return {
-        "values": dict(content.values or {}),
-        "recipient": {"name": subscriber.name, "email": subscriber.email, "affiliation": subscriber.affiliation},
-        "channel": {"tag": channel.tag, "name": channel.name},
-    }
+def _as_sent(message: Message) -> Message:
+    subject, body = combined([Part(message.subject, message.body, message.envelope)])
+    return Message(message.recipient, message.target, subject, body, message.channel)
 
 
 def _mark(request_id: str, kind: str, to: str, address: str, content: Content) -> RequestMark | None:
     if not request_id:
         return None
     values = sorted((content.values or {}).items())
-    asked = (kind, to, address, content.template, content.subject, content.body, values)
+    study = content.study and (content.study.store, content.study.study_uid)
+    asked = (kind, to, address, content.template, content.subject, content.body, values, *filter(None, [study]))
     return RequestMark(request_id, hashlib.sha256(repr(asked).encode()).digest())

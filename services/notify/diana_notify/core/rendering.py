@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
 
 from diana_common.errors import DianaError, FieldViolation, Reason
 from diana_notify.core.language import MessageEnvironment, restrict
@@ -40,7 +41,12 @@ class Rendering:
         self._subject = _Part(source.subject, f"{where}.subject", MAX_SUBJECT_SOURCE_BYTES, MAX_SUBJECT_BYTES)
         self._body = _Part(source.body, f"{where}.body", MAX_BODY_SOURCE_BYTES, MAX_BYTES)
 
-    def render(self, given: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    @property
+    def names(self) -> frozenset[str]:
+        """What the templates name: "values", "study" and so on."""
+        return self._subject.names | self._body.names
+
+    def render(self, given: Mapping[str, object]) -> tuple[str, str]:
         """Subject and body for what templates may name. Raises TEMPLATE_INVALID, without any value in it."""
         subject = self._subject.render(given)
         if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in subject):
@@ -55,7 +61,7 @@ class _Part:
         if _size(source, where) > max_source_bytes:
             raise _invalid(where, f"is longer than {max_source_bytes} bytes")
         try:
-            self._template = _compiled(source)
+            self._template, self.names = _compiled(source)
         except TemplateSyntaxError as error:
             raise _invalid(where, f"line {error.lineno}: {error.message}") from None
         except Exception as error:  # nested beyond what the compiler takes, and whatever else it stumbles over
@@ -78,8 +84,11 @@ class _Part:
 
 
 @lru_cache(maxsize=64)
-def _compiled(source: str) -> Template:
-    return _ENVIRONMENT.from_string(restrict(_ENVIRONMENT.parse(source)))
+def _compiled(source: str) -> tuple[Template, frozenset[str]]:
+    """The template, and the names that it does not give itself."""
+    tree = restrict(_ENVIRONMENT.parse(source))
+    names = frozenset(find_undeclared_variables(tree))
+    return _ENVIRONMENT.from_string(tree), names
 
 
 def _what(error: Exception) -> str:

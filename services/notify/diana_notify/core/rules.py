@@ -10,9 +10,12 @@ from typing import Protocol
 
 from diana_common.errors import DianaError, Reason
 from diana_common.settings import config_invalid, nearest
+from diana_notify.core.composing import Composer
 from diana_notify.core.directory import Directory
-from diana_notify.core.model import Content, Message
-from diana_notify.core.notifier import channel_messages
+from diana_notify.core.model import Content, Message, StudyRef
+
+_TRY_AGAIN = (Reason.PEER_UNAVAILABLE, Reason.CONFIG_INVALID)
+"""What keeps a study from being read now, and not for good."""
 
 _VALUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -59,7 +62,7 @@ class RuleObserver(Protocol):
 class Rules:
     """All rules, held against what is known of channels and templates."""
 
-    def __init__(self, rules: Sequence[Rule], directory: Directory, observer: RuleObserver) -> None:
+    def __init__(self, rules: Sequence[Rule], directory: Directory, composer: Composer, observer: RuleObserver) -> None:
         """Raises CONFIG_INVALID naming the place of what does not fit."""
         for number, rule in enumerate(rules):
             _check_rule(rule, directory, f"rules[{number}]")
@@ -68,7 +71,7 @@ class Rules:
             if name in names[:number]:
                 raise config_invalid(f"rules[{number}].name", "is the name of another rule")
         self._rules = rules
-        self._directory = directory
+        self._composer = composer
         self._observer = observer
 
     def __bool__(self) -> bool:
@@ -80,7 +83,11 @@ class Rules:
         return sorted({store for rule in self._rules for store in rule.stores})
 
     def messages(self, event: StudyCompleted) -> list[Message]:
-        """What the rules have to say. A rule that cannot tell anybody says so to the observer, not to the caller."""
+        """What the rules have to say. A rule that cannot tell anybody says so to the observer, not to the caller.
+
+        Raises DianaError PEER_UNAVAILABLE, CONFIG_INVALID when a template names the study and the archive does not
+        answer: the event is to be brought again.
+        """
         found: list[Message] = []
         for rule in self._rules:
             if event.store in rule.stores:
@@ -89,9 +96,12 @@ class Rules:
 
     def _of_rule(self, rule: Rule, event: StudyCompleted) -> list[Message]:
         try:
-            content = Content(template=rule.template, values=_values(event))
-            messages = channel_messages(self._directory, _tag(rule, event), content, rule.name)
+            study = StudyRef(event.store, event.study_uid)
+            content = Content(template=rule.template, values=_values(event), study=study, item=_item(event))
+            messages = self._composer.to_channel(_tag(rule, event), content, rule.name)
         except DianaError as error:
+            if error.reason in _TRY_AGAIN:
+                raise
             self._observer.unmatched(rule.name, event.study_uid, error.reason)
             return []
         self._observer.matched(rule.name, len(messages))
@@ -122,6 +132,12 @@ def _tag(rule: Rule, event: StudyCompleted) -> str:
         return string.Template(rule.channel).substitute(event.attributes)
     except KeyError:
         raise DianaError(Reason.CHANNEL_UNKNOWN, "The study lacks an attribute that the channel names.") from None
+
+
+def _item(event: StudyCompleted) -> dict[str, object]:
+    """The event's facts as they are."""
+    own = {"store": event.store, "study_uid": event.study_uid, "reason": event.reason}
+    return {**own, "instance_count": event.instance_count, "attributes": event.attributes}
 
 
 def _values(event: StudyCompleted) -> dict[str, str]:

@@ -3,81 +3,84 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
-import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from diana_common.errors import DianaError, Reason
-from diana_common.settings import config_invalid
-from diana_common.state_files import make_directory, make_private_file
 from diana_notify.core.ledger import RequestMark
-from diana_notify.core.model import Delivery, Message, Parcel, Recipient, State, Transport
-from diana_notify.stores.schema import DELIVERY, SCHEMA, SCHEMA_VERSION, WAITING
+from diana_notify.core.model import Delivery, Message, Parcel, State
+from diana_notify.core.watching import Changes
+from diana_notify.stores.database import Database
+from diana_notify.stores.parcels import form, next_parcel
+from diana_notify.stores.rows import delivery_of, insert, named, numbers_with, requested, select, update
+from diana_notify.stores.schema import DELIVERY, STEPS, WAITING
 
 _PAST_ALL = 1 << 62
+_ENDED = {"due_time": None, "gather_seconds": 0}
+T = TypeVar("T")
 
 
 class SqliteLedger:
     """core.ledger.Ledger in a file; for one process at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Made, for its owner only, if absent. Raises DianaError STORE_SCHEMA_NEWER, CONFIG_INVALID, DISK_FULL."""
-        self._lock = threading.Lock()
-        try:
-            make_directory(path.parent)
-            make_private_file(path)
-            self._db = _opened(path)
-        except OSError as error:
-            raise config_invalid("state_dir", f"the directory cannot be used ({error.strerror})") from None
+    def __init__(self, path: Path, changes: Changes | None = None) -> None:
+        """Made, for its owner only, if absent; `changes` is told of every change.
+
+        Raises DianaError STORE_SCHEMA_NEWER, STORE_DAMAGED, CONFIG_INVALID, DISK_FULL.
+        """
+        self._changes = changes or Changes()
+        self._db = Database(path, STEPS, lambda: self._changes.publish(self._change))
+        with self._db.look() as db:
+            self._change = db.execute("SELECT coalesce(max(change), 0) FROM delivery").fetchone()[0]
+        self._changes.publish(self._change)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     def requested(self, mark: RequestMark) -> list[Delivery] | None:
         """See Ledger."""
-        with self._reading() as db:
-            return _requested(db, mark)
+        with self._db.look() as db:
+            return requested(db, mark)
 
     def add(self, messages: Sequence[Message], now: float, mark: RequestMark | None = None) -> list[Delivery]:
         """See Ledger."""
-        with self._transaction() as db:
+
+        def write(db: sqlite3.Connection, change: int) -> list[Delivery]:
             if mark:
-                if (known := _requested(db, mark)) is not None:
+                if (known := requested(db, mark)) is not None:
                     return known
                 db.execute("INSERT INTO request VALUES (?, ?, ?)", (mark.request_id, mark.digest, now))
-            return [_insert(db, message, now, mark) for message in messages]
+            return [insert(db, message, now, change, mark) for message in messages]
+
+        return self._write(write)
 
     def add_followed(self, messages: Sequence[Message], now: float, position: str) -> None:
         """See Ledger."""
-        with self._transaction() as db:
+
+        def write(db: sqlite3.Connection, change: int) -> None:
             for message in messages:
-                _insert(db, message, now, None)
+                insert(db, message, now, change, None)
             db.execute("INSERT OR REPLACE INTO feed VALUES (1, ?)", (position,))
+
+        self._write(write)
 
     def position(self) -> str | None:
         """See Ledger."""
-        with self._reading() as db:
+        with self._db.look() as db:
             row = db.execute("SELECT position FROM feed").fetchone()
         return row[0] if row else None
 
     def forget_position(self) -> None:
         """See Ledger."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM feed")
+        self._write(lambda db, _: db.execute("DELETE FROM feed"))
 
     def get(self, name: str) -> Delivery:
         """See Ledger."""
-        with self._reading() as db:
-            found = _select(db, "WHERE name = ?", (name,))
-        if not found:
-            raise DianaError(Reason.DELIVERY_NOT_FOUND, "There is no delivery of that name here.")
-        return found[0]
+        with self._db.look() as db:
+            return named(db, name)
 
     def page(self, before: int | None, size: int, state: State | None, channel: str) -> list[Delivery]:
         """See Ledger."""
@@ -87,64 +90,103 @@ class SqliteLedger:
             if value:
                 where += f" AND {column} = ?"
                 values.append(value)
-        with self._reading() as db:
-            return _select(db, f"{where} ORDER BY number DESC LIMIT ?", (*values, size))
+        with self._db.look() as db:
+            return select(db, f"{where} ORDER BY number DESC LIMIT ?", (*values, size))
+
+    def queued_after(self, number: int, channel: str, size: int) -> list[Delivery]:
+        """See Ledger."""
+        where = "WHERE state = 1 AND number > ? AND (? = '' OR channel = ?) ORDER BY number LIMIT ?"
+        with self._db.look() as db:
+            return select(db, where, (number, channel, channel, size))
+
+    def changed_after(self, place: tuple[int, int], channel: str, size: int) -> list[tuple[int, Delivery]]:
+        """See Ledger."""
+        with self._db.look() as db:
+            rows = db.execute(
+                f"SELECT change, {DELIVERY} FROM delivery INDEXED BY by_change WHERE (change, number) > (?, ?)"
+                " AND (? = '' OR channel = ?) ORDER BY change, number LIMIT ?",
+                (*place, channel, channel, size),
+            ).fetchall()
+        return [(row[0], delivery_of(row[1:])) for row in rows]
 
     def waiting(self, but: Collection[int]) -> list[tuple[str, float]]:
         """See Ledger."""
-        with self._reading() as db:
+        with self._db.look() as db:
             return db.execute(WAITING, (json.dumps(list(but)),)).fetchall()
 
     def next_for(self, target: str, now: float, but: Collection[int]) -> Parcel | None:
-        """See Ledger."""
-        with self._reading() as db:
-            row = db.execute(
-                f"SELECT target, subject, body, {DELIVERY} FROM delivery WHERE state = 1 AND target = ?"
-                " AND due_time <= ? AND number NOT IN (SELECT value FROM json_each(?))"
-                " ORDER BY due_time, number LIMIT 1",
-                (target, now, json.dumps(list(but))),
-            ).fetchone()
-        return Parcel(_delivery(row[3:]), *row[:3]) if row else None
+        """See Ledger. A digest whose time has come is formed first."""
+        while True:
+            with self._db.look() as db:
+                found = next_parcel(db, target, now, but)
+            if not isinstance(found, Delivery):
+                return found
+            self._form(found)
+
+    def _form(self, first: Delivery) -> None:
+        self._write(lambda db, change: form(db, first, change))
 
     def succeeded(self, piece: Parcel, now: float) -> None:
         """See Ledger. The text is dropped: nobody needs it any more."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE delivery SET state = ?, attempts = attempts + 1, due_time = NULL, end_time = ?, subject = '',"
-                " body = '' WHERE number = ?",
-                (State.SENT.value, now, piece.delivery.number),
-            )
+        self._tried(piece, None, _ENDED, state=State.SENT.value, end_time=now, subject="", body="", envelope="")
 
     def dead(self, piece: Parcel, why: str, now: float) -> None:
         """See Ledger."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE delivery SET state = ?, attempts = attempts + 1, due_time = NULL, end_time = ?, last_error = ?"
-                " WHERE number = ? AND state = 1",
-                (State.DEAD.value, now, why, piece.delivery.number),
-            )
+        self._tried(piece, State.QUEUED, _ENDED, state=State.DEAD.value, end_time=now, last_error=why)
 
     def failed(self, piece: Parcel, why: str, due_time: float) -> None:
         """See Ledger."""
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE delivery SET attempts = attempts + 1, last_error = ?, due_time = ?"
-                " WHERE number = ? AND state = 1",
-                (why, due_time, piece.delivery.number),
-            )
+        self._tried(piece, State.QUEUED, {}, last_error=why, due_time=due_time)
+
+    def _tried(self, piece: Parcel, only: State | None, ended: dict[str, Any], **values: Any) -> None:
+        values = {**ended, **values, "attempts": piece.attempt_count + 1}
+        self._write(lambda db, change: update(db, piece.numbers, values, change, only))
 
     def bury(self, target: str, created_before: float, why: str, now: float) -> int:
+        """See Ledger. A digest ends with its first message."""
+
+        def write(db: sqlite3.Connection, change: int) -> int:
+            rows = db.execute(
+                "SELECT number FROM delivery WHERE state = 1 AND target = ?1 AND (create_time <= ?2 OR digest IN ("
+                " SELECT digest FROM delivery WHERE state = 1 AND leads = 1 AND target = ?1 AND create_time <= ?2"
+                " AND digest <> ''))",
+                (target, created_before),
+            )
+            numbers = [row[0] for row in rows]
+            update(db, numbers, {**_ENDED, "state": State.DEAD.value, "last_error": why, "end_time": now}, change)
+            return len(numbers)
+
+        return self._write(write)
+
+    def replay(self, name: str, now: float) -> Delivery:
         """See Ledger."""
-        with self._transaction() as db:
-            return db.execute(
-                "UPDATE delivery SET state = ?, last_error = ?, due_time = NULL, end_time = ?"
-                " WHERE state = 1 AND target = ? AND create_time <= ?",
-                (State.DEAD.value, why, now, target, created_before),
-            ).rowcount
+        again = {"state": State.QUEUED.value, "attempts": 0, "last_error": "", "end_time": None}
+        values = {**again, "create_time": now, "due_time": now, "gather_seconds": 0}
+        return self._turn(name, State.QUEUED, (State.DEAD, State.CANCELLED), values, "It was sent; send a new message.")
+
+    def cancel(self, name: str, now: float) -> Delivery:
+        """See Ledger."""
+        values = {**_ENDED, "state": State.CANCELLED.value, "end_time": now}
+        return self._turn(name, State.CANCELLED, (State.QUEUED,), values, "It was sent, or given up.")
+
+    def _turn(self, name: str, to: State, of: Sequence[State], values: dict[str, Any], refusal: str) -> Delivery:
+        """A delivery, and all of its digest, from one of some states into another."""
+
+        def write(db: sqlite3.Connection, change: int) -> Delivery:
+            delivery = named(db, name)
+            if delivery.state is to:
+                return delivery
+            if delivery.state not in of:
+                raise DianaError(Reason.DELIVERY_ENDED, refusal)
+            update(db, numbers_with(db, delivery), values, change)
+            return named(db, name)
+
+        return self._write(write)
 
     def forget(self, ended_before: float) -> None:
         """See Ledger."""
-        with self._transaction() as db:
+
+        def write(db: sqlite3.Connection, _: int) -> None:
             db.execute("DELETE FROM delivery WHERE state > 1 AND end_time < ?", (ended_before,))
             db.execute(
                 "DELETE FROM request WHERE create_time < ? AND request_id NOT IN"
@@ -152,89 +194,18 @@ class SqliteLedger:
                 (ended_before,),
             )
 
+        self._write(write)
+
     def count_queued(self) -> int:
         """See Ledger."""
-        with self._reading() as db:
+        with self._db.look() as db:
             return int(db.execute("SELECT count(*) FROM delivery WHERE state = 1").fetchone()[0])
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            yield self._db
+    def _write(self, write: Callable[[sqlite3.Connection, int], T]) -> T:
+        """Change something, with the number of this change."""
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                raise _typed(error) from error
-            finally:
-                # A full disk ends some transactions by itself, and leaves others open when it is the commit that fails.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        def change(db: sqlite3.Connection) -> T:
+            self._change += 1
+            return write(db, self._change)
 
-
-def _opened(path: Path) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise DianaError(Reason.STORE_SCHEMA_NEWER, f"{path.name} has schema {version}, newer than this version's.")
-        if version == 0:
-            db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        return db
-    except sqlite3.OperationalError as error:
-        raise _typed(error) from error
-    except sqlite3.DatabaseError:
-        raise DianaError(Reason.STORE_DAMAGED, "state_dir: the ledger cannot be read.") from None
-
-
-def _typed(error: sqlite3.OperationalError) -> Exception:
-    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
-        return DianaError(Reason.DISK_FULL, "The ledger's disk is full; nothing was queued.")
-    return error
-
-
-def _requested(db: sqlite3.Connection, mark: RequestMark) -> list[Delivery] | None:
-    row = db.execute("SELECT digest FROM request WHERE request_id = ?", (mark.request_id,)).fetchone()
-    if row is None:
-        return None
-    if row[0] != mark.digest:
-        raise DianaError(Reason.REQUEST_ID_REUSED, "Another request was made under this request_id.")
-    return _select(db, "WHERE request_id = ? ORDER BY number", (mark.request_id,))
-
-
-def _insert(db: sqlite3.Connection, message: Message, now: float, mark: RequestMark | None) -> Delivery:
-    values = {
-        "name": f"deliveries/{secrets.token_hex(16)}",
-        "transport": message.recipient.transport.value,
-        "address": message.recipient.address,
-        "channel": message.channel,
-        "rule": message.rule,
-        "create_time": now,
-        "due_time": now,
-        "target": message.target,
-        "subject": message.subject,
-        "body": message.body,
-        "request_id": mark.request_id if mark else None,
-    }
-    marks = ", ".join(f":{column}" for column in values)
-    row = db.execute(
-        f"INSERT INTO delivery ({', '.join(values)}) VALUES ({marks}) RETURNING {DELIVERY}", values
-    ).fetchone()
-    return _delivery(row)
-
-
-def _select(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Delivery]:
-    return [_delivery(row) for row in db.execute(f"SELECT {DELIVERY} FROM delivery {where}", values)]
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    number, name, state, transport, address, *rest = row
-    recipient = Recipient(Transport(transport), address)
-    return Delivery(number, name, State(state), recipient, *rest)
+        return self._db.change(change)

@@ -12,15 +12,18 @@ from typing import Any
 import yaml
 
 from diana_common.settings import build, config_invalid, expand_tree
+from diana_notify.config.transports import (
+    AppriseConfig,
+    ChatConfig,
+    SmsConfig,
+    SmtpConfig,
+    TwilioConfig,
+    WebhookConfig,
+)
 from diana_server.config import PeerConfig, ServerConfig
 
-
-class Tls(Enum):
-    """How a connection to the mail server is protected."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    IMPLICIT = "implicit"
+_LONGEST_DIGEST = 86_400.0
+_FASTEST = 1e6
 
 
 class Event(Enum):
@@ -31,7 +34,8 @@ class Event(Enum):
 
 @dataclass(frozen=True)
 class SubscriberConfig:
-    """Somebody to be told. At least one of `email`, `webhook`, `file` and `screen` is needed."""
+    """Somebody to be told, in at least one way: from `email`, `webhook`, `file`, `screen`, `sms`, `twilio`, `slack`,
+    `teams` and `apprise`."""
 
     name: str
     """For people, and for templates."""
@@ -54,6 +58,32 @@ class SubscriberConfig:
     screen: bool = False
     """Whether messages appear on the server's standard output."""
 
+    sms: str = ""
+    """A mobile telephone: the number's digits, "@", and the carrier's name, such as `16465550100@verizon`."""
+
+    twilio: str = ""
+    """A telephone that gets text messages by Twilio: "+" and the number's digits, beginning with the country's."""
+
+    slack: str = ""
+    """A name among `slack.urls`."""
+
+    teams: str = ""
+    """A name among `teams.urls`."""
+
+    apprise: str = ""
+    """A name among `apprise.urls`."""
+
+    wrap: str = ""
+    """A template that this subscriber's messages are put into: its texts may name `subject` and `body`, those of the
+    message, besides all that the message's own template may. An empty subject of it leaves the message's."""
+
+    digest_seconds: float = 0.0
+    """What comes for an address within so many seconds goes as one message; each goes by itself when zero."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.digest_seconds <= _LONGEST_DIGEST:
+            raise ValueError("digest_seconds must be 0 to 86400")
+
 
 @dataclass(frozen=True)
 class TemplateConfig:
@@ -74,58 +104,14 @@ class TemplateConfig:
 
 
 @dataclass(frozen=True)
-class SmtpConfig:
-    """The server that takes e-mail."""
+class SenderConfig:
+    """This system, as templates name it: `sender.name` and `sender.address`."""
 
-    host: str
-    """Its name, which its certificate bears."""
+    name: str = "DIANA"
+    """For people."""
 
-    sender: str
-    """The address that messages come from, without a display name."""
-
-    port: int = 25
-    """Its port; usually 587 with starttls and 465 with implicit."""
-
-    tls: Tls = Tls.NONE
-    """none, starttls or implicit. A server that does not offer STARTTLS when it must gets nothing."""
-
-    user: str = ""
-    """The user to log in as; nobody when empty."""
-
-    password_file: Path | None = None
-    """A file with the user's password. It is read for each login, so that it may be renewed."""
-
-    ca_file: Path | None = None
-    """The authorities to trust, PEM; the system's when absent."""
-
-    timeout: float = 30.0
-    """Seconds that each step of an exchange may take; ten times that for all of it."""
-
-    def __post_init__(self) -> None:
-        if bool(self.user) != bool(self.password_file):
-            raise ValueError("user and password_file go together")
-        if self.user and self.tls is Tls.NONE:
-            raise ValueError("a password is sent over TLS only: set tls to starttls or implicit")
-        if not 1 <= self.port <= 65535 or self.timeout <= 0:
-            raise ValueError("port must be 1 to 65535, and timeout positive")
-
-
-@dataclass(frozen=True)
-class WebhookConfig:
-    """Where webhooks may point."""
-
-    allowed: tuple[str, ...] = ()
-    """URLs; a webhook must be at or below one of them: same scheme, host and port. Nothing is allowed when empty."""
-
-    ca_file: Path | None = None
-    """The authorities to trust, PEM; the system's when absent."""
-
-    timeout: float = 10.0
-    """Seconds that each step of an exchange may take; three times that for all of it."""
-
-    def __post_init__(self) -> None:
-        if self.timeout <= 0:
-            raise ValueError("timeout must be positive")
+    address: str = ""
+    """Where people may write to; `smtp.sender` when empty."""
 
 
 @dataclass(frozen=True)
@@ -193,13 +179,35 @@ class NotifyConfig:
     """What messages say, by name. In YAML, `$$` stands for a dollar sign."""
 
     smtp: SmtpConfig | None = None
-    """The server that takes e-mail; no e-mail when absent."""
+    """The server that takes e-mail; no e-mail and no `sms` when absent."""
+
+    sms: SmsConfig = field(default_factory=SmsConfig)
+    """Text messages over carriers' mail relays, by way of `smtp`."""
+
+    twilio: TwilioConfig | None = None
+    """Text messages by Twilio; none when absent."""
+
+    slack: ChatConfig = field(default_factory=ChatConfig)
+    """Slack's incoming webhooks."""
+
+    teams: ChatConfig = field(default_factory=ChatConfig)
+    """The webhooks of Microsoft Teams: incoming ones, or workflows."""
+
+    apprise: AppriseConfig = field(default_factory=AppriseConfig)
+    """Whatever else the library apprise reaches."""
 
     webhook: WebhookConfig = field(default_factory=WebhookConfig)
     """Where webhooks may point."""
 
     outbox_dir: Path | None = None
     """Where files are written to; `state_dir`/outbox when absent."""
+
+    sender: SenderConfig = field(default_factory=SenderConfig)
+    """This system, as templates name it."""
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Messages a minute at most, for each target of a transport (`email: 60`), or for one target
+    (`"webhook https://chat.example:443": 10`). After a start a target waits for its first turn."""
 
     retry: RetryConfig = field(default_factory=RetryConfig)
     """How often to try."""
@@ -214,6 +222,9 @@ class NotifyConfig:
     def __post_init__(self) -> None:
         if not all(0 < len(tag) <= 127 for tag in self.channels):
             raise config_invalid("channels", "a tag is 1 to 127 characters")
+        for name, per_minute in self.limits.items():
+            if not 0 < per_minute <= _FASTEST:
+                raise config_invalid(f"limits.{name}", "is above 0 and at most 1000000 messages a minute")
         if self.keep_days <= 0:
             raise ValueError("keep_days must be positive")
 
