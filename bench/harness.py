@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.room import BenchError, Place, Room
 
-GROUPS = ("mesh", "archive", "feed", "header", "index", "following", "guid", "anon", "notify", "dimse")
+GROUPS = ("mesh", "archive", "feed", "header", "index", "following", "guid", "anon", "notify", "dimse", "route")
 PAIRS = 3
 """Fewest pairs a verdict may rest on."""
 

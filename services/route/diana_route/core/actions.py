@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
+from diana_common.attempts import Failed
 from diana_route.core.model import Item, Task
 
 
@@ -20,4 +22,13 @@ class Action(Protocol):
 
         At every attempt of one task `task.request_id` is the same. Raises diana_common.attempts.Failed.
         """
+        ...
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """An action that does many tasks of files (`Task.companions`) at less than what each alone would cost."""
+
+    def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:
+        """What became of each, in order: None where it is done and confirmed. Each task is without companions."""
         ...

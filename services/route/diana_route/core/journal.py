@@ -3,24 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from diana_common.attempts import Queue
 from diana_route.core.model import Job, NewJob, State, Task
 
+Trail = tuple[str, ...]
+"""The rules whose work led to something, the earliest first; empty if none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a query's answer changes: studies that it found and had not found before, and those found no more."""
+
+    source: str
+    """The query's name."""
+
+    new: Sequence[str] = ()
+    gone: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What following a source tells, beside the jobs that come of it."""
+
+    cursor: tuple[str, str] | None = None
+    """A source's name, and the position up to which it was followed."""
+
+    trails: Mapping[tuple[str, str], Trail | None] = field(default_factory=dict)
+    """What led to studies, by store and Study Instance UID; None forgets what was known."""
+
+    found: Found | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of a file's instances."""
+
+    stored: int
+    """Stored, or there already."""
+
+    refused: int = 0
+    why: str = ""
+    """Why instances were refused, without patient values: shown as the current step's `last_error`, which stays when
+    the step is done."""
+
+
+TOGETHER = 500
+"""So many jobs of files at most are done together."""
+
 
 class Journal(Queue[Task], Protocol):
     """Durable jobs, a queue of their next steps. Safe to share between threads; what returned survived a power cut.
 
-    Of `Queue`: `succeeded` ends the job's current step, and the job with its last one. Times are seconds since the
-    epoch. Every method may raise DianaError DISK_FULL.
+    Of `Queue`: `succeeded` ends the job's current step, and the job with its last one; a job that was cancelled while
+    the step was under way goes no further. Times are seconds since the epoch. Every method may raise DianaError
+    DISK_FULL.
+
+    Thousands of files come at once: `next_for` gives up to TOGETHER jobs as one task (`Task.companions`) where they are
+    of files, of one rule and digest, at one step, and that step was never tried before. What was tried goes alone. All
+    that `succeeded`, `failed` and `dead` do is done to each of `Task.numbers`, in one transaction.
     """
 
-    def add(self, jobs: Sequence[NewJob], now: float, cursor: tuple[str, str] | None = None) -> list[Job]:
-        """Make jobs, and know from then on how far a source was followed (its name and position): both or neither.
+    def add(self, jobs: Sequence[NewJob], now: float, learnt: Learnt | None = None) -> list[Job]:
+        """Make jobs, and know from then on what was learnt: both or neither.
 
         Returns those that are new: of a rule, item and occasion there is one job, for as long as it is remembered.
         """
+        ...
+
+    def recent_count(self, rule: str, key: str, since: float) -> int:
+        """How many jobs a rule has made of an item (`Item.key`) since then."""
+        ...
+
+    def credit(self, number: int, operation: str) -> None:
+        """What an operation of another service makes is this job's work; told as soon as the operation is known."""
+        ...
+
+    def trail_of(self, operation: str) -> Trail | None:
+        """What led to the work of a job (`Job.name`) or of an operation credited to one, its own rule at the end.
+
+        None if no job of that name, or credited with it, is remembered.
+        """
+        ...
+
+    def study_trail(self, store: str, study_uid: str) -> Trail | None:
+        """What is known of what led to a study."""
+        ...
+
+    def found(self, source: str, after: str, until: str | None, size: int) -> list[str]:
+        """The first studies, sorted, that a query has found: after a UID, and up to another one unless that is None."""
+        ...
+
+    def stop_rule(self, rule: str, why: str, configuration: str) -> None:
+        """Remember that a rule was stopped, for as long as the configuration (its digest) is this one."""
+        ...
+
+    def stopped_rules(self, configuration: str) -> Mapping[str, str]:
+        """Rules that were stopped under a configuration, and why."""
         ...
 
     def cursor(self, source: str) -> str | None:
@@ -47,12 +128,19 @@ class Journal(Queue[Task], Protocol):
         """What the job's current step has to remember between attempts."""
         ...
 
-    def count_instances(self, number: int, stored: int, refused: int) -> None:
-        """How many of a file's instances were stored, or were there, and how many were refused."""
+    def count_instances(self, counts: Mapping[int, Counted]) -> None:
+        """What became of files' instances, by the jobs' numbers, instead of what was counted before.
+
+        It is kept with the end of the attempt that is under way, in one transaction.
+        """
         ...
 
     def get(self, name: str) -> Job:
         """Raises JOB_NOT_FOUND."""
+        ...
+
+    def some(self, numbers: Sequence[int]) -> list[Job]:
+        """The jobs of these numbers that are remembered, in order."""
         ...
 
     def page(self, before: int | None, size: int, state: State | None, rule: str) -> list[Job]:
@@ -64,14 +152,15 @@ class Journal(Queue[Task], Protocol):
         ...
 
     def retry(self, name: str, digests: Mapping[str, str], now: float) -> Job:
-        """Have a dead or cancelled job go on at once; `digests` are those of the rules in force.
+        """Have a dead or cancelled job go on at once, as if its step had never been tried; one that waits is tried at
+        once. `digests` are those of the rules in force.
 
         Raises JOB_NOT_FOUND, JOB_ENDED, RULE_CHANGED.
         """
         ...
 
     def cancel(self, name: str, now: float) -> Job:
-        """End a job that waits. Raises JOB_NOT_FOUND, JOB_ENDED."""
+        """End a job that waits; one that was cancelled stays as it is. Raises JOB_NOT_FOUND, JOB_ENDED."""
         ...
 
     def counts(self) -> Mapping[tuple[str, State], int]:

@@ -108,11 +108,17 @@ class Job:
     """Of a file's job: how many of its instances were stored, or there already."""
 
     refused_count: int = 0
+    waiting_since: float = 0.0
+    """When the current step's turn came, or the job was retried."""
 
     @property
     def current(self) -> int:
         """The number of the step that is next; that of the last one plus one where all are done."""
         return next((number for number, step in enumerate(self.steps) if not step.done), len(self.steps))
+
+    def request_id(self, number: int) -> str:
+        """The same at every attempt of the step of that number, so that what it asks for happens once."""
+        return f"{self.name}/{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,11 @@ class NewJob:
     digest: str
     item: Item
     actions: Sequence[str]
-    target: str
-    """What the first action depends on; see `Action.target`."""
+    targets: Sequence[str]
+    """What each of the actions depends on; see `Action.target`."""
 
     occasion: str
-    """What made it: a feed position, a file's stamp, a query's day. The same once more makes no other job."""
+    """What made it: a feed position, a file's stamp, a query's run. The same once more makes no other job."""
 
     trail: Sequence[str] = ()
 
@@ -138,6 +144,17 @@ class Task:
 
     job: Job
     target: str
+    companions: Sequence[Job] = ()
+    """Other jobs of files, of the same rule and at the same step, to be done together with it: see Journal."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """All that are done together."""
+        return (self.job, *self.companions)
+
+    def part(self, jobs: Sequence[Job]) -> Task:
+        """The same for some of its jobs only, one at least."""
+        return Task(jobs[0], self.target, tuple(jobs[1:]))
 
     @property
     def step(self) -> StepRecord:
@@ -146,13 +163,13 @@ class Task:
 
     @property
     def request_id(self) -> str:
-        """The same at every attempt, so that what it asks for happens once."""
-        return f"{self.job.name}/{self.job.current}"
+        """See Job.request_id."""
+        return self.job.request_id(self.job.current)
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """See Piece."""
-        return (self.job.number,)
+        return tuple(job.number for job in self.jobs)
 
     @property
     def attempt_count(self) -> int:
@@ -161,5 +178,5 @@ class Task:
 
     @property
     def create_time(self) -> float:
-        """See Piece: since when the job waits."""
-        return self.job.create_time
+        """See Piece: since when the step waits. A job that is retried has all the time of a new one."""
+        return self.job.waiting_since

@@ -84,7 +84,7 @@ class Index:
     """Register a folder's file where it lies, in the index's folder registry."""
 
     folder: str
-    """The registry's name of the folder."""
+    """The folder as the registry has it: its absolute path where the index runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ class Send:
     folder: str = ""
     store: str = ""
     """The other archive's store."""
+
+    commit: bool = False
+    """Have a DICOM peer commit itself to keep what it took (PS3.4 Annex J)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ class Webhook:
 @dataclass(frozen=True, slots=True)
 class Delete:
     """Remove the item from its source, once all that was made of it before is confirmed where it went."""
+
+    unconfirmed: bool = False
+    """Also where all that is known is that a DICOM peer took it: it neither commits itself nor answers queries."""
 
 
 Spec = Put | Anonymize | Index | Send | Notify | Webhook | Delete

@@ -1,0 +1,126 @@
+"""What is in a file: an instance, or a zip's members; small ones in memory, of others what opens them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import PurePosixPath
+
+from diana_common.errors import DianaError, Reason
+from diana_common.zips import Member, MemberReader, ZipContainer, is_zip
+from diana_route.core.files import Part
+from diana_route.core.folders import Status, is_passed_over
+
+SMALL = 4 * 1024 * 1024
+"""Bytes: so much of an instance is held in memory."""
+
+HEAD_BYTES = 132
+"""Enough to tell a Part 10 file and a zip."""
+
+_OF_A_DISC = frozenset(
+    {".bat", ".bmp", ".chm", ".css", ".db", ".dll", ".exe", ".gif", ".htm", ".html", ".ico", ".inf", ".ini", ".jar"}
+)
+"""What comes with the viewer on a disc."""
+
+_Open = Callable[[], int]
+
+
+def status_of(descriptor: int) -> Status:
+    """How an open file is now."""
+    found = os.fstat(descriptor)
+    return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def unreadable(error: OSError) -> DianaError:
+    """PATH_FORBIDDEN: for what is there, and may be read another time."""
+    return DianaError(Reason.PATH_FORBIDDEN, f"The file cannot be read ({error.strerror}).")
+
+
+def members(descriptor: int, open_again: _Open) -> Iterator[Part]:
+    """A zip's members. Raises DianaError CONTAINER_INVALID, CONTAINER_LIMIT before anything is inflated."""
+    container = ZipContainer(descriptor)
+    for number, member in enumerate(container.members(), 1):
+        yield _member(container, member, f"member {number}", open_again)
+
+
+def _member(container: ZipContainer, member: Member, label: str, open_again: _Open) -> Part:
+    if _is_companion(member.name):
+        return Part(label, member.size, None)
+    try:
+        with closing(container.open(member.number)) as stream:
+            head = stream.read(HEAD_BYTES)
+            if is_zip(head):
+                error = DianaError(Reason.CONTAINER_INVALID, "It is a zip within a zip; those are not opened.")
+                return Part(label, member.size, error)
+            if head[128:132] != b"DICM":
+                return Part(label, member.size, DianaError(Reason.NOT_PART10, "It is no DICOM file."))
+            if member.size > SMALL:
+                return Part(label, member.size, lambda: ZipReader(open_again(), member.number))
+            return Part(label, member.size, head + _rest(stream))
+    except DianaError as error:
+        return Part(label, member.size, error)
+
+
+def _rest(stream: MemberReader) -> bytes:
+    pieces = []
+    while piece := stream.read(SMALL):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _is_companion(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.suffix.lower() in _OF_A_DISC or any(map(is_passed_over, path.parts))
+
+
+class FileReader:
+    """core.files.Reader over a descriptor of its own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._begun = status_of(descriptor).stamp
+
+    def read(self, size: int, /) -> bytes:
+        """See core.files.Reader."""
+        try:
+            data = os.read(self._descriptor, size)
+        except OSError as error:
+            raise unreadable(error) from None
+        if not data and status_of(self._descriptor).stamp != self._begun:
+            raise DianaError(Reason.SOURCE_NOT_FOUND, "The file was changed while it was read.")
+        return data
+
+    def seek(self, offset: int, /) -> None:
+        """See core.files.Reader."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+
+    def close(self) -> None:
+        """See core.files.Reader."""
+        os.close(self._descriptor)
+
+
+class ZipReader:
+    """core.files.Reader for a zip's member, over a descriptor of its own."""
+
+    def __init__(self, descriptor: int, number: int) -> None:
+        """Raises DianaError CONTAINER_INVALID, CONTAINER_LIMIT."""
+        self._descriptor = descriptor
+        try:
+            self._stream = ZipContainer(descriptor).open(number)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def read(self, size: int, /) -> bytes:
+        """See core.files.Reader."""
+        return self._stream.read(size)
+
+    def seek(self, offset: int, /) -> None:
+        """See core.files.Reader."""
+        self._stream.seek(offset)
+
+    def close(self) -> None:
+        """See core.files.Reader."""
+        self._stream.close()
+        os.close(self._descriptor)

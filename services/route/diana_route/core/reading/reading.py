@@ -1,0 +1,148 @@
+"""Rules read from their text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from diana_common.conditions import Condition, bind, compile_condition
+from diana_common.documents import (
+    Entries,
+    Fault,
+    Faults,
+    FieldReader,
+    Fields,
+    Node,
+    NotADocument,
+    TooManyFaults,
+    read_document,
+    refusal,
+)
+from diana_common.errors import DianaError, Reason
+from diana_common.filters import parse_filter, to_text
+from diana_common.settings import join
+from diana_route.core.reading.actions import ActionReader
+from diana_route.core.reading.sources import SourceReader
+from diana_route.core.reading.values import Scope, ValueReader
+from diana_route.core.rules import FolderSource, Rule, Send, Spec
+from diana_route.core.words import rule_text
+
+KEYS = ("rules",)
+RULE_KEYS = ("name", "source", "when", "do")
+_MOST = 1_000
+
+
+def check_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ...] | tuple[Fault, ...]:
+    """The rules that a text means, or its faults in the order of lines; `name` says which text it is."""
+    try:
+        root = read_document(text)
+    except NotADocument as error:
+        return (error.fault,)
+    faults = Faults()
+    rules: tuple[Rule, ...] = ()
+    try:
+        rules = _Reading(ValueReader(FieldReader(faults), scope), name).rules(root)
+    except TooManyFaults:
+        pass
+    return faults.in_order() or rules
+
+
+def read_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ...]:
+    """The same. Raises RULES_INVALID, which names the first faults' lines and settings."""
+    rules: list[Rule] = []
+    faults: list[Fault] = []
+    for one in check_rules(text, scope, name):
+        if isinstance(one, Rule):
+            rules.append(one)
+        else:
+            faults.append(one)
+    if faults:
+        raise refusal(Reason.RULES_INVALID, tuple(faults), name)
+    return tuple(rules)
+
+
+class _Reading:
+    def __init__(self, values: ValueReader, name: str) -> None:
+        self._values = values
+        self._name = name
+        self._lines: dict[str, int] = {}
+
+    def rules(self, root: Node | None) -> tuple[Rule, ...]:
+        """All of them; and what only all of them together can do wrong."""
+        found = self._values.fields.mapping(Entries(1) if root is None else root, "", KEYS) or {}
+        nodes = self._values.fields.items(found["rules"], "rules") if "rules" in found else []
+        if len(nodes) > _MOST:
+            self._values.fault(nodes[_MOST], "rules", f"are more than {_MOST:,}")
+            return ()
+        read = [(node, self._rule(node, f"rules[{number}]")) for number, node in enumerate(nodes)]
+        rules = tuple(rule for _, rule in read if rule)
+        watched = _Watched(rules)
+        for number, (node, rule) in enumerate(read):
+            if rule:
+                self._check_sent(node, f"rules[{number}].do", rule, watched)
+        return rules
+
+    def _rule(self, node: Node, field: str) -> Rule | None:
+        found = self._values.fields.mapping(node, field, RULE_KEYS)
+        if found is None:
+            return None
+        self._values.require(node, found, field, "name", "source", "do")
+        name = self._rule_name(found, field)
+        source = SourceReader(self._values).read(found["source"], join(field, "source")) if "source" in found else None
+        when_text, when = self._when(found, field)
+        actions = ActionReader(self._values, source).read(found["do"], join(field, "do")) if "do" in found else []
+        if source is None:
+            return None
+        place = f"{self._name} line {node.line}"
+        return Rule(name, place, source, when, when_text, actions, _digest(actions), rule_text(source, actions))
+
+    def _rule_name(self, found: Fields, field: str) -> str:
+        name = self._values.name(found, field, "name")
+        if name in self._lines:
+            line = self._lines[name]
+            self._values.fault(found["name"], join(field, "name"), f"is another rule's name too, on line {line}")
+        elif name:
+            self._lines[name] = found["name"].line
+        return name
+
+    def _when(self, found: Fields, field: str) -> tuple[str, Condition | None]:
+        text = self._values.text(found, field, "when", 16_384)
+        where = join(field, "when")
+        try:
+            tree = parse_filter(text, where) if text else None
+            if tree is None:
+                return "", None
+            bound = bind(tree, where)
+            return to_text(bound), compile_condition(bound, where)
+        except DianaError as error:
+            self._values.fault(found["when"], where, error.fields[0].description)
+            return "", None
+
+    def _check_sent(self, node: Node, field: str, rule: Rule, watched: _Watched) -> None:
+        """No rule may feed a watched folder: nothing in a file says which rules made it, so none could stop a loop."""
+        for spec in rule.actions:
+            if isinstance(spec, Send) and spec.folder and (other := watched.meeting(Path(spec.folder))):
+                self._values.fault(node, field, f"sends into a folder that rule {other} watches")
+
+
+class _Watched:
+    """The folders that rules watch, and to which rules they belong."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        folders = [(rule.source.path, rule.name) for rule in rules if isinstance(rule.source, FolderSource)]
+        self._folders = dict(folders)
+        self._above = {above: name for folder, name in folders for above in folder.parents}
+
+    def meeting(self, folder: Path) -> str:
+        """A rule that watches the folder, one above it or one below it; empty if none does."""
+        ways = (self._folders.get(one, "") for one in (folder, *folder.parents))
+        return next(filter(None, ways), self._above.get(folder, ""))
+
+
+def _digest(actions: Sequence[Spec]) -> str:
+    """The same for the same actions, whatever the order of settings and attributes."""
+    said = [[type(spec).__name__, asdict(spec)] for spec in actions]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Other services of the mesh, and what actions do there."""

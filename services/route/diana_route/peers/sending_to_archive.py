@@ -1,0 +1,142 @@
+"""The action `send` to another archive of ours: what it lacks, told by digest, goes from stream to stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+
+from diana.archive.v1.feed_pb2 import Evidence, SourceCount
+from diana_client import ArchiveClient, MeshError, UploadItem
+from diana_common.attempts import Postponed, Refused
+from diana_route.core.model import InstanceItem, Item, Job, Task
+from diana_route.core.rules import Send
+from diana_route.peers.faults import attempted, failure
+from diana_route.peers.held import Held, StoredItem, held, origin, reading, stored
+
+ATTEMPT_SECONDS = 60.0
+"""After which an attempt ends between two instances, so that others get their turn; the next one goes on there."""
+
+_STREAM_SECONDS = 600.0
+_ATTEMPTS = 2
+_SMALL_BYTES = 1024 * 1024
+_BATCH = 500
+
+
+class SendingToArchive:
+    """Carries out one `send` of one rule to an archive. Idempotent by nature: what is there is not sent again."""
+
+    def __init__(
+        self, spec: Send, source: ArchiveClient, target: ArchiveClient, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`stopping`: whether to end between two instances."""
+        self._spec = spec
+        self._from = source
+        self._to = target
+        self._stopping = stopping
+
+    def target(self, item: Item) -> str:
+        """See core.actions.Action."""
+        return self._archive
+
+    def carry_out(self, task: Task) -> None:
+        """See core.actions.Action. Done when the other archive's store lacks nothing of it, by data set digest.
+
+        A study has its plain attributes there too, and is complete.
+        """
+        item = stored(task.job.item)
+        instances = held(self._from, item)
+        if not instances:
+            raise Refused("there is nothing left to send in its store")
+        missing = self._missing(instances)
+        failed = self._send(item.store, missing, task.job)
+        refused = [error for error in failed if isinstance(failure(self._archive, error), Refused)]
+        left = len(self._missing(missing))
+        if not left:
+            self._describe(item, len(instances), task.job)
+        elif refused:
+            words = ", ".join(sorted({error.reason or error.code.name for error in refused}))
+            raise Refused(f"{self._archive} refused {len(refused)} of {len(instances)} instances ({words})")
+        else:
+            raise Postponed(f"{self._archive} has {len(instances) - left} of {len(instances)} instances")
+
+    def confirmed(self, job: Job, number: int, held: Sequence[Held]) -> frozenset[str]:
+        """See peers.held.Confirming: those that the store has, by data set digest."""
+        missing = {one.sop_instance_uid for one in self._missing(held)}
+        return frozenset(one.sop_instance_uid for one in held if one.sop_instance_uid not in missing)
+
+    @property
+    def _archive(self) -> str:
+        return f"archive {self._spec.archive}"
+
+    def _missing(self, instances: Sequence[Held]) -> list[Held]:
+        if not instances:
+            return []
+        named = ((one.sop_instance_uid, one.data_set_sha256) for one in instances)
+        with attempted(self._archive):
+            missing = set(self._to.find_missing(named, store=self._spec.store))
+        return [one for one in instances if one.sop_instance_uid in missing]
+
+    def _send(self, store: str, missing: Sequence[Held], job: Job) -> list[MeshError]:
+        """Send them, as far as time allows; why some did not get there."""
+        until = time.monotonic() + ATTEMPT_SECONDS
+
+        def may_go_on() -> bool:
+            return not self._stopping() and time.monotonic() < until
+
+        items = self._items(store, missing, may_go_on)
+        with attempted(self._archive):
+            uploaded = self._to.upload(
+                items, store=self._spec.store, origin=origin(job), attempts=_ATTEMPTS, timeout=_STREAM_SECONDS
+            )
+            with closing(uploaded) as results:
+                return [result.error for result in results if result.error is not None]
+
+    def _describe(self, item: StoredItem, count: int, job: Job) -> None:
+        """Tell of a study what is known of it here: its plain attributes, and its count, which completes it there."""
+        if isinstance(item, InstanceItem):
+            return
+        with reading():
+            attributes = dict(self._from.study(item.study_uid, store=item.store).attributes)
+        with attempted(self._archive):
+            evidence = Evidence(source_count=SourceCount(instance_count=count))
+            if attributes:
+                self._to.update_attributes(item.study_uid, attributes, store=self._spec.store, origin=origin(job))
+            self._to.record_evidence(item.study_uid, evidence, store=self._spec.store, origin=origin(job))
+
+    def _items(self, store: str, missing: Sequence[Held], may_go_on: Callable[[], bool]) -> Iterator[UploadItem]:
+        """Small ones in memory, off one stream; large ones are read as they are sent, resumed where they were cut."""
+        small = [one.sop_instance_uid for one in missing if one.size <= _SMALL_BYTES]
+        for start in range(0, len(small), _BATCH):
+            batch = small[start : start + _BATCH]
+            with reading(), closing(self._from.download(sop_instance_uids=batch, store=store)) as downloads:
+                for one in downloads:
+                    if not may_go_on():
+                        return
+                    yield UploadItem(one.instance.sop_instance_uid, one.read())
+        for large in (one for one in missing if one.size > _SMALL_BYTES):
+            if not may_go_on():
+                return
+            opened = partial(_Reading, self._from, store, large)
+            yield UploadItem(large.sop_instance_uid, opened, large.size, upload_id=f"route-{large.version}")
+
+
+class _Reading:
+    """Reads an instance of a store as a file is read."""
+
+    def __init__(self, archive: ArchiveClient, store: str, instance: Held) -> None:
+        self._pieces = archive.read(instance.sop_instance_uid, store=store, version=instance.version)
+        self._left = memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes, none at the end. Raises Failed."""
+        if not self._left:
+            with reading():
+                self._left = memoryview(next(self._pieces, b""))
+        piece, self._left = self._left[:size], self._left[size:]
+        return bytes(piece)
+
+    def close(self) -> None:
+        """Give the rest up."""
+        self._pieces.close()

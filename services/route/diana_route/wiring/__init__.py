@@ -1,0 +1,1 @@
+"""What `__main__` puts together."""

@@ -1,0 +1,218 @@
+"""From what the archive tells to jobs: each entry once, nothing missed, and no rule on its own work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from diana_common.errors import DianaError, Reason
+from diana_route.core.following import FEED
+from diana_route.core.intake import LOOP_COUNT
+from diana_route.core.journal import Learnt
+from diana_route.core.model import InstanceItem
+from diana_route.core.trails import Trails
+from tests.unit.route.route_bench import RouteBench, awaited, completed, file, new_job, stored, study
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[RouteBench]:
+    one = RouteBench(tmp_path, "rule")
+    yield one
+    one.close()
+
+
+def follow(bench: RouteBench) -> None:
+    """Follow until the archive's whole feed is known."""
+    bench.follower.start()
+    assert awaited(lambda: bench.journal.cursor(FEED) == bench.archive.head())
+
+
+def tell(bench: RouteBench, *entries: object) -> None:
+    bench.archive.tell(*entries)  # type: ignore[arg-type]
+    assert awaited(lambda: bench.journal.cursor(FEED) == bench.archive.head())
+
+
+def test_what_happened_before_the_first_time_is_nobodys_news(bench: RouteBench) -> None:
+    bench.archive.tell(completed(1))
+    follow(bench)
+    tell(bench, completed(2), stored(3))
+    assert [one[:2] for one in bench.made()] == [("rule", "1.2.2"), ("rule", "1.2.3.9")]
+    assert bench.wakes.acquire(timeout=60)
+    assert dict(bench.journal.page(None, 9, None, "")[1].item.attributes) == {"trial": "mammo"}  # type: ignore[union-attr]
+
+
+def test_nothing_is_missed_and_nothing_comes_twice_while_either_side_is_away(bench: RouteBench) -> None:
+    follow(bench)
+    tell(bench, completed(1))
+    bench.archive.break_off()
+    bench.archive.tell(completed(2))
+    assert awaited(lambda: len(bench.made()) == 2)
+    bench.close()
+    bench.archive.tell(completed(3))
+    bench._begin()
+    follow(bench)
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.2", "1.2.3"]
+
+
+def test_it_is_not_ready_before_it_knows_where_to_begin_and_says_what_is_wrong(bench: RouteBench) -> None:
+    bench.archive.down = True
+    bench.follower.start()
+    assert awaited(lambda: bench.follower.trouble == "The archive does not answer.")
+    with pytest.raises(DianaError):
+        bench.follower.check_ready()
+    bench.archive.down = False
+    assert awaited(lambda: not bench.follower.trouble)
+    bench.follower.check_ready()
+
+
+def test_a_restored_archive_is_followed_from_its_head_and_the_gap_is_told(bench: RouteBench) -> None:
+    follow(bench)
+    tell(bench, completed(1))
+    bench.archive.epoch = "b"
+    bench.archive.entries.append(completed(2))
+    bench.archive.break_off()
+    assert awaited(lambda: bench.observer.gaps == 1)
+    assert awaited(lambda: bench.journal.cursor(FEED) == bench.archive.head())
+    tell(bench, completed(3))
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.3"]
+    assert "restored" in bench.follower.trouble
+    assert Reason.EPOCH_CHANGED in bench.observer.losses
+
+
+def test_an_item_whose_header_cannot_be_had_is_told_and_the_others_go_on(bench: RouteBench) -> None:
+    bench.deciding.asks = True
+    bench.archive.headers = {
+        "1.2.1": DianaError(Reason.INTERNAL, "Broken."),
+        "1.2.2": DianaError(Reason.STUDY_NOT_FOUND, "Gone."),
+        "1.2.3": {"00080060": {"vr": "CS", "Value": ["CT"]}},
+    }
+    follow(bench)
+    tell(bench, completed(1), completed(2), completed(3))
+    assert bench.observer.items == [study(1, trial="mammo")]
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.2", "1.2.3"]
+    assert bench.deciding.headers == [bench.archive.headers["1.2.3"]]
+
+
+def test_an_item_waits_for_an_archive_that_does_not_answer(bench: RouteBench) -> None:
+    bench.deciding.asks = True
+    bench.archive.headers["1.2.1"] = DianaError(Reason.PEER_UNAVAILABLE, "Away.")
+    follow(bench)
+    bench.archive.tell(completed(1))
+    assert awaited(lambda: Reason.PEER_UNAVAILABLE in bench.observer.losses)
+    assert not bench.made()
+    bench.archive.headers["1.2.1"] = {}
+    assert awaited(lambda: len(bench.made()) == 1)
+
+
+def test_without_rules_on_the_feed_the_next_one_begins_at_the_head(bench: RouteBench) -> None:
+    bench.journal.add([], 1.0, Learnt((FEED, "a:0")))
+    bench.follower._stores = ()
+    bench.follower.start()
+    bench.follower.check_ready()
+    assert bench.journal.cursor(FEED) is None
+
+
+def test_a_rule_ignores_what_it_made_itself_and_others_do_not(bench: RouteBench) -> None:
+    bench.deciding.rules = ("put", "send")
+    (job,) = bench.journal.add([new_job(file(), "put")], 1.0)
+    follow(bench)
+    tell(bench, stored(1, rule="put", operation=job.name), completed(1))
+    assert bench.made()[1:] == [("send", "1.2.1.9", ("put",)), ("send", "1.2.1", ("put",))]
+    assert bench.observer.stops == []
+
+
+def test_what_an_operation_of_another_service_made_is_its_jobs_work(bench: RouteBench) -> None:
+    bench.deciding.rules = ("pseudonymise", "mail")
+    (job,) = bench.journal.add([new_job(study(1), "pseudonymise", trail=["put"])], 1.0)
+    bench.journal.credit(job.number, "operations/7")
+    follow(bench)
+    tell(bench, stored(8, "trial", operation="operations/7"), completed(8, "trial"))
+    assert bench.made()[-1] == ("mail", "1.2.8", ("put", "pseudonymise"))
+    assert len(bench.made()) == 3
+
+
+def test_the_rule_is_known_though_its_job_is_forgotten(bench: RouteBench) -> None:
+    follow(bench)
+    tell(bench, stored(1, rule="rule", operation="jobs/forgotten"))
+    assert bench.made() == []
+
+
+def test_a_study_is_ignored_until_something_comes_in_from_elsewhere(bench: RouteBench) -> None:
+    follow(bench)
+    tell(bench, stored(1, rule="rule"), completed(1), stored(1, rule="rule"), completed(1))
+    assert bench.made() == []
+    tell(bench, stored(1), completed(1), stored(1, rule="rule"), completed(1))
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1.9", "1.2.1"]
+
+
+def test_only_studies_that_rules_made_are_remembered_once_they_are_complete(bench: RouteBench) -> None:
+    follow(bench)
+    tell(bench, stored(1), stored(2, rule="rule"), stored(2, rule="rule"), stored(2))
+    known = [bench.journal.study_trail("inbox", f"1.2.{number}") for number in (1, 2)]
+    assert known == [(), ()]
+    tell(bench, completed(1), stored(3, rule="rule"), completed(3))
+    known = [bench.journal.study_trail("inbox", f"1.2.{number}") for number in (1, 2, 3)]
+    assert known == [None, (), ("rule",)]
+
+
+def test_a_piece_of_the_feed_changes_nothing_where_all_is_known(bench: RouteBench) -> None:
+    bench.journal.add([], 1.0, Learnt(trails={("inbox", "1.2.1"): ("rule",)}))
+    trails = Trails(bench.journal)
+    assert trails.learn(stored(1, rule="rule")) == ("rule",)
+    assert trails.changes == {}
+
+
+def test_a_loop_of_two_rules_is_stopped_once_until_the_configuration_changes(bench: RouteBench) -> None:
+    bench.deciding.rules = ("ping",)
+    first, second = new_job(study(1), "ping"), new_job(study(2), "pong", trail=["ping"])
+    _, pong = bench.journal.add([first, second], 1.0)
+    follow(bench)
+    tell(bench, stored(3, rule="pong", operation=pong.name), stored(4))
+    ((rule, why),) = bench.observer.stops
+    assert rule == "ping"
+    assert "ping > pong > ping" in why
+    assert bench.intake.stopped == {"ping": why}
+    assert len(bench.made()) == 2
+    bench.restart()
+    assert bench.intake.stopped == {"ping": why}
+    assert bench.intake.add([new_job(study(9), "ping")]) == []
+    bench.configuration = "other rules"
+    bench.restart()
+    assert bench.intake.stopped == {}
+    assert len(bench.intake.add([new_job(study(9), "ping")])) == 1
+
+
+def test_a_rule_that_makes_one_job_after_another_of_an_item_is_stopped(bench: RouteBench) -> None:
+    for number in range(LOOP_COUNT - 1):
+        assert bench.intake.add([new_job(study(), occasion=f"p{number}")])
+    more = [new_job(occasion="p10"), new_job(occasion="p11"), new_job(rule="other", occasion="p12")]
+    assert [job.rule for job in bench.intake.add(more)] == ["rule", "other"]
+    assert [rule for rule, _ in bench.observer.stops] == ["rule"]
+    assert bench.intake.add([new_job(study(2))]) == []
+
+
+def test_one_file_after_another_may_have_the_same_name_all_day_long(bench: RouteBench) -> None:
+    jobs = [new_job(file(), occasion=f"s{number}") for number in range(LOOP_COUNT + 1)]
+    assert len(bench.intake.add(jobs)) == len(jobs)
+    assert bench.intake.stopped == {}
+
+
+def test_an_instance_whose_header_did_not_come_with_the_feed_is_asked_for(bench: RouteBench) -> None:
+    bench.deciding.asks = True
+    follow(bench)
+    entry = stored(1)
+    tell(bench, type(entry)(entry.event, entry.item, "", 0.0))
+    assert isinstance(bench.journal.page(None, 1, None, "")[0].item, InstanceItem)
+    assert bench.deciding.headers == []  # it has been deleted since
+
+
+def test_a_stop_in_the_middle_of_a_batch_leaves_it_to_the_next_time(bench: RouteBench) -> None:
+    follow(bench)
+    bench.follower._stopping.set()
+    bench.archive.tell(completed(1))
+    assert awaited(lambda: Reason.STOPPING in bench.observer.losses)
+    bench.restart()
+    follow(bench)
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1"]
