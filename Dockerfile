@@ -25,13 +25,13 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="DIANA mesh" \
-      org.opencontainers.image.description="DICOM archive, index, identities, de-identification and notification behind gRPC, and their DICOM network door" \
+      org.opencontainers.image.description="DICOM archive, index, identities, de-identification, notification and rules behind gRPC, and their DICOM network door" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0"
 # A named volume takes its first owner from the directory it covers.
 RUN groupadd --gid 10001 diana \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/diana --shell /usr/sbin/nologin diana \
-    && install -d -o diana -g diana -m 0700 /var/lib/diana
+    && install -d -o diana -g diana -m 0700 /var/lib/diana /incoming
 COPY --from=build /opt/diana /opt/diana
 COPY --chmod=0755 deploy/health.py /usr/local/bin/diana-health
 ENV PATH=/opt/diana/bin:$PATH \

@@ -214,6 +214,7 @@ def test_all_services_are_listed_as_well(mesh: LocalMesh) -> None:
         "guid": "ok",
         "index": "ok",
         "notify": "ok",
+        "route": "ok",
     }
     assert "archive" in mesh.run("check", "archive:")
 

@@ -19,6 +19,7 @@ from diana_dimse.network.faults import AssociationEnded
 from tests.support.dicom_files import ROOT, make_ct, make_small
 from tests.support.dimse_sender import SUCCESS, Object, Sender, send
 from tests.support.mesh import Mesh
+from tests.unit.notify.notify_bench import awaited
 
 LATER = 0xA700
 SENDERS = 4
@@ -173,6 +174,7 @@ def test_a_full_spool_means_later(mesh: Mesh) -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     assert waiting.wait(SECONDS)
+    assert awaited(lambda: sum(one.stat().st_size for one in _spool(mesh).iterdir()) > 2 << 20, SECONDS)
     with Sender(mesh.dicom, halves) as sender:
         assert sender.store(halves[1]) == LATER
         go_on.set()

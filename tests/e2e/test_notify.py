@@ -23,6 +23,7 @@ from tests.unit.notify.hooks import Hooks
 from tests.unit.notify.notify_bench import awaited
 
 STUDIES = 5
+BODY = "study={{ study.study_uid }} at {{ study.attributes.site }}, {{ study.Modality }}"
 READER, OTHER = "reader@a.example", "other@b.example"
 
 
@@ -35,7 +36,7 @@ def settings(mail: MailServer, hooks: Hooks) -> dict[str, str]:
             {"name": "Reader", "email": READER, "webhook": f"{hooks.url}/in", "file": "a.jsonl", "channels": tags},
             {"name": "Other", "email": OTHER, "channels": ["mammo-hospital_b"]},
         ],
-        "templates": {"arrived": {"subject": "{{ channel.name }}", "body": "study={{ values.study_uid }}"}},
+        "templates": {"arrived": {"subject": "{{ channel.name }}", "body": BODY}},
         "smtp": {"host": "127.0.0.1", "port": mail.port, "sender": "diana@a.example"},
         "webhook": {"allowed": [hooks.url]},
         "retry": {"first_seconds": 0.1, "longest_seconds": 0.5},
@@ -90,8 +91,8 @@ def test_a_study_that_completes_is_told_to_its_channels_subscribers_only(tmp_pat
             assert awaited(lambda: all_sent(client, 4)), mesh.processes["notify"].log()
             told = {(one.recipients, one.text.strip(), one.message["Subject"]) for one in mail.mails}
             assert told == {
-                ((READER,), f"study={at_a}", "Mammography at A"),
-                ((OTHER,), f"study={at_b}", "Mammography at B"),
+                ((READER,), f"study={at_a} at hospital_a, CT", "Mammography at A"),
+                ((OTHER,), f"study={at_b} at hospital_b, CT", "Mammography at B"),
             }
             assert {one.rule for one in client.deliveries()} == {"arrivals"}
         log = mesh.processes["notify"].log()

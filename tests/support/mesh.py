@@ -167,6 +167,11 @@ class Mesh:
         return self.processes["dimse"].address
 
     @property
+    def route(self) -> str:
+        """host:port of the router."""
+        return self.processes["route"].address
+
+    @property
     def dicom(self) -> str:
         """host:port where the DICOM door takes associations."""
         return table.port_file(self._state, "dicom").read_text()
@@ -176,9 +181,7 @@ class Mesh:
             return
         for needed in SERVICES[name].needs:
             self._start(needed)
-        peers = {
-            f"DIANA_{name.upper()}_{one.upper()}__ADDRESS": self.processes[one].address for one in SERVICES[name].needs
-        }
+        peers = SERVICES[name].peers({one: running.address for one, running in self.processes.items()})
         process = Process(name, self._state, {**peers, **self._settings})
         self.processes[name] = process
         process.start()

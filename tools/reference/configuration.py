@@ -24,6 +24,7 @@ SERVICES = {
     "anon": "AnonConfig",
     "notify": "NotifyConfig",
     "dimse": "DimseConfig",
+    "route": "RouteConfig",
 }
 
 _INTRODUCTION = """# Configuration
@@ -49,7 +50,8 @@ Text values in the file may use the environment; keys may not:
 | `${VAR:?message}` | its value; refused with `message` where it is not set or empty |
 | `$$` | a single `$` |
 
-Secrets are named by file, never written into the settings.
+Secrets are named by file, or by environment variable where there is a setting `variable`; they are never written into
+the settings.
 
 """
 _SCALARS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Any: "anything"}

@@ -19,6 +19,7 @@ from diana_cli.commands import (
     findex,
     health,
     identity,
+    jobs,
     keeping,
     key,
     mesh,
@@ -30,6 +31,8 @@ from diana_cli.commands import (
     query,
     removal,
     report,
+    rules,
+    sealed,
     transfer,
 )
 from diana_cli.exits import MEANINGS, Guarded, Status
@@ -77,7 +80,7 @@ def cli(
 
     Commands stand one after another on a line; items flow through them from left to right, one at a time.
     An ENDPOINT is a service's name in services YAML, or a URL: path:DIR, zip:FILE, archive:, archive:STORE,
-    index:, guid:DOMAIN, anon:PROFILE, notify:, dimse:STORE.
+    index:, guid:DOMAIN, anon:PROFILE, notify:, dimse:STORE, route:.
 
     Example: diana-cli dgetall path:/scans put archive: print
     """
@@ -95,7 +98,9 @@ def run(session: Session, /, stages: list[Stage], **_: object) -> None:
 
 
 _ASKING = (query, export, cohort, findex, key, report)
+_KEEPING = (removal, keeping, sealed)
 _DEIDENTIFYING = (identity, domain, anonymize, profile, proof, crosswalk)
-for group in (mesh, health, transfer, *_ASKING, removal, keeping, peer, *_DEIDENTIFYING, notify, feed, output):
+_MOVING = (notify, rules, jobs)
+for group in (mesh, health, transfer, *_ASKING, *_KEEPING, peer, *_DEIDENTIFYING, *_MOVING, feed, output):
     for command in group.COMMANDS:
         cli.add_command(command)

@@ -96,6 +96,14 @@ class Archive(MeshEndpoint):
         answer = self._client.undelete(study, series_uid=series, sop_instance_uids=sop or (), store=self._store)
         return answer.restored_count
 
+    def unseal(self, wanted: Item) -> Item:
+        """What is sealed on the study that the item names. The archive logs that somebody asked."""
+        study_uid = str(wanted.meta.get("study_uid", ""))
+        if not study_uid:
+            raise invalid_field("item", "names no study")
+        sealed = self._client.unseal_attributes(study_uid, store=self._store)
+        return Item({"study_uid": study_uid, "sealed": dict(sorted(sealed.items()))}, number=wanted.number)
+
     def watch(self, after: str | None, stop_at_head: bool) -> Iterator[Item]:
         """Changes, of this store if one is named, else of all; headers are left out."""
         head = self._client.statistics(store=self._store).head_position

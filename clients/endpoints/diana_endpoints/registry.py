@@ -15,6 +15,7 @@ from diana_endpoints.guid import Guid, GuidSettings
 from diana_endpoints.index import Index, IndexSettings
 from diana_endpoints.notify import Notify, NotifySettings
 from diana_endpoints.protocol.endpoint import Endpoint
+from diana_endpoints.route import Route, RouteSettings
 from diana_endpoints.zips import Zip, ZipSettings
 
 
@@ -45,6 +46,7 @@ KINDS = (
     Kind("anon", "anon", "profile", True, AnonSettings, Anon),
     Kind("notify", "notify", "", True, NotifySettings, Notify),
     Kind("dimse", "dimse", "store", True, DimseSettings, Dimse),
+    Kind("route", "route", "", True, RouteSettings, Route),
     Kind("folder", "path", "path", False, FolderSettings, Folder),
     Kind("zip", "zip", "path", False, ZipSettings, Zip),
 )

@@ -19,6 +19,8 @@ const SERVICES = {
   guid: ['diana/guid/v1/guid_service.proto', 'diana.guid.v1.GuidService'],
   anon: ['diana/anon/v1/anon_service.proto', 'diana.anon.v1.AnonService'],
   notify: ['diana/notify/v1/notify_service.proto', 'diana.notify.v1.NotifyService'],
+  dimse: ['diana/dimse/v1/dimse_service.proto', 'diana.dimse.v1.DimseService'],
+  route: ['diana/route/v1/route_service.proto', 'diana.route.v1.RouteService'],
   // Served by every service that starts operations, at its own address.
   operation: ['diana/operation/v1/operation_service.proto', 'diana.operation.v1.OperationService'],
 };
@@ -79,7 +81,7 @@ export function unpack({ type_url: url, value }) {
 /**
  * A client of one service.
  *
- * @param {'archive' | 'index' | 'guid' | 'anon' | 'notify' | 'operation'} service which one
+ * @param {'archive' | 'index' | 'guid' | 'anon' | 'notify' | 'dimse' | 'route' | 'operation'} service which one
  * @param {string} address host:port
  * @param {object} [options]
  * @param {object} [options.tls] `caFile`, `certFile` and `keyFile` (PEM), `serverName`: plain text unless given

@@ -51,6 +51,7 @@ from diana_client.operation import AsyncOperationClient, OperationClient, has_en
 from diana_client.profiles import AsyncProfileClient, ProfileClient
 from diana_client.receipts import AsyncReceiptClient, ReceiptClient
 from diana_client.reports import AsyncReportClient, ReportClient
+from diana_client.route import AsyncRouteClient, RouteClient
 from diana_client.submitting import Submission
 from diana_client.verifying import ReceiptInvalid, file_sha256, verify_receipt
 
@@ -77,6 +78,7 @@ __all__ = [
     "AsyncProfileClient",
     "AsyncReceiptClient",
     "AsyncReportClient",
+    "AsyncRouteClient",
     "BadAnswer",
     "Cancelled",
     "Channel",
@@ -110,6 +112,7 @@ __all__ = [
     "ReceiptInvalid",
     "ReportClient",
     "ResourceExhausted",
+    "RouteClient",
     "SavedInstance",
     "Serving",
     "SourceUnreadable",

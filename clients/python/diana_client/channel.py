@@ -30,6 +30,7 @@ _SERVICES = (
     "diana.anon.v1.CrosswalkService",
     "diana.anon.v1.ReceiptService",
     "diana.notify.v1.NotifyService",
+    "diana.route.v1.RouteService",
     "diana.operation.v1.OperationService",
     "grpc.health.v1.Health",
 )
@@ -49,6 +50,9 @@ _ONCE = (
     ("diana.dimse.v1.DimseService", "FindAtPeer"),
     ("diana.guid.v1.GuidService", "MintIdentities"),
     ("diana.index.v1.FolderService", "ReadFiles"),
+    ("diana.notify.v1.NotifyService", "WatchDeliveries"),
+    ("diana.route.v1.RouteService", "DryRun"),
+    ("diana.route.v1.RouteService", "WatchJobs"),
 )
 
 # Every other RPC of the mesh is idempotent by contract, some with the request_id that our clients make up. The entry
@@ -182,8 +186,8 @@ def connect(
 
     `timeout` is the seconds each call that answers once may take; None for ever. `keepalive` is the
     seconds after which a silent connection is probed. `stream_window` bounds what of each stream waits to be read, in
-    bytes; 0 leaves that to the network, which may hold 16 MiB of each. A token goes over TLS, and over plain text to this
-    very host only; a token file is read again for each call, so that it may be renewed. Raises
+    bytes; 0 leaves that to the network, which may hold 16 MiB of each. A token goes over TLS, and over plain text to
+    this very host only; a token file is read again for each call, so that it may be renewed. Raises
     InvalidRequest for options that clash or files that cannot be read.
     """
     settings = _settings(target, tls, token, token_file, keepalive, max_message_bytes)

@@ -10,8 +10,8 @@ from google.rpc import code_pb2
 
 from diana.notify.v1 import notify_service_pb2 as pb
 from diana.notify.v1.notify_service_pb2_grpc import NotifyServiceServicer, add_NotifyServiceServicer_to_server
-from diana_client import AsyncNotifyClient, NotFound, NotifyClient, connect, connect_async
-from diana_client.notify import content, email, webhook
+from diana_client import AsyncNotifyClient, FailedPrecondition, NotFound, NotifyClient, connect, connect_async
+from diana_client.notify import content, email, study, webhook
 from tests.contract.client.conftest import Serve
 from tests.contract.client.fake_archive import refuse, status_of
 
@@ -48,6 +48,31 @@ class FakeNotify(NotifyServiceServicer):
         end = min(start + request.page_size, DELIVERIES)
         deliveries = [pb.Delivery(name=f"deliveries/{number}") for number in range(start, end)]
         return pb.ListDeliveriesResponse(deliveries=deliveries, next_page_token=str(end) if end < DELIVERIES else "")
+
+    def WatchDeliveries(
+        self, request: pb.WatchDeliveriesRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchDeliveriesResponse]:
+        for number in range(3):
+            yield pb.WatchDeliveriesResponse(delivery=pb.Delivery(name=f"{request.channel}{number}"))
+
+    def ReplayDelivery(
+        self, request: pb.ReplayDeliveryRequest, context: grpc.ServicerContext
+    ) -> pb.ReplayDeliveryResponse:
+        if request.name != "deliveries/1":
+            refuse(context, status_of(code_pb2.FAILED_PRECONDITION, "DELIVERY_ENDED", "Sent."))
+        return pb.ReplayDeliveryResponse(delivery=pb.Delivery(state=pb.Delivery.STATE_QUEUED))
+
+    def CancelDelivery(
+        self, request: pb.CancelDeliveryRequest, context: grpc.ServicerContext
+    ) -> pb.CancelDeliveryResponse:
+        return pb.CancelDeliveryResponse(delivery=pb.Delivery(state=pb.Delivery.STATE_CANCELLED))
+
+    def PreviewMessage(
+        self, request: pb.PreviewMessageRequest, context: grpc.ServicerContext
+    ) -> pb.PreviewMessageResponse:
+        to = request.channel or request.recipient.address
+        study = request.content.study.study_uid
+        return pb.PreviewMessageResponse(messages=[pb.MessagePreview(subject=to, body=study)], message_count=1)
 
     def ListChannels(self, request: pb.ListChannelsRequest, context: grpc.ServicerContext) -> pb.ListChannelsResponse:
         return pb.ListChannelsResponse(channels=[pb.Channel(tag="a")])
@@ -95,6 +120,22 @@ def test_channels_are_listed_and_a_missing_delivery_is_not_found(notify: NotifyC
     assert caught.value.reason == "DELIVERY_NOT_FOUND"
 
 
+def test_deliveries_are_watched_replayed_and_cancelled(notify: NotifyClient) -> None:
+    assert [one.name for one in notify.watch(channel="a")] == ["a0", "a1", "a2"]
+    assert notify.replay("deliveries/1").state == pb.Delivery.STATE_QUEUED
+    assert notify.cancel("deliveries/1").state == pb.Delivery.STATE_CANCELLED
+    with pytest.raises(FailedPrecondition) as caught:
+        notify.replay("deliveries/2")
+    assert caught.value.reason == "DELIVERY_ENDED"
+
+
+def test_a_preview_is_for_a_recipient_or_for_a_channel(notify: NotifyClient) -> None:
+    about = content("Hello", study=study("1.2.3", "deid"))
+    (one,) = notify.preview(email("ada@x.example"), about).messages
+    assert (one.subject, one.body) == ("ada@x.example", "1.2.3")
+    assert notify.preview("mammo", TEXT).messages[0].subject == "mammo"
+
+
 async def test_the_notifier_answers_asynchronously_too(target: str, fake: FakeNotify) -> None:
     async with connect_async(target) as channel:
         client = AsyncNotifyClient(channel)
@@ -103,4 +144,8 @@ async def test_the_notifier_answers_asynchronously_too(target: str, fake: FakeNo
         assert (await client.delivery("deliveries/1")).name == "deliveries/1"
         assert len([one async for one in client.deliveries()]) == DELIVERIES
         assert [one.tag for one in await client.channels()] == ["a"]
+        assert len([one async for one in client.watch()]) == 3
+        assert (await client.replay("deliveries/1")).state == pb.Delivery.STATE_QUEUED
+        assert (await client.cancel("deliveries/1")).state == pb.Delivery.STATE_CANCELLED
+        assert (await client.preview("mammo", TEXT)).message_count == 1
     assert fake.sent[0].request_id and fake.dispatched[0].request_id

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
-from diana_client import MeshError, ReceiptInvalid
+from grpc import StatusCode
+
+from diana_client import FailedPrecondition, MeshError, NotFound, ReceiptInvalid
 from diana_endpoints.items import BytesContent, Failure, Item
 from diana_endpoints.protocol.anon import CohortOrder, StudyOrder
 from diana_endpoints.protocol.dimse import Parcel, Wanted
@@ -122,6 +125,7 @@ class Telling:
     ledgers: list[list[Item]] = field(default_factory=list)
     """What `deliveries` answers, in turn; when there is no more, a person presses Ctrl-C."""
     asked: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[tuple[str, str]] = field(default_factory=list)
 
     def close(self) -> None:
         """Nothing."""
@@ -140,6 +144,28 @@ class Telling:
         if not self.ledgers:
             raise KeyboardInterrupt
         yield from self.ledgers.pop(0)
+
+    def watch_deliveries(self, channel: str = "") -> Iterator[Item]:
+        self.asked.append(("watch", channel))
+        yield from self.ledgers.pop(0)
+        raise KeyboardInterrupt
+
+    def replay(self, delivery: str) -> Item:
+        return self._change("queued", delivery)
+
+    def cancel_delivery(self, delivery: str) -> Item:
+        return self._change("cancelled", delivery)
+
+    def preview(self, recipient: str, message: Message) -> Iterator[Item]:
+        self.sent.append((recipient, message))
+        for body in ("Dear Ada,\nit is here.", "Dear Bob"):
+            yield Item({"recipient": recipient, "subject": "News", "body": body})
+
+    def _change(self, to: str, name: str) -> Item:
+        self.changed.append((to, name))
+        if name.endswith("/2"):
+            raise FailedPrecondition(StatusCode.FAILED_PRECONDITION, "It was sent.", reason="DELIVERY_ENDED")
+        return Item({"delivery": name, "state": to})
 
 
 def delivery(number: int, state: str = "queued", **more: str) -> Item:
@@ -215,3 +241,77 @@ class PeerUsing:
     def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
         yield from self.failed
         yield Item({"operation": operation, "study_count": 4, "instance_count": 77, "sent_count": 76})
+
+
+@dataclass
+class Routing:
+    """Knows two rules and three jobs, of which the second cannot be changed; a text with "faulty" has a fault."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def rules(self) -> Iterator[Item]:
+        counts = {"waiting": 1, "done": 20, "dead": 0}
+        yield Item({"rule": "intake", "state": "ok", **counts, "summary": "/in -> put inbox", "trouble": ""})
+        yield Item({"rule": "send", "state": "stopped", **counts, "summary": "inbox -> send", "trouble": "\x1b[2Jfed"})
+
+    def check_rules(self, text: str) -> Iterator[Item]:
+        self.asked.append(("check", text))
+        if "faulty" in text:
+            yield Item({"outcome": "faulty", "line": 3, "field": "rules[0].do", "description": "is required"})
+        else:
+            yield Item({"outcome": "good", "rules": ["intake", "send"]})
+
+    def dry_run(self, text: str = "", since: timedelta | None = None) -> Iterator[Item]:
+        self.asked.append(("dry-run", text, since))
+        if not text:
+            told = {"rule": "send", "thing": "study:inbox/1.2", "time": "2026-01-01T00:00:00.000Z"}
+            yield Item({"outcome": "would_do", **told, "actions": ["send pacs", "delete"]})
+        yield Item({"outcome": "looked_at", "entries": 9, "jobs": {} if text else {"send": 1}})
+
+    def explain(self, thing: str) -> Iterator[Item]:
+        self.asked.append(("explain", thing))
+        yield Item({"rule": "intake", "fires": False, "reason": "it is no file"})
+        yield Item({"rule": "send", "fires": True, "reason": "the condition holds"})
+        yield self.job("jobs/1")
+
+    def jobs(self, state: str = "", rule: str = "") -> Iterator[Item]:
+        self.asked.append(("jobs", state, rule))
+        yield from (self.job(f"jobs/{number}") for number in (1, 2, 3))
+
+    def job(self, name: str) -> Item:
+        done = {"action": "put inbox", "done": True, "attempts": 1, "last_error": ""}
+        failed = {"action": "send pacs", "done": False, "attempts": 4, "last_error": "refused"}
+        step = {"step": "send pacs", "attempts": 4, "last_error": "refused"}
+        told = {"job": name, "state": "dead", "rule": "send", "thing": "study:inbox/1.2", **step}
+        return Item({**told, "stored": 7, "refused": 1, "steps": [done, failed, {**failed, "action": "delete"}]})
+
+    def watch_jobs(self, rule: str = "") -> Iterator[Item]:
+        yield from self.jobs("", rule)
+
+    def retry_job(self, name: str) -> Item:
+        return self._change("retry", name)
+
+    def cancel_job(self, name: str) -> Item:
+        return self._change("cancel", name)
+
+    def _change(self, what: str, name: str) -> Item:
+        self.asked.append((what, name))
+        if name == "jobs/2":
+            raise FailedPrecondition(StatusCode.FAILED_PRECONDITION, "It is done.", reason="JOB_ENDED")
+        return Item({"job": name, "state": "waiting"})
+
+
+@dataclass
+class Sealing:
+    """Has something sealed on study 1.2, and on no other."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def unseal(self, wanted: Item) -> Item:
+        if wanted.meta["study_uid"] != "1.2":
+            raise NotFound(StatusCode.NOT_FOUND, "Nothing was sealed on it.", reason="SEAL_MISSING")
+        return Item({"study_uid": "1.2", "sealed": {"patient_id": "P1\x1b[2J"}})

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from diana_cli.app import cli
-from diana_cli.commands import notify
 from diana_cli.session import Session
 from diana_endpoints.items import Item
 from diana_endpoints.protocol.notify import Message
@@ -23,7 +22,6 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Telling:
     services = Services({})
     services._made |= {"notify:": double, "source": Source([])}
     monkeypatch.setattr(Session, "services", services)
-    monkeypatch.setattr(notify, "_PAUSE", 0.0)
     return double
 
 
@@ -73,18 +71,33 @@ def test_deliveries_are_listed_as_asked(told: Telling) -> None:
     assert lines[0]["last_error"] == "SMTP 550"
 
 
-def test_watching_tells_each_change_once_until_ctrl_c(told: Telling) -> None:
-    first, second = [delivery(2), delivery(1)], [delivery(3), delivery(2, "sent"), delivery(1)]
-    told.ledgers = [first, second, second]
-    result = _run("--json", "deliveries", "--watch")
+def test_watching_tells_what_comes_until_ctrl_c(told: Telling) -> None:
+    told.ledgers = [[delivery(1), delivery(2), delivery(2, "sent")]]
+    result = _run("--json", "deliveries", "--watch", "--channel", "mammo-a")
     assert result.exit_code == 0
+    assert told.asked == [("watch", "mammo-a")]
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(line["delivery"], line["state"]) for line in lines] == [
         ("deliveries/1", "queued"),
         ("deliveries/2", "queued"),
         ("deliveries/2", "sent"),
-        ("deliveries/3", "queued"),
     ]
+
+
+def test_deliveries_are_replayed_and_cancelled_each_by_itself(told: Telling) -> None:
+    result = _run("--json", "deliveries", "deliveries/1", "deliveries/2", "deliveries/3", "--replay")
+    assert told.changed == [("queued", f"deliveries/{number}") for number in (1, 2, 3)]
+    assert result.exit_code == 1  # one of them had been sent
+    told.ledgers = [[delivery(4), delivery(5)]]
+    result = _run("deliveries", "--state", "queued", "--channel", "mammo-a", "--cancel")
+    assert result.exit_code == 0, result.output
+    assert told.changed[3:] == [("cancelled", "deliveries/4"), ("cancelled", "deliveries/5")]
+
+
+def test_a_preview_shows_what_would_be_sent(told: Telling) -> None:
+    result = _run("preview", "channel:mammo-a", "--template", "news", "--study", "deid/1.2")
+    assert told.sent == [("channel:mammo-a", Message(template="news", study="deid/1.2"))]
+    assert result.stdout.splitlines()[:5] == ["To: channel:mammo-a", "Subject: News", "", "Dear Ada,", "it is here."]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +109,9 @@ def test_watching_tells_each_change_once_until_ctrl_c(told: Telling) -> None:
         (["send", "screen:", "--template", "t", "--value", "x"], "must be KEY=VALUE"),
         (["send", "--template", "t"], "Missing argument"),
         (["deliveries", "--state", "lost"], "is not one of"),
+        (["deliveries", "deliveries/1"], "--replay or --cancel"),
+        (["deliveries", "--cancel"], "Name the deliveries"),
+        (["deliveries", "--watch", "--state", "dead"], "list or watch"),
         (["dispatch", "news", "--template", "t", "ls"], "stands alone"),
         (["dispatch", "news", "--template", "t", "--in", "source"], "cannot tell anyone"),
     ],

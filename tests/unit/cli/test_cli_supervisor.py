@@ -90,6 +90,20 @@ def test_a_child_that_is_killed_is_started_again_at_the_same_address(toy: Callab
         assert _alive(_pid(mesh))
 
 
+def test_a_child_that_calls_another_is_told_where_that_is(
+    toy: Callable[..., Mesh], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy(before="time.sleep(0.3)")  # so that the other would start before this one has told
+    told = "(state / 'told').write_text(os.environ['DIANA_CALLER_TOY__ADDRESS'])"
+    caller = SERVES.format(before=told, after="").replace("DIANA_TOY_", "DIANA_CALLER_")
+    (tmp_path / "caller_service.py").write_text(caller)
+    spec = ServiceSpec("caller", "caller_service", 2, "x", calls=("toy",))
+    assert spec.peers({}) == {}
+    monkeypatch.setattr(supervisor, "SERVICES", (ServiceSpec("toy", "toy_service", 1, "x"), spec))
+    with Mesh(tmp_path / "state") as mesh:
+        assert (mesh.state / "caller" / "told").read_text() == "127.0.0.1:1"
+
+
 def test_a_child_that_keeps_dying_is_given_up_with_the_end_of_its_log(
     toy: Callable[..., Mesh], monkeypatch: pytest.MonkeyPatch
 ) -> None:

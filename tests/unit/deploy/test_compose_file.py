@@ -42,6 +42,11 @@ def config_file(name: str) -> Path:
     return PROJECT / str(COMPOSE["configs"][name]["file"])
 
 
+def called(name: str) -> tuple[str, ...]:
+    """The services that a service calls."""
+    return (*SPECS[name].needs, *SPECS[name].calls)
+
+
 def mounted(name: str) -> dict[str, str]:
     """What is mounted where in a service's container: the path, and whether it is a volume, a config or a secret."""
     service = COMPOSE["services"][name]
@@ -72,7 +77,7 @@ def test_what_is_named_is_defined_and_what_is_defined_is_used(compose: dict[str,
 def test_with_tls_every_end_of_every_call_shows_a_certificate_and_anon_the_mint_a_token(name: str) -> None:
     files = {"CERT_FILE": "tls_cert", "KEY_FILE": "tls_key"}
     ends = {"SERVER__TLS": {**files, "CLIENT_CA_FILE": "tls_ca"}}
-    ends |= {needed.upper(): {**files, "CA_FILE": "tls_ca"} for needed in SPECS[name].needs}
+    ends |= {needed.upper(): {**files, "CA_FILE": "tls_ca"} for needed in called(name)}
     if name == "dimse":
         ends["TLS"] = ends["SERVER__TLS"]
     tokens = {"GUID_MINT_TOKENS__ANON", "ANON_GUID__TOKEN_FILE"}
@@ -100,7 +105,7 @@ def test_a_service_runs_its_module_on_its_port_and_is_asked_for_its_contract(nam
     others = [DICOM] if name == "dimse" else []
     assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in (spec.port, *others)]
     assert service["healthcheck"]["test"] == ["CMD", "diana-health", f"{name}:{spec.port}", spec.contract]
-    assert set(service.get("depends_on", {})) == set(spec.needs)
+    assert set(service.get("depends_on", {})) == set(called(name))
 
 
 @every_service
@@ -174,7 +179,7 @@ def test_settings_name_only_what_is_mounted_and_state_lies_in_the_volume(name: s
 @each_of_ours
 def test_a_service_listens_where_the_stack_looks_for_it(name: str) -> None:
     assert settings(name).server.listen == f"0.0.0.0:{SPECS[name].port}"
-    for needed in SPECS[name].needs:
+    for needed in called(name):
         assert getattr(settings(name), needed).address == f"{needed}:{SPECS[needed].port}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from diana.notify.v1 import notify_service_pb2 as pb
+from diana_client.notify import email
 from diana_common.errors import DianaError, Reason
 from diana_endpoints.notify import Notify, NotifySettings, recipient_of
 from diana_endpoints.protocol.notify import Message
@@ -37,6 +38,20 @@ class Notifier:
         self.asked.append((state, channel))
         yield pb.Delivery(state=pb.Delivery.STATE_DEAD, attempt_count=3, last_error="SMTP 550", rule="completed")
 
+    def watch(self, *, channel: str) -> Iterator[pb.Delivery]:
+        yield pb.Delivery(name="deliveries/b2", channel=channel, digest="deliveries/a1", state=pb.Delivery.STATE_QUEUED)
+
+    def replay(self, name: str) -> pb.Delivery:
+        return pb.Delivery(name=name, state=pb.Delivery.STATE_QUEUED)
+
+    def cancel(self, name: str) -> pb.Delivery:
+        return pb.Delivery(name=name, state=pb.Delivery.STATE_CANCELLED)
+
+    def preview(self, to: pb.Recipient | str, content: pb.Content) -> pb.PreviewMessageResponse:
+        self.contents.append(content)
+        recipient = email("ada@x.example") if isinstance(to, str) else to
+        return pb.PreviewMessageResponse(messages=[pb.MessagePreview(recipient=recipient, subject="S", body="B")])
+
 
 @pytest.fixture
 def notifier() -> Notifier:
@@ -58,6 +73,11 @@ def notify(notifier: Notifier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Noti
         ("webhook:https://x.example:8443/in?a=b", pb.TRANSPORT_WEBHOOK, "https://x.example:8443/in?a=b"),
         ("file:study.jsonl", pb.TRANSPORT_FILE, "study.jsonl"),
         ("screen:", pb.TRANSPORT_SCREEN, ""),
+        ("sms:16465550123@verizon", pb.TRANSPORT_SMS, "16465550123@verizon"),
+        ("twilio:+16465550123", pb.TRANSPORT_TWILIO, "+16465550123"),
+        ("slack:ops", pb.TRANSPORT_SLACK, "ops"),
+        ("teams:trial", pb.TRANSPORT_TEAMS, "trial"),
+        ("apprise:pager", pb.TRANSPORT_APPRISE, "pager"),
     ],
 )
 def test_a_recipient_is_a_transport_and_its_address(text: str, transport: int, address: str) -> None:
@@ -105,3 +125,21 @@ def test_the_ledger_is_listed_by_state_and_channel(notify: Notify, notifier: Not
     list(notify.deliveries())
     assert notifier.asked == [(pb.Delivery.STATE_DEAD, "news"), (pb.Delivery.STATE_UNSPECIFIED, "")]
     assert (item.meta["state"], item.meta["attempts"], item.meta["last_error"]) == ("dead", 3, "SMTP 550")
+
+
+def test_a_delivery_is_watched_replayed_and_cancelled_by_its_name_or_its_id(notify: Notify) -> None:
+    (told,) = notify.watch_deliveries("news")
+    assert (told.meta["channel"], told.meta["digest"]) == ("news", "deliveries/a1")
+    assert notify.replay("a1").meta["delivery"] == "deliveries/a1"
+    assert notify.cancel_delivery("deliveries/a1").meta["state"] == "cancelled"
+
+
+def test_a_preview_is_for_a_recipient_or_for_a_channel_and_about_a_study(notify: Notify, notifier: Notifier) -> None:
+    (one,) = notify.preview("channel:news", Message(template="t", study="1.2"))
+    assert one.meta == {"recipient": "email:ada@x.example", "subject": "S", "body": "B"}
+    (other,) = notify.preview("screen:", Message(template="t", study="deid/1.2"))
+    assert other.meta["recipient"] == "screen:"
+    assert [(one.study.store, one.study.study_uid) for one in notifier.contents] == [
+        ("default", "1.2"),
+        ("deid", "1.2"),
+    ]

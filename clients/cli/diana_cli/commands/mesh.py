@@ -18,9 +18,9 @@ from diana_client import DimseClient, connect
 @click.option(
     "--state", type=click.Path(path_type=Path, file_okay=False), help="State folder. Default: the global --state."
 )
-@click.option("--free-ports", is_flag=True, help="Listen on free ports instead of 50061 to 50066, and 11112 for DICOM.")
+@click.option("--free-ports", is_flag=True, help="Listen on free ports instead of 50061 to 50067, and 11112 for DICOM.")
 def up(state: Path | None, free_ports: bool) -> Stage:
-    """Run a mesh of local processes: archive, index, guid, anon, notify, dimse. Ctrl-C stops it in good order.
+    """Run a mesh of local processes: archive, index, guid, anon, notify, dimse, route. Ctrl-C stops it in good order.
 
     A process that dies is started again. Data, logs and mesh.json, which tells other diana-cli where the
     services are, lie in the state folder; settings of a service are taken from config/SERVICE.yaml in it.

@@ -12,11 +12,11 @@ import rich_click as click
 
 from diana_cli.actions import Actions
 from diana_cli.chain import Flow, Stage, Takes, show_json
+from diana_cli.faults import read_text, show_faults
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
 from diana_cli.words import Worded
-from diana_common.errors import invalid_field
 from diana_endpoints.protocol.anon import ProfileKeeper
 
 _PROFILES: Sequence[Column] = (
@@ -27,7 +27,6 @@ _PROFILES: Sequence[Column] = (
     ("Digest", lambda item: str(item.meta["digest"])[:12]),
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_MOST_BYTES = 1024 * 1024
 _DEFAULT = "default"
 
 _IN = click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who has them.")
@@ -46,9 +45,10 @@ def check(file: Path, endpoint: str) -> Stage:
     """
 
     def run(session: Session, _: Flow | None) -> Flow:
-        yield from _keeper(session, endpoint).check_profile(_text(file))
+        yield from _keeper(session, endpoint).check_profile(read_text(file, "profile"))
 
-    return Stage("profile check", Takes.ALONE, run, _show_faults(file.name))
+    show = show_faults(file.name, lambda good: f"digest {good.meta['digest']}")
+    return Stage("profile check", Takes.ALONE, run, show)
 
 
 @click.command("diff", cls=Worded, epilog="Example: diana-cli profile diff basic trial.yaml --iod 'MR Image Storage'")
@@ -126,40 +126,13 @@ def _keeper(session: Session, endpoint: str) -> ProfileKeeper:
 
 def _profile(word: str) -> str | bytes:
     """A profile by name, or the text of its file."""
-    return word if _NAME.fullmatch(word) else _text(Path(word))
-
-
-def _text(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        text = stream.read(_MOST_BYTES + 1)
-    if not 0 < len(text) <= _MOST_BYTES:
-        raise invalid_field("profile", "is empty, or has more than 1 MiB")
-    return text
+    return word if _NAME.fullmatch(word) else read_text(Path(word), "profile")
 
 
 def _uid(sop_class: str) -> str:
     from diana_common.sop_classes import sop_class_uid  # pydicom with it: time that most commands need not spend
 
     return sop_class_uid(sop_class, "--iod") if sop_class else ""
-
-
-def _show_faults(name: str) -> Callable[[Session, Flow], None]:
-    def show(session: Session, flow: Flow) -> None:
-        items = list(flow)
-        faults = [item.meta for item in items if item.meta["outcome"] == "faulty"]
-        session.failed += len(faults)
-        if session.json:
-            show_json(session, iter(items))
-            return
-        for fault in faults:
-            where = ":".join(str(part) for part in (name, fault["line"]) if part)
-            session.echo(clean(": ".join(part for part in (where, fault["field"], fault["description"]) if part)))
-        if faults:
-            session.note(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}")
-            return
-        session.echo(clean(f"{name}: good, digest {items[0].meta['digest']}"))
-
-    return show
 
 
 def _show_differences(columns: Sequence[Column]) -> Callable[[Session, Flow], None]:

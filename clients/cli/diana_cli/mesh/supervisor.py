@@ -84,8 +84,8 @@ class Mesh:
         for path in (port_file(self.state, "any"), log_file(self.state, "any")):
             path.parent.mkdir(exist_ok=True)
         for spec in SERVICES:
-            for need in spec.needs:
-                self._await(self._children[need], self._children[need].serves)
+            for other in (*spec.needs, *spec.calls):
+                self._await(self._children[other], self._children[other].serves)
             self._children[spec.name].start(self.addresses)
         for child in self._children.values():
             self._await(child, child.serves)

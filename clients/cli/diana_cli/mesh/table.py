@@ -20,10 +20,18 @@ class ServiceSpec:
     """Its gRPC service, whose health says that it is ready."""
 
     needs: tuple[str, ...] = ()
-    """Services whose addresses its configuration holds, as NAME.address."""
+    """Services that it is not ready without; its configuration holds their addresses, as NAME.address."""
+
+    calls: tuple[str, ...] = ()
+    """Services that it calls when there is something for them; addresses as above, of those that run."""
 
     settings: Callable[[Path, str], dict[str, str]] | None = None
     """What else it is told, of the state folder and of where it listens: variables without its prefix."""
+
+    def peers(self, addresses: Mapping[str, str]) -> dict[str, str]:
+        """Where it finds those that it needs and those that it calls, as environment variables."""
+        known = (*self.needs, *(one for one in self.calls if one in addresses))
+        return {f"DIANA_{self.name.upper()}_{one.upper()}__ADDRESS": addresses[one] for one in known}
 
     def environment(self, state: Path, listen: str, addresses: Mapping[str, str]) -> dict[str, str]:
         """Its configuration as environment variables."""
@@ -33,7 +41,7 @@ class ServiceSpec:
             f"{prefix}_STATE_DIR": str(state / self.name),
             f"{prefix}_SERVER__LISTEN": listen,
             f"{prefix}_SERVER__PORT_FILE": str(port_file(state, self.name)),
-            **{f"{prefix}_{need.upper()}__ADDRESS": addresses[need] for need in self.needs},
+            **self.peers(addresses),
             **{f"{prefix}_{setting}": value for setting, value in own.items()},
         }
 
@@ -70,6 +78,14 @@ SERVICES = (
         "diana.dimse.v1.DimseService",
         ("archive", "index"),
         settings=_dimse_settings,
+    ),
+    ServiceSpec(
+        "route",
+        "diana_route",
+        50067,
+        "diana.route.v1.RouteService",
+        needs=("archive",),
+        calls=("index", "anon", "notify", "dimse"),
     ),
 )
 

@@ -43,3 +43,11 @@ class Keeper(Endpoint, Protocol):
 
     def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
         """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
+
+
+@runtime_checkable
+class Unsealer(Endpoint, Protocol):
+    """It keeps attributes of studies sealed, and opens them."""
+
+    def unseal(self, wanted: Item) -> Item:
+        """The sealed attributes of the study that `wanted.meta` names, as `meta["sealed"]`: patient values."""

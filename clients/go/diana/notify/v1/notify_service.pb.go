@@ -251,6 +251,7 @@ type Content struct {
 	// `study.study_uid`, `study.attributes` and, of the header of one of its
 	// instances, any attribute by keyword, `study.PatientID`. It is read from
 	// the archive only where a template names it, when the message is queued.
+	// Without it, a template that names `study` is refused.
 	Study         *MessageStudy `protobuf:"bytes,5,opt,name=study,proto3" json:"study,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -496,7 +497,8 @@ type DispatchMessageRequest struct {
 	// The channel's tag: 1 to 127 characters. Required.
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// What it says; templates may name `recipient` (name, email, affiliation)
-	// and `channel` (tag, name) besides `values`. Required.
+	// and `channel` (tag, name) besides `values`, and `sender` (name, address),
+	// which is this system. Required.
 	Content       *Content `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -66,6 +66,10 @@ type NotifyServiceClient interface {
 	//	  values; the message names the place.
 	//	INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
 	//	  transport, or the transport is not configured.
+	//	NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+	//	  has none such.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+	//	  archive does not answer; nothing was queued.
 	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
 	//	  request.
 	SendMessage(ctx context.Context, in *SendMessageRequest, opts ...grpc.CallOption) (*SendMessageResponse, error)
@@ -96,8 +100,9 @@ type NotifyServiceClient interface {
 	// only.
 	WatchDeliveries(ctx context.Context, in *WatchDeliveriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeliveriesResponse], error)
 	// ReplayDelivery queues a dead or cancelled delivery once more, under its
-	// own name, as if it had just been queued. One that is queued already is
-	// returned as it is.
+	// own name, as if it had just been queued; with it all that share its
+	// digest, so that the digest's name keeps meaning the same text. One that is
+	// queued already is returned as it is.
 	//
 	// Errors:
 	//
@@ -105,8 +110,9 @@ type NotifyServiceClient interface {
 	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
 	ReplayDelivery(ctx context.Context, in *ReplayDeliveryRequest, opts ...grpc.CallOption) (*ReplayDeliveryResponse, error)
 	// CancelDelivery ends a queued delivery without trying it again. An attempt
-	// that is under way is finished, and may still succeed. One that is
-	// cancelled already is returned as it is.
+	// that is under way is finished, and may still succeed. One that shares a
+	// digest ends with all of it, once it is known which messages that are: from
+	// its first attempt on. One that is cancelled already is returned as it is.
 	//
 	// Errors:
 	//
@@ -263,6 +269,10 @@ type NotifyServiceServer interface {
 	//	  values; the message names the place.
 	//	INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
 	//	  transport, or the transport is not configured.
+	//	NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+	//	  has none such.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+	//	  archive does not answer; nothing was queued.
 	//	ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
 	//	  request.
 	SendMessage(context.Context, *SendMessageRequest) (*SendMessageResponse, error)
@@ -293,8 +303,9 @@ type NotifyServiceServer interface {
 	// only.
 	WatchDeliveries(*WatchDeliveriesRequest, grpc.ServerStreamingServer[WatchDeliveriesResponse]) error
 	// ReplayDelivery queues a dead or cancelled delivery once more, under its
-	// own name, as if it had just been queued. One that is queued already is
-	// returned as it is.
+	// own name, as if it had just been queued; with it all that share its
+	// digest, so that the digest's name keeps meaning the same text. One that is
+	// queued already is returned as it is.
 	//
 	// Errors:
 	//
@@ -302,8 +313,9 @@ type NotifyServiceServer interface {
 	//	FAILED_PRECONDITION (DELIVERY_ENDED): it was sent; send a new message.
 	ReplayDelivery(context.Context, *ReplayDeliveryRequest) (*ReplayDeliveryResponse, error)
 	// CancelDelivery ends a queued delivery without trying it again. An attempt
-	// that is under way is finished, and may still succeed. One that is
-	// cancelled already is returned as it is.
+	// that is under way is finished, and may still succeed. One that shares a
+	// digest ends with all of it, once it is known which messages that are: from
+	// its first attempt on. One that is cancelled already is returned as it is.
 	//
 	// Errors:
 	//

@@ -389,7 +389,7 @@ type RuleFinding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The line, from 1.
 	Line int32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
-	// The setting: "rules[1].do[0].put.store".
+	// The setting: "rules[1].do[0].send.folder".
 	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
 	// What is wrong, and what would be right.
 	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`

@@ -64,11 +64,15 @@ type RouteServiceClient interface {
 	CheckRules(ctx context.Context, in *CheckRulesRequest, opts ...grpc.CallOption) (*CheckRulesResponse, error)
 	// DryRun says which jobs the rules would have made of what the archive's
 	// feed tells of a time, by default the last day; nothing is done. Folders
-	// and queries are not looked at. Read only.
+	// and queries are not looked at. Conditions are asked of headers as they are
+	// now; they do not hold for what was deleted since. It takes the longer the
+	// longer the feed is, since that has no way in by time: one that holds
+	// millions of entries is read for minutes. Read only.
 	//
 	// Errors:
 	//
 	//	INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+	//	NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
 	DryRun(ctx context.Context, in *DryRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DryRunResponse], error)
 	// ExplainItem says of each rule why it would make a job of something, or
@@ -76,8 +80,10 @@ type RouteServiceClient interface {
 	//
 	// Errors:
 	//
-	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+	//	  SOURCE_NOT_FOUND).
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+	//	  index where a rule has a query.
 	ExplainItem(ctx context.Context, in *ExplainItemRequest, opts ...grpc.CallOption) (*ExplainItemResponse, error)
 	// GetJob returns one job as it stands. Read only.
 	//
@@ -265,11 +271,15 @@ type RouteServiceServer interface {
 	CheckRules(context.Context, *CheckRulesRequest) (*CheckRulesResponse, error)
 	// DryRun says which jobs the rules would have made of what the archive's
 	// feed tells of a time, by default the last day; nothing is done. Folders
-	// and queries are not looked at. Read only.
+	// and queries are not looked at. Conditions are asked of headers as they are
+	// now; they do not hold for what was deleted since. It takes the longer the
+	// longer the feed is, since that has no way in by time: one that holds
+	// millions of entries is read for minutes. Read only.
 	//
 	// Errors:
 	//
 	//	INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+	//	NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
 	DryRun(*DryRunRequest, grpc.ServerStreamingServer[DryRunResponse]) error
 	// ExplainItem says of each rule why it would make a job of something, or
@@ -277,8 +287,10 @@ type RouteServiceServer interface {
 	//
 	// Errors:
 	//
-	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+	//	  SOURCE_NOT_FOUND).
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+	//	  index where a rule has a query.
 	ExplainItem(context.Context, *ExplainItemRequest) (*ExplainItemResponse, error)
 	// GetJob returns one job as it stands. Read only.
 	//

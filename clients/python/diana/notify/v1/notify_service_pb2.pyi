@@ -180,6 +180,7 @@ class Content(message.Message):
         `study.study_uid`, `study.attributes` and, of the header of one of its
         instances, any attribute by keyword, `study.PatientID`. It is read from
         the archive only where a template names it, when the message is queued.
+        Without it, a template that names `study` is refused.
         """
 
     def __init__(
@@ -294,7 +295,8 @@ class DispatchMessageRequest(message.Message):
     @builtins.property
     def content(self) -> Content:
         """What it says; templates may name `recipient` (name, email, affiliation)
-        and `channel` (tag, name) besides `values`. Required.
+        and `channel` (tag, name) besides `values`, and `sender` (name, address),
+        which is this system. Required.
         """
 
     def __init__(

@@ -128,6 +128,10 @@ class NotifyServiceServicer(object):
         values; the message names the place.
         INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
         transport, or the transport is not configured.
+        NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+        has none such.
+        UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+        archive does not answer; nothing was queued.
         ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
         request.
         """
@@ -180,8 +184,9 @@ class NotifyServiceServicer(object):
 
     def ReplayDelivery(self, request, context):
         """ReplayDelivery queues a dead or cancelled delivery once more, under its
-        own name, as if it had just been queued. One that is queued already is
-        returned as it is.
+        own name, as if it had just been queued; with it all that share its
+        digest, so that the digest's name keeps meaning the same text. One that is
+        queued already is returned as it is.
 
         Errors:
         NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -193,8 +198,9 @@ class NotifyServiceServicer(object):
 
     def CancelDelivery(self, request, context):
         """CancelDelivery ends a queued delivery without trying it again. An attempt
-        that is under way is finished, and may still succeed. One that is
-        cancelled already is returned as it is.
+        that is under way is finished, and may still succeed. One that shares a
+        digest ends with all of it, once it is known which messages that are: from
+        its first attempt on. One that is cancelled already is returned as it is.
 
         Errors:
         NOT_FOUND (DELIVERY_NOT_FOUND)

@@ -62,6 +62,10 @@ class NotifyServiceStub:
         values; the message names the place.
       INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
         transport, or the transport is not configured.
+      NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+        has none such.
+      UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+        archive does not answer; nothing was queued.
       ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
         request.
     """
@@ -94,8 +98,9 @@ class NotifyServiceStub:
     """
     ReplayDelivery: grpc.UnaryUnaryMultiCallable[notify_service_pb2.ReplayDeliveryRequest, notify_service_pb2.ReplayDeliveryResponse]
     """ReplayDelivery queues a dead or cancelled delivery once more, under its
-    own name, as if it had just been queued. One that is queued already is
-    returned as it is.
+    own name, as if it had just been queued; with it all that share its
+    digest, so that the digest's name keeps meaning the same text. One that is
+    queued already is returned as it is.
 
     Errors:
       NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -103,8 +108,9 @@ class NotifyServiceStub:
     """
     CancelDelivery: grpc.UnaryUnaryMultiCallable[notify_service_pb2.CancelDeliveryRequest, notify_service_pb2.CancelDeliveryResponse]
     """CancelDelivery ends a queued delivery without trying it again. An attempt
-    that is under way is finished, and may still succeed. One that is
-    cancelled already is returned as it is.
+    that is under way is finished, and may still succeed. One that shares a
+    digest ends with all of it, once it is known which messages that are: from
+    its first attempt on. One that is cancelled already is returned as it is.
 
     Errors:
       NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -153,6 +159,10 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
         values; the message names the place.
       INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
         transport, or the transport is not configured.
+      NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+        has none such.
+      UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+        archive does not answer; nothing was queued.
       ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
         request.
     """
@@ -185,8 +195,9 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     """
     ReplayDelivery: aio.UnaryUnaryMultiCallable[notify_service_pb2.ReplayDeliveryRequest, notify_service_pb2.ReplayDeliveryResponse]  # type: ignore[assignment]
     """ReplayDelivery queues a dead or cancelled delivery once more, under its
-    own name, as if it had just been queued. One that is queued already is
-    returned as it is.
+    own name, as if it had just been queued; with it all that share its
+    digest, so that the digest's name keeps meaning the same text. One that is
+    queued already is returned as it is.
 
     Errors:
       NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -194,8 +205,9 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     """
     CancelDelivery: aio.UnaryUnaryMultiCallable[notify_service_pb2.CancelDeliveryRequest, notify_service_pb2.CancelDeliveryResponse]  # type: ignore[assignment]
     """CancelDelivery ends a queued delivery without trying it again. An attempt
-    that is under way is finished, and may still succeed. One that is
-    cancelled already is returned as it is.
+    that is under way is finished, and may still succeed. One that shares a
+    digest ends with all of it, once it is known which messages that are: from
+    its first attempt on. One that is cancelled already is returned as it is.
 
     Errors:
       NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -247,6 +259,10 @@ class NotifyServiceServicer(metaclass=abc_1.ABCMeta):
             values; the message names the place.
           INVALID_ARGUMENT (RECIPIENT_INVALID): the address does not fit its
             transport, or the transport is not configured.
+          NOT_FOUND (STUDY_NOT_FOUND): a template names the study, and the archive
+            has none such.
+          UNAVAILABLE (PEER_UNAVAILABLE): a template names the study, and the
+            archive does not answer; nothing was queued.
           ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id stood for another
             request.
         """
@@ -309,8 +325,9 @@ class NotifyServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[notify_service_pb2.ReplayDeliveryResponse, abc.Awaitable[notify_service_pb2.ReplayDeliveryResponse]]:
         """ReplayDelivery queues a dead or cancelled delivery once more, under its
-        own name, as if it had just been queued. One that is queued already is
-        returned as it is.
+        own name, as if it had just been queued; with it all that share its
+        digest, so that the digest's name keeps meaning the same text. One that is
+        queued already is returned as it is.
 
         Errors:
           NOT_FOUND (DELIVERY_NOT_FOUND)
@@ -324,8 +341,9 @@ class NotifyServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[notify_service_pb2.CancelDeliveryResponse, abc.Awaitable[notify_service_pb2.CancelDeliveryResponse]]:
         """CancelDelivery ends a queued delivery without trying it again. An attempt
-        that is under way is finished, and may still succeed. One that is
-        cancelled already is returned as it is.
+        that is under way is finished, and may still succeed. One that shares a
+        digest ends with all of it, once it is known which messages that are: from
+        its first attempt on. One that is cancelled already is returned as it is.
 
         Errors:
           NOT_FOUND (DELIVERY_NOT_FOUND)

@@ -174,7 +174,7 @@ class RuleFinding(message.Message):
     line: builtins.int
     """The line, from 1."""
     field: builtins.str
-    """The setting: "rules[1].do[0].put.store"."""
+    """The setting: "rules[1].do[0].send.folder"."""
     description: builtins.str
     """What is wrong, and what would be right."""
     def __init__(

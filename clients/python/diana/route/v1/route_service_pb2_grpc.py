@@ -136,10 +136,14 @@ class RouteServiceServicer(object):
     def DryRun(self, request, context):
         """DryRun says which jobs the rules would have made of what the archive's
         feed tells of a time, by default the last day; nothing is done. Folders
-        and queries are not looked at. Read only.
+        and queries are not looked at. Conditions are asked of headers as they are
+        now; they do not hold for what was deleted since. It takes the longer the
+        longer the feed is, since that has no way in by time: one that holds
+        millions of entries is read for minutes. Read only.
 
         Errors:
         INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+        NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
         UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -151,8 +155,10 @@ class RouteServiceServicer(object):
         why not; and which jobs were made of it. Read only.
 
         Errors:
-        NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-        UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+        NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND).
+        UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where a rule has a query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

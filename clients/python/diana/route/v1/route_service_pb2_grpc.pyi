@@ -63,10 +63,14 @@ class RouteServiceStub:
     DryRun: grpc.UnaryStreamMultiCallable[route_service_pb2.DryRunRequest, route_service_pb2.DryRunResponse]
     """DryRun says which jobs the rules would have made of what the archive's
     feed tells of a time, by default the last day; nothing is done. Folders
-    and queries are not looked at. Read only.
+    and queries are not looked at. Conditions are asked of headers as they are
+    now; they do not hold for what was deleted since. It takes the longer the
+    longer the feed is, since that has no way in by time: one that holds
+    millions of entries is read for minutes. Read only.
 
     Errors:
       INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+      NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     ExplainItem: grpc.UnaryUnaryMultiCallable[route_service_pb2.ExplainItemRequest, route_service_pb2.ExplainItemResponse]
@@ -74,8 +78,10 @@ class RouteServiceStub:
     why not; and which jobs were made of it. Read only.
 
     Errors:
-      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND).
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where a rule has a query.
     """
     GetJob: grpc.UnaryUnaryMultiCallable[route_service_pb2.GetJobRequest, route_service_pb2.GetJobResponse]
     """GetJob returns one job as it stands. Read only.
@@ -149,10 +155,14 @@ class RouteServiceAsyncStub(RouteServiceStub):
     DryRun: aio.UnaryStreamMultiCallable[route_service_pb2.DryRunRequest, route_service_pb2.DryRunResponse]  # type: ignore[assignment]
     """DryRun says which jobs the rules would have made of what the archive's
     feed tells of a time, by default the last day; nothing is done. Folders
-    and queries are not looked at. Read only.
+    and queries are not looked at. Conditions are asked of headers as they are
+    now; they do not hold for what was deleted since. It takes the longer the
+    longer the feed is, since that has no way in by time: one that holds
+    millions of entries is read for minutes. Read only.
 
     Errors:
       INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+      NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     ExplainItem: aio.UnaryUnaryMultiCallable[route_service_pb2.ExplainItemRequest, route_service_pb2.ExplainItemResponse]  # type: ignore[assignment]
@@ -160,8 +170,10 @@ class RouteServiceAsyncStub(RouteServiceStub):
     why not; and which jobs were made of it. Read only.
 
     Errors:
-      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND).
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where a rule has a query.
     """
     GetJob: aio.UnaryUnaryMultiCallable[route_service_pb2.GetJobRequest, route_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """GetJob returns one job as it stands. Read only.
@@ -250,10 +262,14 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[abc.Iterator[route_service_pb2.DryRunResponse], abc.AsyncIterator[route_service_pb2.DryRunResponse]]:
         """DryRun says which jobs the rules would have made of what the archive's
         feed tells of a time, by default the last day; nothing is done. Folders
-        and queries are not looked at. Read only.
+        and queries are not looked at. Conditions are asked of headers as they are
+        now; they do not hold for what was deleted since. It takes the longer the
+        longer the feed is, since that has no way in by time: one that holds
+        millions of entries is read for minutes. Read only.
 
         Errors:
           INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
+          NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
           UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
 
@@ -267,8 +283,10 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
         why not; and which jobs were made of it. Read only.
 
         Errors:
-          NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, SOURCE_NOT_FOUND).
-          UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+          NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+            SOURCE_NOT_FOUND).
+          UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+            index where a rule has a query.
         """
 
     @abc_1.abstractmethod

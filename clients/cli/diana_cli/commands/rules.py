@@ -1,0 +1,158 @@
+"""rules: what is moved by itself, checked, tried out and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import rich_click as click
+
+from diana_cli.actions import Actions
+from diana_cli.chain import Flow, Stage, Takes, show_json
+from diana_cli.commands.jobs import JOBS
+from diana_cli.faults import read_text, show_faults
+from diana_cli.session import Session
+from diana_cli.spans import Span
+from diana_cli.tables import Column, meta_column, show_table
+from diana_cli.text import clean
+from diana_cli.words import Worded
+from diana_endpoints.protocol.route import Router
+
+_RULES: Sequence[Column] = (
+    meta_column("Rule", "rule"),
+    meta_column("State", "state"),
+    meta_column("Waiting", "waiting"),
+    meta_column("Done", "done"),
+    meta_column("Dead", "dead"),
+    meta_column("What it does", "summary"),
+    meta_column("Trouble", "trouble"),
+)
+_DRY: Sequence[Column] = (
+    meta_column("Time", "time"),
+    meta_column("Rule", "rule"),
+    meta_column("Of", "thing"),
+    ("Would do", lambda item: ", ".join(item.meta["actions"])),
+)
+
+_IN = click.option("--in", "endpoint", default="route:", show_default=True, metavar="ENDPOINT", help="Who has them.")
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command("list", cls=Worded, epilog="Example: diana-cli rules list")
+@_IN
+def list_rules(endpoint: str) -> Stage:
+    """List the rules in force, and how they fare.
+
+    One that is in trouble makes no jobs until that is over; one that is stopped, because it fed itself, none until its
+    file was changed and the service restarted.
+    """
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        yield from _router(session, endpoint).rules()
+
+    return Stage("rules list", Takes.ALONE, run, show_table(_RULES))
+
+
+@click.command("check", cls=Worded, epilog="Example: diana-cli rules check rules.yaml")
+@click.argument("file", type=_FILE)
+@_IN
+def check(file: Path, endpoint: str) -> Stage:
+    """Say all that is wrong with a file of rules, line by line.
+
+    The exit status is 1 if anything is. The file may stand on this machine only.
+    """
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        yield from _router(session, endpoint).check_rules(_text(file))
+
+    show = show_faults(file.name, lambda good: f"rules: {', '.join(good.meta['rules'])}")
+    return Stage("rules check", Takes.ALONE, run, show)
+
+
+@click.command("dry-run", cls=Worded, epilog="Example: diana-cli rules dry-run --rules rules.yaml --since 7d")
+@click.option("--rules", "file", type=_FILE, help="Other rules than those in force.")
+@click.option("--since", type=Span(), help="How far to look back, such as 12h or 7d. Default: 1d.")
+@_IN
+def dry_run(file: Path | None, since: timedelta | None, endpoint: str) -> Stage:
+    """Show which jobs rules would have made of what the archive's feed tells of the last day. Nothing is done.
+
+    Folders and queries are not looked at.
+    """
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        yield from _router(session, endpoint).dry_run(_text(file) if file else "", since)
+
+    return Stage("rules dry-run", Takes.ALONE, run, _show_dry)
+
+
+@click.command("explain", cls=Worded, epilog="Example: diana-cli rules explain study:inbox/1.2.840.113619.2.1")
+@click.argument("item")
+@_IN
+def explain(item: str, endpoint: str) -> Stage:
+    """Say of each rule why it would make a job of an ITEM or why not, and list the jobs that were made of it.
+
+    ITEM: study:STORE/UID, instance:STORE/UID, or file:RULE/PATH with the path below the rule's folder.
+    """
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        yield from _router(session, endpoint).explain(item)
+
+    return Stage("rules explain", Takes.ALONE, run, _show_explained)
+
+
+def _router(session: Session, endpoint: str) -> Router:
+    return cast(Router, session.endpoint(endpoint, Router, "carry out rules"))
+
+
+def _text(file: Path) -> str:
+    return read_text(file, "rules").decode("utf-8", "replace")
+
+
+def _show_dry(session: Session, flow: Flow) -> None:
+    """The jobs while they come, in a table; then how much was looked at."""
+    if session.json:
+        show_json(session, flow)
+        return
+    first = next(flow, None)
+    looked = [first] if first and first.meta["outcome"] == "looked_at" else []
+
+    def jobs() -> Flow:
+        for item in chain([first] if first else [], flow):
+            if item.meta["outcome"] == "looked_at":
+                looked.append(item)
+            else:
+                yield item
+
+    if first and not looked:
+        show_table(_DRY)(session, jobs())
+    for item in looked:
+        made = ", ".join(f"{rule} {count}" for rule, count in item.meta["jobs"].items())
+        session.echo(clean(f"{item.meta['entries']} entries; jobs: {made or 'none'}"))
+
+
+def _show_explained(session: Session, flow: Flow) -> None:
+    if session.json:
+        show_json(session, flow)
+        return
+    jobs = []
+    for item in flow:
+        if "job" in item.meta:
+            jobs.append(item)
+            continue
+        fires = "fires" if item.meta["fires"] else "does not fire"
+        session.echo(clean(f"{item.meta['rule']}: {fires}: {item.meta['reason']}"))
+    if jobs:
+        show_table(JOBS)(session, iter(jobs))
+
+
+COMMANDS = (
+    Actions(
+        "rules",
+        (list_rules, check, dry_run, explain),
+        "Check, try out and explain what is moved by itself.",
+        "Example: diana-cli rules check rules.yaml",
+    ),
+)
