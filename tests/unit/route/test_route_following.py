@@ -187,7 +187,7 @@ def test_a_loop_of_two_rules_is_stopped_once_until_the_configuration_changes(ben
 def test_a_rule_that_makes_one_job_after_another_of_an_item_is_stopped(bench: RouteBench) -> None:
     for number in range(LOOP_COUNT - 1):
         assert bench.intake.add([new_job(study(), occasion=f"p{number}")])
-    more = [new_job(occasion="p10"), new_job(occasion="p11"), new_job(rule="other", occasion="p12")]
+    more = [new_job(occasion="q10"), new_job(occasion="q11"), new_job(rule="other", occasion="q12")]
     assert [job.rule for job in bench.intake.add(more)] == ["rule", "other"]
     assert [rule for rule, _ in bench.observer.stops] == ["rule"]
     assert bench.intake.add([new_job(study(2))]) == []
