@@ -186,7 +186,8 @@ def connect(
 
     `timeout` is the seconds each call that answers once may take; None for ever. `keepalive` is the
     seconds after which a silent connection is probed. `stream_window` bounds what of each stream waits to be read, in
-    bytes; 0 leaves that to the network, which may hold 16 MiB of each. A token goes over TLS, and over plain text to
+    bytes, and costs a fifth less CPU, but no signal interrupts who waits for such a stream: it is for servers. 0 leaves
+    the window to the network, which may hold 16 MiB of each stream. A token goes over TLS, and over plain text to
     this very host only; a token file is read again for each call, so that it may be renewed. Raises
     InvalidRequest for options that clash or files that cannot be read.
     """
@@ -236,9 +237,14 @@ def _settings(
 
 
 def _stream_options(window: int) -> list[Option]:
-    # Whoever iterates over answers reads them from the network, and not another thread: a fifth less CPU.
-    single = (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)
-    return [single, ("grpc.http2.lookahead_bytes", window), ("grpc.http2.bdp_probe", 0)] if window else [single]
+    if not window:
+        return []
+    return [
+        ("grpc.http2.lookahead_bytes", window),
+        ("grpc.http2.bdp_probe", 0),
+        # Whoever iterates over answers reads them from the network, and not another thread: a fifth less CPU.
+        (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
+    ]
 
 
 def _plain_settings(target: str, source: TokenSource | None, options: list[Option]) -> _Settings:
