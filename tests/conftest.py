@@ -13,6 +13,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.dist = "worksteal"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """For `-n auto`: half as many again as there are processors, since tests wait for others a third of their time."""
     processors = len(os.sched_getaffinity(0))

@@ -17,7 +17,7 @@ from tests.support.mesh import Mesh
 from tests.unit.notify.notify_bench import awaited
 
 VICTIMS = ("route", "notify", "archive", "anon")
-SECONDS = float(os.environ.get("DIANA_SOAK_SECONDS", "45"))
+SECONDS = float(os.environ.get("DIANA_SOAK_SECONDS", "60"))
 """Of arrivals; what starts before and settles after them takes some more."""
 
 LONG_SECONDS = 600.0
