@@ -74,10 +74,10 @@ class ZipContainer:
         _check(self._members, size)
 
     def members(self, first: int = 0) -> Iterator[Member]:
-        """Its files from one number on, folders left out."""
+        """Its files from one number on, folders left out: what has bytes is a file, whatever it is called."""
         for number in range(first, len(self._members)):
             info = self._members[number]
-            if not info.filename.endswith("/"):
+            if info.file_size or not info.filename.endswith("/"):
                 yield Member(number, info.filename, info.file_size)
 
     def open(self, number: int) -> MemberReader:
@@ -139,6 +139,8 @@ def _check(members: list[zipfile.ZipInfo], file_size: int) -> None:
     inflated = sum(info.file_size for info in members)
     if inflated > min(MOST_INFLATED_BYTES, max(RATIO_FROM, MOST_RATIO * file_size)):
         raise _over_limit("it inflates to too many bytes")
+    if members and min(info.header_offset for info in members) > 0:
+        raise _invalid("The zip file has something before its first member, such as another zip file.")
     end = 0
     for info in sorted(members, key=lambda info: info.header_offset):
         if info.header_offset < end:

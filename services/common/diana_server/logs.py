@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import sys
+import warnings
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -35,10 +36,30 @@ class _Unfailing(io.TextIOBase):
 
 
 class _JsonFormatter(logging.Formatter):
-    """What libraries log, and Python's warnings, in the same form."""
+    """What libraries log in the same form."""
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps({"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()})
+
+
+def _is_quiet(record: logging.LogRecord) -> bool:
+    """Whether a record holds nothing of a file or a peer: these libraries quote what breaks the standard.
+
+    Asked of each record, since pydicom sets its logger's level whenever it is first imported.
+    """
+    return record.name.partition(".")[0] not in ("pydicom", "pynetdicom")
+
+
+def _tell_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning's kind and place; its text may quote a value."""
+    logging.getLogger("py.warnings").warning("%s at %s:%d", category.__name__, filename, lineno)
 
 
 def configure(level: str) -> None:
@@ -54,9 +75,10 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
-    logging.captureWarnings(True)
+    warnings.showwarning = _tell_warning
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_JsonFormatter())
+    handler.addFilter(_is_quiet)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from diana.notify.v1 import notify_service_pb2
 from diana.notify.v1.notify_service_pb2_grpc import add_NotifyServiceServicer_to_server
 from diana_common.attempts import Attempting, Limits, RetryPolicy
@@ -49,6 +51,7 @@ def make_server(config: NotifyConfig) -> Server:
     lock = FolderLock(config.state_dir)
     changes = Changes()
     ledger = SqliteLedger(config.state_dir / "ledger.sqlite", changes)
+    ledger.hasten(time.time() + config.retry.longest_seconds)
     observer = PrometheusObserver(ledger.count_queued)
     archive = ArchivePeer(reach("archive", config.archive))
     composer = Composer(directory, addresses, archive, _sender(config))

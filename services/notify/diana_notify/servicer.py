@@ -61,7 +61,8 @@ class NotifyServicer(NotifyServiceServicer):
         self, request: pb.WatchDeliveriesRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.WatchDeliveriesResponse]:
         watch = self._notifier.watch(request.channel)
-        context.add_callback(watch.cancel)
+        if not context.add_callback(watch.cancel):  # the call has ended already: nobody would end the wait
+            return
         for delivery in watch:
             yield pb.WatchDeliveriesResponse(delivery=delivery_to_proto(delivery))
 

@@ -20,7 +20,7 @@ class RetryConfig:
     """Between two attempts, at most."""
 
     give_up_seconds: float = 3 * 86_400.0
-    """After which a job whose action was tried in vain is given up, counted from when the job was made."""
+    """After which a job whose action was tried in vain is given up, counted from when that action's turn came."""
 
     def __post_init__(self) -> None:
         if not 0 < self.first_seconds <= self.longest_seconds or self.give_up_seconds < 0:
@@ -66,8 +66,8 @@ class RouteConfig:
     """How often actions are tried."""
 
     keep_days: float = 30.0
-    """For how long jobs that ended are remembered: `jobs` lists them, and a file that still lies in its folder, or a
-    study that a feed tells of again, is not taken for new."""
+    """For how long jobs that ended are remembered: `jobs` lists them. A file that still lies in its folder is never
+    taken for new."""
 
     def __post_init__(self) -> None:
         if not all(folder.is_absolute() for folder in self.folders):

@@ -74,7 +74,8 @@ class RouteServicer(RouteServiceServicer):
         rules = read_rules(request.rules_yaml.encode(), self._scope) if request.rules_yaml else self._rulebook.rules
         back = request.since.ToTimedelta().total_seconds() if request.HasField("since") else _DAY
         run = self._look_back(rules, time.time() - back)
-        context.add_callback(run.cancel)
+        if not context.add_callback(run.cancel):  # the call has ended already: nobody would end the run
+            return
         yield from map(dry_job_to_proto, run)
         yield dry_summary_to_proto(run.entry_count, run.job_counts)
 
@@ -95,7 +96,8 @@ class RouteServicer(RouteServiceServicer):
 
     def WatchJobs(self, request: pb.WatchJobsRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobsResponse]:
         with self._watching.watcher() as watcher:
-            context.add_callback(watcher.end)
+            if not context.add_callback(watcher.end):  # the call has ended already: nobody would end the wait
+                return
             yield from map(_told, self._waiting(request.rule))
             while (numbers := watcher.take()) is not None:
                 changed = (job for job in self._some(numbers) if request.rule in ("", job.rule))

@@ -97,9 +97,9 @@ def test_a_study_that_anon_holds_back_is_refused_with_counts_alone(mesh: Actions
     assert "Phantom" not in caught.value.why
 
 
-def test_an_attribute_that_the_item_lacks_is_named(mesh: ActionsMesh) -> None:
-    with pytest.raises(Refused, match="no attribute 'trial'"):
-        mesh.act(study_item(f"{ROOT}.1", attributes={}), TO_TRIAL)
+def test_an_attribute_that_the_study_has_not_yet_is_named_and_waited_for(mesh: ActionsMesh) -> None:
+    with pytest.raises(Postponed, match="no attribute 'trial'"):
+        mesh.act(study_item(mesh.put(26), attributes={}), TO_TRIAL, number=26)
 
 
 def test_the_original_is_deleted_once_the_trial_has_as_many(mesh: ActionsMesh) -> None:
@@ -285,7 +285,7 @@ def test_a_channel_is_told_of_the_item_once(mesh: ActionsMesh) -> None:
 
 def test_an_instance_has_the_attributes_of_its_study(mesh: ActionsMesh) -> None:
     uid = mesh.put(17)
-    with pytest.raises(Refused, match="no attribute 'trial'"):
+    with pytest.raises(Postponed, match="no attribute 'trial'"):
         mesh.act(instance_item(uid, f"{uid}.1.1"), Notify("$trial", "arrived"), number=17)
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from diana.archive.v1.feed_pb2 import CompletionReason, FeedEntry
 from diana_client import ArchiveClient, Channel, connect
 from diana_common.attempts import Postponed, Refused, Unreachable
+from diana_common.fence import Place
 from diana_route.adapters.contents import SMALL
-from diana_route.core.model import State
+from diana_route.core.files import Folder, Part
+from diana_route.core.model import FileItem, State
 from diana_route.core.rules import Delete, Put
+from diana_route.peers.putting import PutFiles
 from tests.contract.route.files_mesh import FileIntake, archive_channel, file_intake, held, instance, rule_of, study_uid
 from tests.support.dicom_files import make_ct
 from tests.support.hostile_zips import altered, bomb, zipped
@@ -200,6 +206,105 @@ def test_what_cannot_be_read_now_is_tried_again(
         with pytest.raises(Postponed, match="Input/output error"):
             intake.actions[0].carry_out(task)
     intake.actions[0].carry_out(task)
+    intake.stop()
+
+
+def test_a_folder_that_is_away_for_a_moment_loses_no_job(
+    archive: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = FileIntake(tmp_path, archive, rule_of(tmp_path / "incoming", [PUT, DELETE]))
+    intake.write({"1.dcm": instance(17, 1)})
+    put, delete = (partial(action.carry_out, intake.task("1.dcm", at)) for at, action in enumerate(intake.actions))
+    intake.path.rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(Postponed, match="The folder is away"):
+            put()
+        with pytest.raises(Postponed, match="The folder is away"):
+            delete()
+        intake.path.mkdir(exist_ok=True)  # as where a network folder is not mounted
+    intake.path.rmdir()
+    (tmp_path / "away").rename(intake.path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "status", _stale)
+        for action in (put, delete):
+            with pytest.raises(Postponed, match="Stale file handle"):
+                action()
+    put()
+    delete()
+    assert not list(intake.path.iterdir())
+    intake.stop()
+
+
+def _stale(place: Place) -> os.stat_result:
+    raise OSError(116, "Stale file handle")
+
+
+def test_a_study_has_the_attributes_of_its_place_while_its_zip_is_still_read(archive: Channel, tmp_path: Path) -> None:
+    intake = FileIntake(tmp_path, archive, rule_of(tmp_path / "incoming", [PUT], "{site}"))
+    intake.write({"basel/a.zip": zipped({str(number): instance(18, number) for number in range(3)})})
+    seen: list[str] = []
+    really = ArchiveClient.update_attributes
+
+    def update(self: ArchiveClient, *args: object, **options: object) -> object:
+        seen.append("attributes")
+        return really(self, *args, **options)  # type: ignore[arg-type]
+
+    class Slow:
+        """The zip's folder, whose last member comes once the attributes are there."""
+
+        def parts(self, item: FileItem) -> Iterator[Part]:
+            *first, last = folder.parts(item)
+            yield from first
+            deadline = time.monotonic() + 20
+            while not seen and time.monotonic() < deadline:
+                time.sleep(0.01)
+            seen.append("last member")
+            yield last
+
+    folder = intake.watched.folder("intake")
+    put = PutFiles(ArchiveClient(archive), cast(Folder, Slow()), intake.journal, "inbox")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ArchiveClient, "update_attributes", update)
+        put.carry_out(intake.task("basel/a.zip", 0))
+    assert seen == ["attributes", "last member"]
+    intake.stop()
+
+
+def test_a_study_of_one_folder_is_not_redirected_by_another(archive: Channel, tmp_path: Path) -> None:
+    with file_intake(tmp_path, archive, [PUT, DELETE], layout="{site}/{trial}") as intake:
+        intake.write({"basel/heart/1.dcm": instance(19, 1)})
+        intake.ended(1)
+        intake.write({"bern/heart/2.dcm": instance(19, 2), "basel/lung/3.zip": zipped({"a": instance(19, 3)})})
+        jobs = intake.ended(3)
+    for path in ("bern/heart/2.dcm", "basel/lung/3.zip"):
+        assert jobs[path].state is State.DEAD
+        assert jobs[path].steps[0].last_error == "the study came from another folder already"
+        assert (intake.path / path).exists()
+    attributes = ArchiveClient(archive).study(study_uid(19), store="inbox").attributes
+    assert dict(attributes) == {"site": "basel", "trial": "heart"}
+
+
+def test_what_is_removed_is_what_was_read(archive: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = FileIntake(tmp_path, archive, rule_of(tmp_path / "incoming", [PUT, DELETE]))
+    file = intake.path / "1.dcm"
+    intake.write({"1.dcm": instance(20, 1, PatientComments="aa")})
+    tasks = [intake.task("1.dcm", at) for at in range(2)]
+    intake.actions[0].carry_out(tasks[0])
+    really = ArchiveClient.find_missing
+
+    def replaced_meanwhile(self: ArchiveClient, *args: object, **options: object) -> object:
+        times = file.stat()
+        intake.write({"1.dcm": instance(20, 1, PatientComments="bb")})
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return really(self, *args, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveClient, "find_missing", replaced_meanwhile)
+        with pytest.raises(Postponed, match="not the one that was read"):
+            intake.actions[1].carry_out(tasks[1])
+    with pytest.raises(Refused, match="1 of its instances are not in inbox"):
+        intake.actions[1].carry_out(tasks[1])
+    assert file.exists()
     intake.stop()
 
 

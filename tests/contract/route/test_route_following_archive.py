@@ -80,6 +80,22 @@ def done(stub: RouteServiceStub, rule: str) -> Callable[[], bool]:
     return lambda: len(stub.ListJobs(request).jobs) > 0
 
 
+def test_a_rule_with_a_store_that_is_not_there_says_so_and_the_others_work(
+    serve: Serve, archive: ArchiveClient, archive_address: str, outgoing: Path
+) -> None:
+    typo = RULES.partition("  - name: each")[2].replace("inbox, event: instance_stored", "inbx")
+    asking = typo.replace("{store: inbx}", "{query: Modality = CT, store: inbx, every: 1h}")
+    rules = f"{RULES}  - name: typo{typo}  - name: asking{asking}"
+    stub = serve(rules=rules, archive={"address": archive_address}, folders=[str(outgoing)])
+    put(archive, "1.7", "CT")
+    assert awaited(done(stub, "ct"))
+    troubles = {rule.name: rule.trouble for rule in stub.ListRules(pb.ListRulesRequest()).rules}
+    assert troubles["ct"] == troubles["each"] == ""
+    assert "no store inbx" in troubles["typo"]
+    assert troubles["asking"]
+    assert ("ct", "1.7") in made(stub)
+
+
 def test_what_completes_is_sent_and_each_rule_says_why(
     stub: RouteServiceStub, archive: ArchiveClient, outgoing: Path
 ) -> None:

@@ -182,3 +182,18 @@ def test_targets_take_turns_and_one_that_fails_gets_one_attempt_at_a_time() -> N
     assert targets.choose([("a", 0.0)], not_before) == (None, float("inf"))
     targets.answered("a")
     assert targets.choose([("a", 0.0)], not_before)[0] == "a"
+
+
+def test_a_target_that_never_answered_gets_few_attempts_at_a_time() -> None:
+    targets = Targets(RetryPolicy(10.0, 10.0, 60.0))
+
+    def begun() -> int:
+        count = 0
+        while targets.choose([("a", 0.0)], 1.0)[0]:
+            targets.begin("a", 1.0)
+            count += 1
+        return count
+
+    assert begun() == 2
+    targets.answered("a")
+    assert begun() == 3

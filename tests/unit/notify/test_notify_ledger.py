@@ -292,3 +292,12 @@ def test_a_full_disk_is_told_and_nothing_is_half_there(ledger: SqliteLedger) -> 
     assert caught.value.reason is Reason.DISK_FULL
     assert ledger.requested(MARK) is None
     assert len(ledger.add([message()], 100.0, MARK)) == 1
+
+
+def test_nothing_waits_for_a_time_that_a_clock_which_was_ahead_has_set(ledger: SqliteLedger) -> None:
+    digest = Message(email(), "digests", "subject", "text", digest_seconds=600.0)
+    ledger.add([message(), digest], 1_000_000.0)
+    ledger.hasten(500.0)
+    assert sorted(ledger.waiting([])) == [("digests", 1100.0), ("email", 500.0)]
+    ledger.hasten(700.0)
+    assert sorted(ledger.waiting([])) == [("digests", 1100.0), ("email", 500.0)]

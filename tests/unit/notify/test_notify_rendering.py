@@ -38,6 +38,7 @@ def refusal(subject: str, body: str = "") -> DianaError:
         ("{% for one in [] %}x{% else %}nothing{% endfor %}", "nothing"),
         ("{{ values.trial[:3] }}{# not shown #}{% raw %}{{ x }}{% endraw %}", "mam{{ x }}"),
         ("{{ values.items }}", "x"),
+        ("{{ 1.25|round(1, 'floor') }} {{ 2.5|round }} {{ ' a '|trim }} {{ '-a-'|trim('-') }}", "1.2 2.0 a a"),
         ("Grüße & <b>", "Grüße & <b>"),
     ],
 )
@@ -71,6 +72,9 @@ def test_a_template_that_fails_is_told_its_place(source: str, place: str) -> Non
         "{{ values.text|center(10**9) }}",
         "{{ '%1000000000d' % 1 }}",
         "{{ values.text|replace('A', values.text) }}",
+        "{{ 1.5|round(100000000, 'ceil') }}",
+        "{{ 7|round(precision=-100000000) }}",
+        "{{ values.text|trim(values.text) }}",
         "{% for a in values.text %}{% for b in values.text %}x{% endfor %}{% endfor %}",
         "{% for a in values.text %}x{% endfor %}",
         "{% set x = [1, 1] %}",

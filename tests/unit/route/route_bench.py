@@ -70,6 +70,7 @@ class FakeArchive:
         self.entries: list[Told] = []
         self.epoch = "a"
         self.down = False
+        self.stores_there = ["inbox", "trial"]
         self.headers: dict[str, Header | DianaError] = {}
         """By Study Instance UID."""
         self.attributes: Mapping[str, str] = {"trial": "mammo"}
@@ -80,6 +81,9 @@ class FakeArchive:
         if self.down:
             raise DianaError(Reason.PEER_UNAVAILABLE, "The archive does not answer.")
         return self._position(len(self.entries))
+
+    def stores(self) -> list[str]:
+        return self.stores_there
 
     def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> FakeWatch:
         epoch, _, number = after.partition(":")
@@ -207,7 +211,9 @@ class RouteBench:
         self.observer = FakeObserver()
         self.wakes = threading.Semaphore(0)
         self.journal = SqliteJournal(self._path)
-        self.intake = Intake(self.journal, self.configuration, self.wakes.release, self.observer.stopped)
+        self.undone: list[str] = []
+        told = (self.wakes.release, self.observer.stopped, lambda job, why: self.undone.append(why))
+        self.intake = Intake(self.journal, self.configuration, *told)
         parts = (self.archive, self.archive, self.deciding, self.intake, self.journal, self.observer)
         self.follower = Follower(*parts, stores=["inbox", "trial"], headers=True)
         self.querying = Querying([self.query], self.index, *parts)

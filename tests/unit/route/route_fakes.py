@@ -38,6 +38,7 @@ class FakeArchive:
         self.summaries: dict[str, StudySummary] = {}
         self.watches: list[FakeWatch] = []
         self.reads = 0
+        self.stores_there = ["inbox", "trial", "default"]
 
     def add_study(self, uid: str, time: float, *headers: Header, rule: str = "", complete: bool = True) -> StudyItem:
         """A study of the inbox, of one series for each header; and its entry, if it is complete."""
@@ -57,6 +58,9 @@ class FakeArchive:
 
     def head(self) -> str:
         return self.told[-1].position if self.told else ""
+
+    def stores(self) -> list[str]:
+        return self.stores_there
 
     def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> FakeWatch:
         watch = FakeWatch([one for one in self.told if one.item.store in stores])

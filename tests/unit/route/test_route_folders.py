@@ -218,6 +218,28 @@ def test_an_empty_directory_in_a_folders_place_makes_nothing_forgotten(bench: Fo
     assert len(bench.look()) == 1
 
 
+def test_a_folder_that_goes_away_during_a_look_makes_nothing_forgotten(
+    bench: FolderBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("a/1.dcm")
+    bench.look()
+    really = os.scandir
+
+    def away(descriptor: int) -> object:
+        found = really(descriptor)
+        bench.path.rename(bench.path.parent / "away")
+        bench.path.mkdir()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", away)
+        with pytest.raises(DianaError, match="went away"):
+            bench.watching.look()
+    bench.path.rmdir()
+    (bench.path.parent / "away").rename(bench.path)
+    assert len(bench.look()) == 1
+
+
 def test_the_files_of_a_directory_that_cannot_be_read_for_a_while_are_not_forgotten(
     bench: FolderBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +287,23 @@ def test_what_no_condition_can_be_asked_of_becomes_a_job_that_tells_why(tmp_path
     bench.write("cut.dcm", instance()[:400])
     bench.write("broken.zip", b"PK\x03\x04 and no more")
     assert sorted(bench.look()) == ["broken.zip", "cut.dcm", "letter.pdf"]
+
+
+def test_nothing_is_given_of_a_file_that_was_written_to_while_it_was_read(
+    bench: FolderBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bench.write("a.dcm")
+    item = FileItem("intake", "a.dcm", bench.folder.status("a.dcm").stamp)
+    really = os.pread
+
+    def torn(descriptor: int, size: int, offset: int) -> bytes:
+        data = really(descriptor, size, offset)
+        file.write_bytes(instance(2) + b"\0\0")
+        return data
+
+    monkeypatch.setattr(os, "pread", torn)
+    with pytest.raises(DianaError, match="not as it was any more"):
+        next(bench.folder.parts(item))
 
 
 def test_looking_goes_on_in_its_thread_whatever_goes_wrong(bench: FolderBench) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_route.core import intake
 from diana_route.core.following import FEED
 from diana_route.core.intake import LOOP_COUNT
 from diana_route.core.journal import Learnt
-from diana_route.core.model import InstanceItem
+from diana_route.core.model import InstanceItem, State
 from diana_route.core.trails import Trails
-from tests.unit.route.route_bench import RouteBench, awaited, completed, file, new_job, stored, study
+from tests.unit.route.route_bench import DIGEST, RouteBench, awaited, completed, file, new_job, stored, study
 
 
 @pytest.fixture
@@ -59,11 +60,11 @@ def test_nothing_is_missed_and_nothing_comes_twice_while_either_side_is_away(ben
 def test_it_is_not_ready_before_it_knows_where_to_begin_and_says_what_is_wrong(bench: RouteBench) -> None:
     bench.archive.down = True
     bench.follower.start()
-    assert awaited(lambda: bench.follower.trouble == "The archive does not answer.")
+    assert awaited(lambda: bench.follower.trouble("inbox") == "The archive does not answer.")
     with pytest.raises(DianaError):
         bench.follower.check_ready()
     bench.archive.down = False
-    assert awaited(lambda: not bench.follower.trouble)
+    assert awaited(lambda: not bench.follower.trouble("inbox"))
     bench.follower.check_ready()
 
 
@@ -77,14 +78,40 @@ def test_a_restored_archive_is_followed_from_its_head_and_the_gap_is_told(bench:
     assert awaited(lambda: bench.journal.cursor(FEED) == bench.archive.head())
     tell(bench, completed(3))
     assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.3"]
-    assert "restored" in bench.follower.trouble
+    assert "restored" in bench.follower.trouble("inbox")
     assert Reason.EPOCH_CHANGED in bench.observer.losses
+    bench.restart()
+    assert "restored" in bench.follower.trouble("inbox")
+    bench.configuration = "other rules"
+    bench.restart()
+    assert bench.follower.trouble("inbox") == ""
+
+
+def test_a_store_that_the_archive_does_not_have_is_in_the_way_of_no_other(bench: RouteBench) -> None:
+    bench.archive.stores_there = ["inbox"]
+    follow(bench)
+    tell(bench, completed(1))
+    assert awaited(lambda: len(bench.made()) == 1)
+    assert bench.follower.trouble("inbox") == ""
+    assert "no store trial" in bench.follower.trouble("trial")
+    bench.archive.stores_there = ["inbox", "trial"]
+    bench.archive.break_off()
+    assert awaited(lambda: not bench.follower.trouble("trial"))
+    tell(bench, completed(2, "trial"))
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.2"]
+
+
+def test_of_no_store_that_the_archive_has_nothing_is_followed(bench: RouteBench) -> None:
+    bench.archive.stores_there = []
+    bench.follower.start()
+    assert awaited(lambda: Reason.STORE_UNKNOWN in bench.observer.losses)
+    assert not bench.archive._watches
 
 
 def test_an_item_whose_header_cannot_be_had_is_told_and_the_others_go_on(bench: RouteBench) -> None:
     bench.deciding.asks = True
     bench.archive.headers = {
-        "1.2.1": DianaError(Reason.INTERNAL, "Broken."),
+        "1.2.1": DianaError(Reason.STORE_DAMAGED, "Broken."),
         "1.2.2": DianaError(Reason.STUDY_NOT_FOUND, "Gone."),
         "1.2.3": {"00080060": {"vr": "CS", "Value": ["CT"]}},
     }
@@ -95,12 +122,13 @@ def test_an_item_whose_header_cannot_be_had_is_told_and_the_others_go_on(bench: 
     assert bench.deciding.headers == [bench.archive.headers["1.2.3"]]
 
 
-def test_an_item_waits_for_an_archive_that_does_not_answer(bench: RouteBench) -> None:
+@pytest.mark.parametrize("reason", [Reason.PEER_UNAVAILABLE, Reason.CONFIG_INVALID, Reason.INTERNAL])
+def test_an_item_waits_for_an_archive_that_does_not_answer_as_it_should(bench: RouteBench, reason: Reason) -> None:
     bench.deciding.asks = True
-    bench.archive.headers["1.2.1"] = DianaError(Reason.PEER_UNAVAILABLE, "Away.")
+    bench.archive.headers["1.2.1"] = DianaError(reason, "Away.")
     follow(bench)
     bench.archive.tell(completed(1))
-    assert awaited(lambda: Reason.PEER_UNAVAILABLE in bench.observer.losses)
+    assert awaited(lambda: reason in bench.observer.losses)
     assert not bench.made()
     bench.archive.headers["1.2.1"] = {}
     assert awaited(lambda: len(bench.made()) == 1)
@@ -174,23 +202,37 @@ def test_a_loop_of_two_rules_is_stopped_once_until_the_configuration_changes(ben
     assert rule == "ping"
     assert "ping > pong > ping" in why
     assert bench.intake.stopped == {"ping": why}
-    assert len(bench.made()) == 2
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.2", "1.2.4.9"]
     bench.restart()
     assert bench.intake.stopped == {"ping": why}
-    assert bench.intake.add([new_job(study(9), "ping")]) == []
+    (undone,) = bench.intake.add([new_job(study(5), "ping")])
+    assert (undone.state, undone.steps[0].last_error) == (State.DEAD, f"its rule was stopped: {why}")
+    assert bench.journal.get(undone.name) == undone
+    assert bench.journal.retry(undone.name, {"ping": DIGEST}, 2.0).state is State.WAITING
     bench.configuration = "other rules"
     bench.restart()
     assert bench.intake.stopped == {}
     assert len(bench.intake.add([new_job(study(9), "ping")])) == 1
 
 
-def test_a_rule_that_makes_one_job_after_another_of_an_item_is_stopped(bench: RouteBench) -> None:
+def test_a_rule_that_makes_one_job_after_another_of_an_item_leaves_that_item_undone(bench: RouteBench) -> None:
     for number in range(LOOP_COUNT - 1):
         assert bench.intake.add([new_job(study(), occasion=f"p{number}")])
     more = [new_job(occasion="q10"), new_job(occasion="q11"), new_job(rule="other", occasion="q12")]
-    assert [job.rule for job in bench.intake.add(more)] == ["rule", "other"]
-    assert [rule for rule, _ in bench.observer.stops] == ["rule"]
-    assert bench.intake.add([new_job(study(2))]) == []
+    states = [(job.rule, job.state) for job in bench.intake.add(more)]
+    assert states == [("rule", State.WAITING), ("rule", State.DEAD), ("other", State.WAITING)]
+    (dead,) = bench.journal.page(None, 9, State.DEAD, "")
+    assert "100 jobs of this item" in dead.steps[0].last_error
+    assert bench.undone == [dead.steps[0].last_error]
+    assert bench.intake.stopped == {}
+    assert bench.intake.add([new_job(study(2))])[0].state is State.WAITING
+
+
+def test_a_stopped_rule_gets_dead_jobs_up_to_a_number(bench: RouteBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MOST_DEAD", 3)
+    bench.intake._stop("rule", "a loop")
+    assert len(bench.intake.add([new_job(study(number)) for number in range(2)])) == 2
+    assert len(bench.intake.add([new_job(study(number)) for number in range(2, 9)])) == 1
 
 
 def test_one_file_after_another_may_have_the_same_name_all_day_long(bench: RouteBench) -> None:

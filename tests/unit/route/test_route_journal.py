@@ -315,3 +315,11 @@ def test_the_next_one_is_found_without_looking_at_all_that_wait(journal: SqliteJ
         plans = [row[-1] for one in asked for row in db.execute(f"EXPLAIN QUERY PLAN {one}")]
     assert len(asked) >= 2
     assert not [one for one in plans if one.startswith("SCAN job") or "TEMP B-TREE" in one]
+
+
+def test_nothing_waits_for_a_time_that_a_clock_which_was_ahead_has_set(journal: SqliteJournal) -> None:
+    add(journal, 1, now=1_000_000.0)
+    journal.hasten(500.0)
+    assert [due for _, due in journal.waiting([])] == [500.0]
+    journal.hasten(700.0)
+    assert [due for _, due in journal.waiting([])] == [500.0]

@@ -113,3 +113,12 @@ def test_the_rules_that_fire_make_jobs_and_headers_are_read_once() -> None:
     ]
     assert reads == [1]
     assert [job.rule for job in decider.jobs(seen(STUDY, CT), "7", "two")] == ["two"]
+
+
+def test_a_condition_that_is_longer_in_full_than_it_may_be_when_written_is_asked_all_the_same() -> None:
+    when = "(" + " OR ".join(f"00321060={'x' * 49}{number:03}" for number in range(240)) + ") AND Modality=CT"
+    assert len(when) < 16_384 < len(rule("{store: inbox}", when=when).when_text)
+    assert judge(
+        rule("{store: inbox}", when=when),
+        seen(STUDY, header(RequestedProcedureDescription="x" * 49 + "239", Modality="CT")),
+    ).fires

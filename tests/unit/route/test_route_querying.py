@@ -11,6 +11,7 @@ import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_route.core import querying
+from diana_route.core.archive import StudySummary
 from diana_route.core.following import FEED
 from diana_route.core.journal import Learnt
 from tests.unit.route.route_bench import RouteBench, awaited, new_job, stored, study
@@ -123,6 +124,29 @@ def test_a_rule_that_was_stopped_is_not_asked_and_misses_nothing(bench: RouteBen
     assert bench.querying._due(bench.query) == math.inf
     bench.configuration = "other rules"
     bench.restart()
+    assert run(bench, 1) == ["1.2.1"]
+
+
+def test_a_rule_that_is_stopped_in_mid_run_misses_nothing(bench: RouteBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(querying, "_A_STEP", 1)
+    bench.journal.add([], 1.0, Learnt(trails={("inbox", "1.2.2"): ("nightly", "other")}))
+    assert run(bench, 1, 2, 3) == ["1.2.1"]
+    assert bench.intake.stopped.keys() == {"nightly"}
+    bench.configuration = "other rules"
+    bench.restart()
+    assert run(bench, 1, 2, 3) == ["1.2.3"]
+
+
+def test_a_run_waits_for_an_archive_that_does_not_take_the_token(
+    bench: RouteBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(store: str, study_uid: str) -> StudySummary:
+        raise DianaError(Reason.CONFIG_INVALID, "The token is being replaced.")
+
+    with monkeypatch.context() as patch, pytest.raises(DianaError):
+        patch.setattr(bench.archive, "study", refuse)
+        run(bench, 1)
+    assert bench.observer.items == []
     assert run(bench, 1) == ["1.2.1"]
 
 

@@ -59,7 +59,7 @@ def test_everything_that_rules_can_say() -> None:
       - send: {folder: /outgoing/trial}
       - delete: {unconfirmed: true}
   - name: registry
-    source: {folder: /incoming/old}
+    source: {folder: /outgoing/old}
     do: [{index: "Old scans"}]
 """
     )
@@ -253,3 +253,24 @@ def test_without_folders_and_archives_none_may_be_named() -> None:
     text = b"rules: [{name: a, source: {folder: /incoming}, do: [put: b]}]"
     [fault] = check_rules(text, Scope())
     assert "`folders`" in str(fault)
+
+
+@pytest.mark.parametrize("other", ["/incoming", "/incoming/a/b", "/incoming/a"])
+@pytest.mark.parametrize("when", ["", "when: Rows = 1, "])
+def test_no_rule_deletes_what_another_may_not_have_seen(other: str, when: str) -> None:
+    first = f"{{name: one, source: {{folder: /incoming/a}}, {when}do: [{{put: inbox}}, delete]}}"
+    second = f"{{name: two, source: {{folder: {other}}}, do: [{{put: inbox}}]}}"
+    (fault,) = faults(f"rules:\n  - {first}\n  - {second}\n")
+    assert fault.startswith("line 2: rules[0].do: would delete files before rule two has seen them")
+    both = f"rules:\n  - {first}\n  - {second}\n".replace("}, do:", "}, when: Rows = 2, do:")
+    assert when == "" or faults(both) == []
+    apart = second.replace(f"folder: {other}}}", "folder: /incoming/b}")
+    assert faults(f"rules:\n  - {first}\n  - {apart}\n") == []
+
+
+def test_no_two_rules_move_studies_to_and_fro() -> None:
+    there = "{name: there, source: {store: a}, do: [{anonymize: {to: b}}, delete]}"
+    back = "{name: back, source: {store: b}, do: [{anonymize: {to: a}}, delete]}"
+    told = faults(f"rules:\n  - {there}\n  - {back}\n")
+    assert [one.partition(" moves to")[0] for one in told] == ["line 2: rules[0].do:", "line 3: rules[1].do:"]
+    assert faults(f"rules:\n  - {there}\n  - {back.replace(', delete', '')}\n") == []

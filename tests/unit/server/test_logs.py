@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 import threading
+import warnings
 
 import grpc
 import pytest
@@ -100,3 +101,17 @@ def test_refusals_are_not_logged_unless_asked_for(capsys: pytest.CaptureFixture[
                 pb_grpc.ArchiveServiceStub(channel).GetStudy(pb.GetStudyRequest(study_uid="1"))
             server.stop()
         assert ("STUDY_NOT_FOUND" in capsys.readouterr().err) is (level == "debug")
+
+
+def test_libraries_and_warnings_do_not_quote_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    logs.configure("info")
+    logging.getLogger("pydicom").warning("DOE^JANE")
+    logging.getLogger("pynetdicom.acse").critical("DOE^JANE")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("DOE^JANE", UserWarning, stacklevel=1)
+    assert "DOE" not in log.getvalue()
+    assert "UserWarning at " in log.getvalue()

@@ -135,8 +135,9 @@ def _show_steps(session: Session, flow: Flow) -> None:
     for item in flow:
         told = item.meta
         session.echo(clean(f"{told['job']}: {told['state']}, {told['rule']} of {told['thing']}"))
+        current = next((number for number, step in enumerate(told["steps"], 1) if not step["done"]), 0)
         for number, step in enumerate(told["steps"], 1):
-            state = "done" if step["done"] else told["state"] if step["action"] == told["step"] else "to do"
+            state = "done" if step["done"] else told["state"] if number == current else "to do"
             tried = f", tried {step['attempts']} times" if step["attempts"] > 1 else ""
             error = f": {step['last_error']}" if step["last_error"] else ""
             session.echo(clean(f"  {number} {step['action']}: {state}{tried}{error}"))

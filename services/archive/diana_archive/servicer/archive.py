@@ -237,7 +237,8 @@ class ArchiveServicer(ArchiveServiceServicer):
 
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
         follower = self._archive.feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
-        context.add_callback(follower.cancel)
+        if not context.add_callback(follower.cancel):  # the call has ended already: nobody would end the wait
+            return
         for page in follower.pages(request.stop_at_head):
             yield feed.feed_page(page, self._archive.feed.position)
 

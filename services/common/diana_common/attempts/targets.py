@@ -15,6 +15,9 @@ WORKERS = 8
 _A_TARGET = 4
 """For one target at a time, as long as it answers; one that fails gets a single attempt at a time."""
 
+_UNKNOWN = 2
+"""For one that has not answered yet: it may turn out to hang."""
+
 _FAILING = WORKERS // 2
 """For all targets that fail together: the other workers are for those that answer."""
 
@@ -27,6 +30,13 @@ class _Target:
     not_before: float = 0.0
     quiet_until: float = 0.0
     served: int = 0
+    has_answered: bool = False
+
+    def may_take(self) -> int:
+        """How many attempts at a time."""
+        if self.failures:
+            return 1
+        return _A_TARGET if self.has_answered else _UNKNOWN
 
 
 @dataclass
@@ -48,7 +58,7 @@ class Targets:
         spare = _FAILING - sum(one.under_way for one in self._known.values() if one.failures)
         for name, due in waiting:
             target = self._known.get(name, _Target())
-            if target.under_way >= (1 if target.failures else _A_TARGET) or (target.failures and spare <= 0):
+            if target.under_way >= target.may_take() or (target.failures and spare <= 0):
                 continue
             turn = max(due, target.not_before, target.quiet_until, self.paces.next_turn(name, now))
             if turn > now:
@@ -72,6 +82,7 @@ class Targets:
         target.under_way -= 1
         target.failures = 0
         target.not_before = 0.0
+        target.has_answered = True
         if not target.under_way and not target.quiet_until:
             del self._known[name]
 

@@ -147,7 +147,8 @@ class _Worker:
             if self._stopping.is_set():
                 raise EOFError
             if self._process is None:
-                command = [sys.executable, "-m", "diana_index.adapters.header_worker"]
+                # Warnings would go to the log as they are, and pydicom's quote values.
+                command = [sys.executable, "-W", "ignore", "-m", "diana_index.adapters.header_worker"]
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             return self._process
 

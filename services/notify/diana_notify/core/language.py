@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.filters import do_round
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -26,9 +27,15 @@ MAX_ROUNDS = 100
 _MAX_TEXT = 16 << 10
 """The longest text, in characters, in an expression: a literal, or what a replacement comes to."""
 
+_MOST_DIGITS = 15
+"""How far from the point a number is rounded; Jinja's filter computes ten to the power of what it is given."""
+
+_MOST_TRIMMED = 64
+"""How many characters are trimmed; each character of the text is looked for among them."""
+
 _FILTERS = frozenset(
-    {"capitalize", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length", "lower", "round"}
-    | {"string", "title", "trim", "truncate", "upper"}
+    {"capitalize", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length", "lower"}
+    | {"string", "title", "truncate", "upper"}
 )
 _LOOP_ATTRIBUTES = frozenset(("index", "index0", "first", "last", "length"))
 _NODES = (
@@ -43,7 +50,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(undefined=_Missing, autoescape=False)
-        own = {"replace": _replace, _ROUNDS: _rounds}
+        own = {"replace": _replace, "round": _round, "trim": _trim, _ROUNDS: _rounds}
         self.filters = {name: one for name, one in self.filters.items() if name in _FILTERS} | own
         self.globals.clear()
 
@@ -123,6 +130,18 @@ def _rounds(items: Iterable[Any]) -> list[Any]:
     if len(rounds) > MAX_ROUNDS or isinstance(items, str):
         raise ValueError("a loop over too much")
     return rounds
+
+
+def _round(value: Any, precision: int = 0, method: str = "common") -> float:
+    if not isinstance(precision, int) or abs(precision) > _MOST_DIGITS:
+        raise ValueError("rounded too far from the point")
+    return do_round(value, precision, method)  # type: ignore[arg-type]  # it refuses other methods itself
+
+
+def _trim(text: object, chars: str | None = None) -> str:
+    if chars is not None and len(chars) > _MOST_TRIMMED:
+        raise ValueError("too many characters to trim")
+    return str(text).strip(chars)
 
 
 def _replace(text: object, old: object, new: object) -> str:

@@ -109,6 +109,13 @@ class SqliteLedger:
             ).fetchall()
         return [(row[0], delivery_of(row[1:])) for row in rows]
 
+    def hasten(self, latest: float) -> None:
+        """Let nothing wait beyond a time, a digest for as long as it gathers besides: what does was put off while the
+        clock was ahead."""
+        where = "state = 1 AND due_time > ? + gather_seconds"
+        statement = f"UPDATE delivery SET due_time = ? + gather_seconds WHERE {where}"
+        self._write(lambda db, _: db.execute(statement, (latest, latest)))
+
     def waiting(self, but: Collection[int]) -> list[tuple[str, float]]:
         """See Ledger."""
         with self._db.look() as db:

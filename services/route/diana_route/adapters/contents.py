@@ -18,18 +18,28 @@ SMALL = 4 * 1024 * 1024
 HEAD_BYTES = 132
 """Enough to tell a Part 10 file and a zip."""
 
+_CLASS_BYTES = 512
+"""Enough to tell a DICOMDIR."""
+
+_DICOMDIR = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
+"""Media Storage SOP Class UID: Media Storage Directory Storage, as PS3.10 has it encoded."""
+
 _OF_A_DISC = frozenset(
     {".bat", ".bmp", ".chm", ".css", ".db", ".dll", ".exe", ".gif", ".htm", ".html", ".ico", ".inf", ".ini", ".jar"}
 )
-"""What comes with the viewer on a disc."""
+"""What comes with the viewer on a disc, where it is no instance by its content."""
 
 _Open = Callable[[], int]
 
 
+def read_status(found: os.stat_result) -> Status:
+    """What the system says of a file."""
+    return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
 def status_of(descriptor: int) -> Status:
     """How an open file is now."""
-    found = os.fstat(descriptor)
-    return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return read_status(os.fstat(descriptor))
 
 
 def unreadable(error: OSError) -> DianaError:
@@ -45,15 +55,19 @@ def members(descriptor: int, open_again: _Open) -> Iterator[Part]:
 
 
 def _member(container: ZipContainer, member: Member, label: str, open_again: _Open) -> Part:
-    if _is_companion(member.name):
-        return Part(label, member.size, None)
+    """What it is, its content tells: a name says at most that nobody misses it if it is no instance."""
+    path = PurePosixPath(member.name.replace("\\", "/"))
     try:
         with closing(container.open(member.number)) as stream:
-            head = stream.read(HEAD_BYTES)
-            if is_zip(head):
+            head = stream.read(_CLASS_BYTES)
+            is_dicom = head[128:132] == b"DICM"
+            is_inner = is_zip(head) and path.suffix.lower() != ".jar"
+            if _DICOMDIR in head[HEAD_BYTES:] if is_dicom else _is_companion(path) and not is_inner:
+                return Part(label, member.size, None)
+            if is_inner:
                 error = DianaError(Reason.CONTAINER_INVALID, "It is a zip within a zip; those are not opened.")
                 return Part(label, member.size, error)
-            if head[128:132] != b"DICM":
+            if not is_dicom:
                 return Part(label, member.size, DianaError(Reason.NOT_PART10, "It is no DICOM file."))
             if member.size > SMALL:
                 return Part(label, member.size, lambda: ZipReader(open_again(), member.number))
@@ -69,8 +83,7 @@ def _rest(stream: MemberReader) -> bytes:
     return b"".join(pieces)
 
 
-def _is_companion(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
+def _is_companion(path: PurePosixPath) -> bool:
     return path.suffix.lower() in _OF_A_DISC or any(map(is_passed_over, path.parts))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from diana_common.errors import DianaError, Reason
 from diana_common.fence import Place
 from diana_common.zips import is_zip
-from diana_route.adapters.contents import HEAD_BYTES, SMALL, FileReader, members, status_of, unreadable
+from diana_route.adapters.contents import HEAD_BYTES, SMALL, FileReader, members, read_status, status_of, unreadable
 from diana_route.adapters.looking import Look
 from diana_route.core.files import Looked, Part
 from diana_route.core.folders import Status, from_text
@@ -26,41 +27,44 @@ class HostFolder:
         """Directories that lead nowhere according to the layout are not looked into."""
         self._root = Path(os.path.realpath(path))
         self._layout = layout
+        self._known: tuple[int, int] | None = None
+        with suppress(OSError):
+            self._known = self._identity()
 
     def look(self, found: Callable[[str, Status], None]) -> Looked:
         """See core.files.Folder."""
         try:
-            root = self._root.stat()
+            root = self._identity()
             look = Look(self._root, self._layout, found)
         except OSError as error:
             text = f"The folder cannot be read ({error.strerror})."
             raise DianaError(Reason.SOURCE_NOT_FOUND, text) from None
+        self._known = self._known or root
         look.walk()
-        return Looked((root.st_dev, root.st_ino), look.unread, look.trouble)
+        if not self._is_still(root):
+            raise DianaError(Reason.SOURCE_NOT_FOUND, "The folder went away while it was looked at.")
+        return Looked(root, look.unread, look.trouble)
 
     def status(self, path: str) -> Status:
         """See core.files.Folder."""
         try:
             found = self._place(path).status()
-        except OSError:
-            raise _gone() from None
+        except _ABSENT:
+            raise self._absent() from None
+        except OSError as error:
+            raise unreadable(error) from None
         if not stat.S_ISREG(found.st_mode):
             raise _gone()
-        return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return read_status(found)
 
     def parts(self, item: FileItem) -> Iterator[Part]:
         """See core.files.Folder."""
         descriptor = self._open_item(item)
         try:
-            size = status_of(descriptor).size
-            data = os.pread(descriptor, size if size <= SMALL else HEAD_BYTES, 0)
-            if is_zip(data[:HEAD_BYTES]):
-                yield from members(descriptor, lambda: self._open_item(item))
-            elif data[128:132] != b"DICM":
-                error = DianaError(Reason.NOT_PART10, "The file is neither a DICOM file nor a zip.")
-                yield Part("", size, error)
-            else:
-                yield Part("", size, data if size <= SMALL else lambda: FileReader(self._open_item(item)))
+            for part in self._read(descriptor, item):
+                if status_of(descriptor).stamp != item.stamp:
+                    raise _replaced()
+                yield part
             if status_of(descriptor).stamp != item.stamp:
                 raise _replaced()
         except OSError as error:
@@ -68,20 +72,33 @@ class HostFolder:
         finally:
             os.close(descriptor)
 
-    def remove(self, item: FileItem) -> None:
+    def _read(self, descriptor: int, item: FileItem) -> Iterator[Part]:
+        size = status_of(descriptor).size
+        data = os.pread(descriptor, size if size <= SMALL else HEAD_BYTES, 0)
+        if is_zip(data[:HEAD_BYTES]):
+            yield from members(descriptor, lambda: self._open_item(item))
+        elif data[128:132] != b"DICM":
+            yield Part("", size, DianaError(Reason.NOT_PART10, "The file is neither a DICOM file nor a zip."))
+        else:
+            yield Part("", size, data if size <= SMALL else lambda: FileReader(self._open_item(item)))
+
+    def remove(self, item: FileItem, read: Status) -> None:
         """See core.files.Folder."""
         place = self._place(item.path)
         try:
-            there = place.status()
-            if Status(there.st_size, there.st_mtime_ns, there.st_ctime_ns).stamp != item.stamp:
-                raise _replaced()
             folder = place.folder.open_folder()
             try:
+                there = read_status(os.stat(place.parts[-1], dir_fd=folder, follow_symlinks=False))
+                if there.stamp != item.stamp:
+                    raise _replaced()
+                if there != read:
+                    raise DianaError(Reason.PATH_FORBIDDEN, "The file is not the one that was read; it is read again.")
                 os.unlink(place.parts[-1], dir_fd=folder)
             finally:
                 os.close(folder)
         except _ABSENT:
-            return
+            if not self._is_still(self._known):
+                raise self._absent() from None
         except OSError as error:
             text = f"The file cannot be removed ({error.strerror})."
             raise DianaError(Reason.PATH_FORBIDDEN, text) from None
@@ -98,12 +115,29 @@ class HostFolder:
         try:
             descriptor = self._place(path).open_file()
         except _ABSENT:
-            raise _gone() from None
+            raise self._absent() from None
         except OSError as error:
             raise unreadable(error) from None
         if descriptor is None:
             raise _gone()
         return descriptor
+
+    def _absent(self) -> DianaError:
+        """What it means that nothing is there: it is gone, unless the folder itself is."""
+        if self._is_still(self._known):
+            return _gone()
+        return DianaError(Reason.PATH_FORBIDDEN, "The folder is away: nothing, or another directory, is in its place.")
+
+    def _is_still(self, root: tuple[int, int] | None) -> bool:
+        """Whether the directory is the one it was: where no network folder is mounted, another one is."""
+        try:
+            return self._identity() == root
+        except OSError:
+            return False
+
+    def _identity(self) -> tuple[int, int]:
+        root = self._root.stat()
+        return root.st_dev, root.st_ino
 
     def _place(self, path: str) -> Place:
         parts = tuple(from_text(path).split("/"))

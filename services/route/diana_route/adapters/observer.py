@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from diana_common.errors import DianaError
-from diana_route.core.model import FileItem, InstanceItem, Item, Task
+from diana_route.core.model import FileItem, InstanceItem, Item, Job, Task
 
 ATTEMPTS = Counter("diana_route_attempts_total", "Jobs' steps attempted, by action and outcome.", ["action", "outcome"])
 DEAD = Counter("diana_route_dead_total", "Jobs given up, by the action that failed.", ["action"])
@@ -51,6 +51,11 @@ class PrometheusObserver:
         """See core.intake.Stopped."""
         STOPPED.labels(rule).inc()
         self._log.error("rule stopped", rule=rule, why=why)
+
+    def undone(self, job: Job, why: str) -> None:
+        """See core.intake.Undone."""
+        DEAD.labels(job.steps[0].action.partition(" ")[0]).inc()
+        self._log.warning("left undone", job=job.name, rule=job.rule, why=why)
 
     def folder_trouble(self, rule: str, trouble: str) -> None:
         """A rule's folder cannot be looked at as it should, or can again where there is no trouble."""

@@ -13,7 +13,7 @@ class Action(Protocol):
     """One action of one rule, ready to be carried out. Safe to share between threads."""
 
     def target(self, item: Item) -> str:
-        """What fails together with others: "archive", "peer PACS", "mail channel". Nothing waits behind another's."""
+        """What fails together with others: "archive", "peer PACS", "notify". Nothing waits behind another's."""
         ...
 
     def carry_out(self, task: Task) -> None:

@@ -41,6 +41,9 @@ class DryRun:
         self._trails = Trails(known)
         self._since = since
         stores = sorted({rule.source.store for rule in followed if isinstance(rule.source, FeedSource)})
+        if stores:
+            there = feed.stores()
+            stores = [store for store in stores if store in there]
         self._watch: Watch | None = feed.watch("", stores, headers=False, to_head=True) if stores else None
         self.entry_count = 0
         """Entries looked at so far: of kinds that rules wait for, within the time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -53,6 +53,10 @@ class Feed(Protocol):
 
     def head(self) -> str:
         """The position of its newest entry; empty while there is none. Raises DianaError."""
+        ...
+
+    def stores(self) -> Collection[str]:
+        """The names of the stores that there are. Raises DianaError."""
         ...
 
     def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> Watch:

@@ -67,7 +67,8 @@ class Folder(Protocol):
         ...
 
     def status(self, path: str) -> Status:
-        """How a file is now. Raises DianaError SOURCE_NOT_FOUND."""
+        """How a file is now. Raises DianaError SOURCE_NOT_FOUND if it is not there, PATH_FORBIDDEN if that cannot be
+        told now: its folder may be a network's that is away."""
         ...
 
     def parts(self, item: FileItem) -> Iterator[Part]:
@@ -78,7 +79,10 @@ class Folder(Protocol):
         """
         ...
 
-    def remove(self, item: FileItem) -> None:
-        """Remove a file, if it is there. Raises DianaError SOURCE_NOT_FOUND if another one is, PATH_FORBIDDEN if that
-        is not possible now."""
+    def remove(self, item: FileItem, read: Status) -> None:
+        """Remove a file, if it is there; `read` is how it was before it was read.
+
+        Raises DianaError SOURCE_NOT_FOUND if another one is there, PATH_FORBIDDEN if it cannot be removed now, or is
+        not the very one that was read.
+        """
         ...

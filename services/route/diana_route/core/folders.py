@@ -99,6 +99,8 @@ class Status:
 
     mtime_ns: int
     ctime_ns: int
+    inode: int = 0
+    """As the folder counts them now; 0 where nobody asked."""
 
     @property
     def stamp(self) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from diana_common.conditions import Header
-from diana_common.errors import DianaError, Reason
+from diana_common.errors import Code, DianaError, Reason
 from diana_common.following import Following
 from diana_route.core.archive import Holdings
 from diana_route.core.feed import Batch, Feed, Told, Watch
@@ -21,9 +21,17 @@ from diana_route.core.trails import Trails
 FEED = "feed"
 """The feed's name among the journal's cursors."""
 
+_GAP = "the archive was restored or rebuilt: what happened since the last entry heard before made no jobs"
+_GAP_SINCE = "feed gap"
+"""Among the journal's cursors, under which configuration that came about: people are told until it changes."""
+
 _GONE = (Reason.INSTANCE_NOT_FOUND, Reason.STUDY_NOT_FOUND, Reason.STORE_UNKNOWN)
-PASSING = (Reason.PEER_UNAVAILABLE, Reason.OVERLOADED, Reason.DISK_FULL, Reason.STOPPING)
-"""Errors that are no item's own: after a while it is asked about again."""
+_OWN = (Code.NOT_FOUND, Code.INVALID_ARGUMENT, Code.DATA_LOSS)
+"""Codes of errors of an item itself: it is gone, damaged, or its header is none. After any other error, such as a token
+that is being replaced, it is asked about again."""
+
+PASSING = (Reason.PEER_UNAVAILABLE, Reason.OVERLOADED, Reason.DISK_FULL, Reason.STOPPING, Reason.CONFIG_INVALID)
+"""Errors that the next item would meet as well."""
 
 
 class FollowObserver(Protocol):
@@ -88,7 +96,8 @@ class Follower:
         self._observer = observer
         self._stores = stores
         self._headers = headers
-        self._gap = ""
+        self._unknown: Collection[str] = ()
+        self._gap = _GAP if journal.cursor(_GAP_SINCE) == intake.configuration else ""
         self._stopping = threading.Event()
         self._following = Following(self, stores, self, observer.lost)
 
@@ -109,19 +118,30 @@ class Follower:
         if self._stores and self.position() is None:
             raise DianaError(Reason.PEER_UNAVAILABLE, "The archive was never reached; the rules do not work yet.")
 
-    @property
-    def trouble(self) -> str:
-        """Why rules hear nothing of the feed now, or have missed a part of it; empty if all is well."""
+    def trouble(self, store: str) -> str:
+        """Why rules hear nothing of a store now, or have missed a part of it; empty if all is well."""
         error = self._following.trouble
-        return str(error) if error else self._gap
+        return self.missing(store) or (str(error) if error else self._gap)
+
+    def missing(self, store: str) -> str:
+        """That the archive does not have a store; empty if it does, or was not asked yet."""
+        if store in self._unknown:
+            return f"the archive has no store {store}; one that it gets is followed from then on"
+        return ""
 
     def head(self) -> str:
         """See diana_common.following.Feed."""
         return self._feed.head()
 
     def watch(self, after: str, stores: Sequence[str]) -> Watch:
-        """See diana_common.following.Feed."""
-        return self._feed.watch(after, stores, self._headers)
+        """See diana_common.following.Feed. What the archive does not have is in the way of no other store: it gets
+        stores by being started anew, which breaks off every watch."""
+        there = self._feed.stores()
+        self._unknown = [store for store in stores if store not in there]
+        known = [store for store in stores if store in there]
+        if not known:
+            raise DianaError(Reason.STORE_UNKNOWN, "The archive has none of the stores that rules name.")
+        return self._feed.watch(after, known, self._headers)
 
     def position(self) -> str | None:
         """See diana_common.following.Place."""
@@ -139,8 +159,9 @@ class Follower:
 
     def forget(self) -> None:
         """See diana_common.following.Place."""
+        self._journal.add([], time.time(), Learnt(cursor=(_GAP_SINCE, self._intake.configuration)))
         self._journal.forget_cursor(FEED)
-        self._gap = "the archive was restored or rebuilt: what happened since the last entry heard before made no jobs"
+        self._gap = _GAP
         self._observer.began_anew()
 
     def _jobs(self, told: Told, trail: Sequence[str]) -> list[NewJob]:
@@ -151,7 +172,7 @@ class Follower:
         try:
             return self._deciding.jobs(seen, told.position)
         except DianaError as error:
-            if error.reason in PASSING:
+            if error.code not in _OWN:
                 raise
             self._observer.unjudged(told.item, error)
             return []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from diana_common.conditions import Condition, Header, compile_condition
-from diana_common.filters import And, parse_filter, to_text
+from diana_common.conditions import Condition, Header
 from diana_route.core.model import FileItem, InstanceItem, Item, StudyItem
 from diana_route.core.rules import Event, FeedSource, FolderSource, QuerySource, Rule
 
@@ -49,7 +47,7 @@ def judge_all(rules: Sequence[Rule], seen: Seen) -> list[Verdict]:
     """What each rule makes of an item. The headers are read once for all, one after the other, and not to their end
     where that changes nothing. Raises what the functions in `seen` raise."""
     verdicts = [_without_headers(rule, seen) for rule in rules]
-    asking = {number: _Asking(rules[number].when_text) for number, one in enumerate(verdicts) if one is None}
+    asking = {number: _Asking(rules[number]) for number, one in enumerate(verdicts) if one is None}
     pending = list(asking.values())
     for header in seen.headers() if pending else ():
         pending = [one for one in pending if not one.holds_for(header)]
@@ -69,9 +67,9 @@ def _without_headers(rule: Rule, seen: Seen) -> Verdict | None:
 class _Asking:
     """A condition being asked of one header after the other, part by part, so that it is known which was false."""
 
-    def __init__(self, when: str) -> None:
-        self._when = when
-        self._parts = _parts(when)
+    def __init__(self, rule: Rule) -> None:
+        self._when = rule.when_text
+        self._parts = _parts(rule)
         self._met = [False] * len(self._parts)
         self._count = 0
         self._holds = False
@@ -127,11 +125,7 @@ def _not_yet(rule: Rule, seen: Seen) -> str:
     return ""
 
 
-@lru_cache(maxsize=1024)
-def _parts(when: str) -> tuple[tuple[str, Condition], ...]:
-    """The conditions that a condition joins with AND, each with its text."""
-    tree = parse_filter(when)
-    if tree is None:  # an empty text, which every header meets
-        return ()
-    operands = tree.operands if isinstance(tree, And) else (tree,)
-    return tuple((to_text(one), compile_condition(one, "when")) for one in operands)
+def _parts(rule: Rule) -> Sequence[tuple[str, Condition]]:
+    if rule.when_parts or rule.when is None:
+        return rule.when_parts
+    return ((rule.when_text, rule.when),)

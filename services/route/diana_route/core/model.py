@@ -72,7 +72,7 @@ class StepRecord:
     """An action of a job. Times are seconds since the epoch, UTC."""
 
     action: str
-    """As `Rule.actions` says it: "put inbox"."""
+    """As people read it: "put inbox"."""
 
     done: bool = False
     attempt_count: int = 0
@@ -136,6 +136,8 @@ class NewJob:
     """What made it: a feed position, a file's stamp, a query's run. The same once more makes no other job."""
 
     trail: Sequence[str] = ()
+    dead: str = ""
+    """Why it is dead from the start, for people to look at and retry; empty if it is to be done."""
 
 
 @dataclass(frozen=True, slots=True)

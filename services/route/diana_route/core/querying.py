@@ -158,8 +158,8 @@ class Querying:
             new = self._compare(rule, after, page[-1], page)
             for start in range(0, len(new), _A_STEP):
                 self._take(rule, new[start : start + _A_STEP], occasion)
-                if self._stopping.is_set():
-                    return
+                if self._stopping.is_set() or rule.name in self._intake.stopped:
+                    return  # the rest is found again by the next run
             after = page[-1]
         self._compare(rule, after, None, ())
         self._journal.add([], now, Learnt(cursor=(rule.cursor, repr(now))))

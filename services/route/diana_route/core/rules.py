@@ -146,3 +146,6 @@ class Rule:
 
     summary: str
     """For people: "/incoming/{site}/{trial} -> put inbox, delete"."""
+
+    when_parts: Sequence[tuple[str, Condition]] = ()
+    """The conditions that `when` joins with AND, each with its text; empty where it is asked as a whole."""

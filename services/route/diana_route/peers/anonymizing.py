@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana_client import AnonClient, ArchiveClient, study_result
@@ -10,6 +10,7 @@ from diana_common.attempts import Failed, Postponed, Refused
 from diana_route.core.model import Item, Job, StudyItem, Task
 from diana_route.core.patterns import filled
 from diana_route.core.rules import Anonymize
+from diana_route.peers.attributes import filled_for
 from diana_route.peers.faults import attempted
 from diana_route.peers.held import ARCHIVE, Held, read_by_then, study
 from diana_route.peers.operations import Begin, Notes, Operations, begin_time
@@ -65,7 +66,11 @@ class Anonymizing:
 
     def _beginning(self, job: Job, original: StudyItem) -> Begin:
         spec = self._spec
-        plain = {key: filled(text, original.attributes) for key, text in (spec.attributes or {}).items()}
+
+        def fill(attributes: Mapping[str, str]) -> dict[str, str]:
+            return {key: filled(text, attributes) for key, text in (spec.attributes or {}).items()}
+
+        plain = filled_for(self._archive, original, fill)
 
         def begin(request_id: str) -> Operation:
             operation = self._anon.anonymize_study(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -28,6 +28,11 @@ class ArchivePeer:
         """See Feed."""
         with typed(_ARCHIVE):
             return self._client.statistics().head_position
+
+    def stores(self) -> Collection[str]:
+        """See Feed."""
+        with typed(_ARCHIVE):
+            return {store.name for store in self._client.stores()}
 
     def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> Watch:
         """See Feed. Of more stores than the archive lets be named, all are followed."""

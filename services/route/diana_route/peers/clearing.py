@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from diana_client import ArchiveClient
 from diana_common.attempts import Failed, Refused
-from diana_common.errors import DianaError
+from diana_common.errors import DianaError, Reason
 from diana_route.core.files import Folder
+from diana_route.core.folders import Status
 from diana_route.core.model import FileItem, Item, Task
 from diana_route.core.parts import Instance, identify
 from diana_route.peers.arrivals import file_failure
@@ -26,6 +27,8 @@ class _Look:
     task: Task
     item: FileItem
     instances: list[Instance] = field(default_factory=list)
+    read: Status | None = None
+    """How it was before it was read."""
     failed: Failed | None = None
     is_gone: bool = False
 
@@ -77,14 +80,12 @@ class DeleteFiles:
             look.failed = Refused(f"the file is kept: {task.job.refused_count} of its instances were refused")
             return look
         try:
-            self._folder.status(look.item.path)
-        except DianaError:
-            look.is_gone = True  # by an attempt whose end was not recorded, or by whoever owns it
-            return look
-        try:
+            look.read = self._folder.status(look.item.path)
             look.instances = [identify(part) for part in self._folder.parts(look.item) if part.content is not None]
         except DianaError as error:
-            look.failed = _failed(error)
+            # gone: by an attempt whose end was not recorded, or by whoever owns it
+            look.is_gone = look.read is None and error.reason is Reason.SOURCE_NOT_FOUND
+            look.failed = None if look.is_gone else _failed(error)
         return look
 
     def _clear(self, looks: Sequence[_Look]) -> None:
@@ -107,7 +108,7 @@ class DeleteFiles:
         return {uid for store in self._stores if asked for uid in self._archive.find_missing(asked, store=store)}
 
     def _settle(self, one: _Look, missing: set[str]) -> None:
-        if one.failed or one.is_gone:
+        if one.failed or one.is_gone or one.read is None:
             return
         absent = sum(of.sop_instance_uid in missing for of in one.instances)
         if absent or not one.instances:
@@ -119,7 +120,7 @@ class DeleteFiles:
             one.failed = Refused(f"the file is kept: {text}")
             return
         try:
-            self._folder.remove(one.item)
+            self._folder.remove(one.item, one.read)
             one.is_gone = True
         except DianaError as error:
             one.failed = _failed(error)

@@ -25,6 +25,9 @@ _STREAMS = 1
 _ATTEMPTS = 2
 _LONGEST_SOURCE = 255
 
+_Told = dict[tuple[str, str], Failed | None]
+"""What came of giving a study, by its UID, the attributes of a folder."""
+
 
 class _Key(NamedTuple):
     """What an upload's answer leads back to."""
@@ -39,7 +42,8 @@ class PutFiles:
     The archive answers an instance once it would survive a power cut, so that nothing needs to be asked after it. At
     every further attempt all is sent again, and what is there already stays as it is. Of a zip that came whole the
     archive is told how many instances each study has in it, which completes the study at once; what single files there
-    will be nobody knows, and the store's quiet period completes their study.
+    will be nobody knows, and the store's quiet period completes their study. A study has the attributes of its folder
+    from its first answer on; one that has others keeps them, and the file is refused.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class PutFiles:
         arrivals = [Arrival(task) for task in tasks]
         self._upload(arrivals, with_zips)
         done = [one for one in arrivals if with_zips or not one.is_zip]
-        self._describe(done)
+        self._give_counts(done)
         self._journal.count_instances({one.task.job.number: one.counted for one in done})
         outcomes.update({one.task.job.number: one.verdict() for one in done})
         return [one.task for one in arrivals if one.task.job.number not in outcomes]
@@ -94,11 +98,14 @@ class PutFiles:
     def _upload(self, arrivals: Sequence[Arrival], with_zips: bool) -> None:
         origin = _origin(arrivals[0].task)
         items = self._items(arrivals, with_zips)
+        told: _Told = {}
         try:
             for result in self._archive.upload(
                 items, store=self._store, origin=origin, streams=_STREAMS, attempts=_ATTEMPTS
             ):
                 result.key.arrival.answer(result.key.part, result)
+                if result.error is None:
+                    self._give_attributes(result.key.arrival, result.instance.study_uid, told)
         except MeshError as error:
             failed = failure(ARCHIVE, error)
             for one in arrivals:
@@ -133,28 +140,41 @@ class PutFiles:
             arrival.leave_out(part, error)
             return False
 
-    def _describe(self, arrivals: Sequence[Arrival]) -> None:
-        """Tell of the studies that came what is known of them; the attributes first, for who hears of the end."""
-        told: set[tuple[str, str]] = set()
+    def _give_attributes(self, one: Arrival, study_uid: str, told: _Told) -> None:
+        """While its other instances are on their way: its store may complete the study whenever it rests."""
+        item = file_of(one.task)
+        key = (study_uid, item.path.rpartition("/")[0])
+        if item.attributes and key not in told:
+            told[key] = self._set_attributes(one, study_uid)
+        if failed := told.get(key):
+            one.fail(failed)
+
+    def _set_attributes(self, one: Arrival, study_uid: str) -> Failed | None:
+        """Refused where the study has others: whoever can write into one folder has no say in another's."""
+        attributes = file_of(one.task).attributes
+        try:
+            with attempted(ARCHIVE):
+                there = self._archive.study(study_uid, store=self._store).attributes
+                if any(there.get(key, value) != value for key, value in attributes.items()):
+                    return Refused("the study came from another folder already")
+                if any(key not in there for key in attributes):
+                    self._archive.update_attributes(study_uid, attributes, store=self._store, origin=_origin(one.task))
+        except Failed as failed:
+            return failed
+        return None
+
+    def _give_counts(self, arrivals: Sequence[Arrival]) -> None:
+        """Tell how many instances the studies of whole zips have, which completes them."""
         for one in arrivals:
+            if not (one.is_zip and one.is_whole and one.verdict() is None):
+                continue
             try:
                 with attempted(ARCHIVE):
-                    self._give_attributes(one, told)
-                    if one.is_zip and one.is_whole and one.verdict() is None:
-                        self._give_counts(one)
+                    self._give_count(one)
             except Failed as failed:
                 one.fail(failed)
 
-    def _give_attributes(self, one: Arrival, told: set[tuple[str, str]]) -> None:
-        item = file_of(one.task)
-        for study_uid in one.studies if item.attributes else ():
-            folder = item.path.rpartition("/")[0]
-            if (study_uid, folder) not in told:
-                origin = _origin(one.task)
-                self._archive.update_attributes(study_uid, item.attributes, store=self._store, origin=origin)
-                told.add((study_uid, folder))
-
-    def _give_counts(self, one: Arrival) -> None:
+    def _give_count(self, one: Arrival) -> None:
         for study_uid, count in one.studies.items():
             evidence = Evidence(source_count=SourceCount(instance_count=count))
             self._archive.record_evidence(study_uid, evidence, store=self._store, origin=_origin(one.task))

@@ -24,14 +24,17 @@ class Folder(Protocol):
         """Whether an instance's file is there, of that size and data set. Raises Failed."""
         ...
 
-    def write(self, uids: tuple[str, str, str], token: str, data: DownloadedInstance) -> None:
-        """Write it, durably; it appears when it is whole. Raises Failed, and what `data` raises."""
+    def write(self, uids: tuple[str, str, str], data_set_sha256: bytes, token: str, data: DownloadedInstance) -> None:
+        """Write it, durably; it appears when it is whole, and replaces no other data set.
+
+        Raises Failed, and what `data` raises.
+        """
         ...
 
 
 class SendingToFolder:
     """Carries out one `send` of one rule into a folder. Idempotent by nature: a file that is there as it should be, by
-    size and data set digest, is left; another of its name is replaced."""
+    size and data set digest, is left, and so is one of its name that has another data set."""
 
     def __init__(
         self, spec: Send, archive: ArchiveClient, folder: Folder, stopping: Callable[[], bool] = lambda: False
@@ -79,7 +82,7 @@ class SendingToFolder:
                         return written
                     instance = one.instance
                     uids = (instance.study_uid, instance.series_uid, instance.sop_instance_uid)
-                    self._folder.write(uids, token, one)
+                    self._folder.write(uids, instance.data_set_sha256, token, one)
                     written += 1
         return written
 

@@ -14,8 +14,8 @@ from diana_common.errors import Reason
 from diana_route.core.model import FileItem, InstanceItem, Item, Job, Task
 from diana_route.core.patterns import filled
 from diana_route.core.rules import Notify, Webhook
-from diana_route.peers.faults import alone, attempted
-from diana_route.peers.held import ARCHIVE
+from diana_route.peers.attributes import filled_for
+from diana_route.peers.faults import attempted
 
 NOTIFY = "notify"
 
@@ -38,10 +38,10 @@ class Notifying:
     def carry_out(self, task: Task) -> None:
         """See core.actions.Action. Done when the messages are in the ledger; nobody's having subscribed is no failure.
 
+        A channel's attribute that the study has not yet is waited for.
         Templates may name the item's attributes, and `rule`, `store`, `study_uid`, `sop_instance_uid`, `path`.
         """
-        attributes = self._attributes(task.job.item)
-        channel = filled(self._spec.channel, attributes)
+        channel, attributes = filled_for(self._archive, task.job.item, self._channel)
         values = {key: value for key, value in attributes.items() if _VALUE_NAME.fullmatch(key)} | facts(task.job)
         content = pb.Content(template=self._spec.template, values=_fitting(values), study=_study(task.job.item))
         with attempted(NOTIFY):
@@ -52,12 +52,8 @@ class Notifying:
                     raise
                 raise Refused(f"notify has no channel that {self._spec.channel!r} leads to") from error
 
-    def _attributes(self, item: Item) -> Mapping[str, str]:
-        """An instance has those of its study."""
-        if not isinstance(item, InstanceItem):
-            return item.attributes
-        with alone(), attempted(ARCHIVE):
-            return dict(self._archive.study(item.study_uid, store=item.store).attributes)
+    def _channel(self, attributes: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        return filled(self._spec.channel, attributes), attributes
 
 
 class Calling:

@@ -39,9 +39,11 @@ def add_job(db: sqlite3.Connection, new: NewJob, now: float) -> Job | None:
         "item": item_text(new.item),
         "trail": json.dumps(list(new.trail)),
         "occasion": new.occasion,
+        "state": (State.DEAD if new.dead else State.WAITING).value,
         "steps": new_steps(new),
         "target": new.targets[0],
-        "due_time": now,
+        "due_time": None if new.dead else now,
+        "end_time": now if new.dead else None,
         "create_time": now,
         "waiting_since": now,
     }

@@ -29,6 +29,8 @@ def job_of(row: Sequence[Any]) -> Job:
 def job_made(number: int, name: str, new: NewJob, now: float) -> Job:
     """The job as its row has it when it is new."""
     steps = [StepRecord(action) for action in new.actions]
+    if new.dead:
+        steps[0] = StepRecord(new.actions[0], last_error=new.dead)
     return Job(
         number,
         name,
@@ -36,10 +38,11 @@ def job_made(number: int, name: str, new: NewJob, now: float) -> Job:
         new.digest,
         new.item,
         tuple(new.trail),
-        State.WAITING,
+        State.DEAD if new.dead else State.WAITING,
         steps,
         create_time=now,
-        next_attempt_time=now,
+        next_attempt_time=None if new.dead else now,
+        end_time=now if new.dead else None,
         waiting_since=now,
     )
 
@@ -60,7 +63,9 @@ def item_text(item: Item) -> str:
 def new_steps(job: NewJob) -> str:
     """The steps of a job that begins, for a column."""
     pairs = zip(job.actions, job.targets, strict=True)
-    return json.dumps([new_step(action, target) for action, target in pairs])
+    steps = [new_step(action, target) for action, target in pairs]
+    steps[0]["error"] = job.dead
+    return json.dumps(steps)
 
 
 def new_step(action: str, target: str) -> dict[str, Any]:

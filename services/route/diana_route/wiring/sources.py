@@ -41,9 +41,9 @@ class Sources:
         troubles = dict(self.folders.troubles())
         for rule in self.rules:
             if isinstance(rule.source, QuerySource):
-                troubles[rule.name] = self.querying.trouble(rule.name)
+                troubles[rule.name] = self.querying.trouble(rule.name) or self.follower.missing(rule.source.store)
             elif isinstance(rule.source, FeedSource):
-                troubles[rule.name] = self.follower.trouble
+                troubles[rule.name] = self.follower.trouble(rule.source.store)
         return troubles
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,7 @@ def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels) -
     """
     watching, stopping = Watching(), threading.Event()
     journal = SqliteJournal(config.state_dir / "jobs.sqlite", watching.changed)
+    journal.hasten(time.time() + config.retry.longest_seconds)
     observer = PrometheusObserver(partial(_count_waiting, journal))
     carried: dict[str, Carried] = {}
 
@@ -61,7 +63,7 @@ def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels) -
 
     retry = RetryPolicy(config.retry.first_seconds, config.retry.longest_seconds, config.retry.give_up_seconds)
     attempting = Attempting(journal, Executing(carried).attempt, retry, config.keep_days * _DAY, observer)
-    intake = Intake(journal, configuration_digest(rules), attempting.wake, observer.stopped)
+    intake = Intake(journal, configuration_digest(rules), attempting.wake, observer.stopped, observer.undone)
     folders = WatchedFolders(
         rules,
         lambda source: HostFolder(source.path, source.layout),

@@ -104,8 +104,9 @@ type Rule struct {
 	DoneCount int64 `protobuf:"varint,5,opt,name=done_count,json=doneCount,proto3" json:"done_count,omitempty"`
 	// Jobs that were given up, as far as the journal remembers.
 	DeadCount int64 `protobuf:"varint,6,opt,name=dead_count,json=deadCount,proto3" json:"dead_count,omitempty"`
-	// Why it makes no jobs now: its folder cannot be read, the archive cannot
-	// be reached, it was stopped because it fed itself. Empty when it works.
+	// What is wrong with it: its folder or part of it cannot be read, the
+	// archive cannot be reached or was restored, so that a part of the feed was
+	// not heard, or it was stopped because it fed itself. Empty when nothing is.
 	Trouble string `protobuf:"bytes,7,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	// Whether it was stopped, because it and other rules fed one another; it
 	// goes on after the configuration was changed and the service restarted.

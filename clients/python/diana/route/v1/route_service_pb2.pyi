@@ -52,8 +52,9 @@ class Rule(message.Message):
     dead_count: builtins.int
     """Jobs that were given up, as far as the journal remembers."""
     trouble: builtins.str
-    """Why it makes no jobs now: its folder cannot be read, the archive cannot
-    be reached, it was stopped because it fed itself. Empty when it works.
+    """What is wrong with it: its folder or part of it cannot be read, the
+    archive cannot be reached or was restored, so that a part of the feed was
+    not heard, or it was stopped because it fed itself. Empty when nothing is.
     """
     stopped: builtins.bool
     """Whether it was stopped, because it and other rules fed one another; it
