@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
 
@@ -18,7 +19,7 @@ _LARGEST_LOG = 16 * 1024 * 1024
 
 
 class Child:
-    """A service's process, and those that follow it when it dies. Start it from a thread that outlives it."""
+    """A service's process, and those that follow it when it dies."""
 
     def __init__(self, spec: ServiceSpec, state: Path, listen: str, ended: Callable[[Child], None]) -> None:
         """`ended` is called, from another thread, whenever a process of this child ends."""
@@ -28,6 +29,8 @@ class Child:
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._launched: Future[None] = Future()
+        self._launched.set_result(None)
         self.address = ""
         """Host and port, known once it serves; the processes that follow listen there too."""
 
@@ -54,17 +57,14 @@ class Child:
             log.replace(log.with_suffix(".log.1"))
         environment = self.spec.environment(self._state, self.address or self._listen, addresses)
         launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*launcher, sys.executable, "-m", self.spec.module, *arguments(self._state, self.spec.name)],
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C is the supervisor's to hear: it ends children in good order
-            )
+        command = [*launcher, sys.executable, "-m", self.spec.module, *arguments(self._state, self.spec.name)]
+        self._launched = Future()
+        # In a thread: a signal that comes in the midst of it must not lose the process just made.
+        Thread(
+            target=self._run, args=(command, {**os.environ, **environment}, log, self._launched), daemon=True
+        ).start()
         self._started = time.monotonic()
-        Thread(target=self._watch, args=(self._process,), daemon=True).start()
+        self._launched.result()
 
     def serves(self) -> bool:
         """Whether the latest process has said where it listens; `address` is set from then on."""
@@ -76,6 +76,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the process to end, when it has finished what it accepted."""
+        wait([self._launched])
         if self._process:
             self._process.terminate()
 
@@ -90,6 +91,21 @@ class Child:
         with log_file(self._state, self.spec.name).open(encoding="utf-8", errors="replace") as log:
             return "".join(deque(log, lines)).rstrip()
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+    def _run(self, command: Sequence[str], environment: Mapping[str, str], log: Path, launched: Future[None]) -> None:
+        """Start a process, and wait for its end: it is ended by the launcher when this thread ends before."""
+        try:
+            with log.open("ab") as output:
+                process = self._process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,  # Ctrl-C is the supervisor's to hear: it ends children in good order
+                )
+        except BaseException as error:  # raised again where it is waited for
+            launched.set_exception(error)
+            return
+        launched.set_result(None)
         process.wait()
         self._ended(self)
