@@ -16,6 +16,8 @@ from diana_cli.mesh.table import ServiceSpec, arguments, log_file, port_file
 
 _LAUNCHER = Path(__file__).with_name("under_parent.py")
 _LARGEST_LOG = 16 * 1024 * 1024
+_LAUNCH_SECONDS = 5.0
+"""More than it takes to make a process; a launch that a signal came before is never begun."""
 
 
 class Child:
@@ -76,7 +78,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the process to end, when it has finished what it accepted."""
-        wait([self._launched])
+        wait([self._launched], _LAUNCH_SECONDS)
         if self._process:
             self._process.terminate()
 
