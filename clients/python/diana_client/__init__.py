@@ -18,6 +18,7 @@ from diana_client.archive import ArchiveClient
 from diana_client.archive_async import AsyncArchiveClient
 from diana_client.channel import AsyncChannel, Channel, TlsOptions, connect, connect_async
 from diana_client.cohorts import AsyncCohortClient, CohortClient, frozen_cohort
+from diana_client.collect import AsyncCollectClient, CollectClient, collect_request
 from diana_client.crosswalk import AsyncCrosswalkClient, CrosswalkClient, reidentification_digest
 from diana_client.dimse import AsyncDimseClient, DimseClient
 from diana_client.dimse_requests import retrieve_result, send_result
@@ -64,6 +65,7 @@ __all__ = [
     "AsyncArchiveClient",
     "AsyncChannel",
     "AsyncCohortClient",
+    "AsyncCollectClient",
     "AsyncCrosswalkClient",
     "AsyncDimseClient",
     "AsyncDownloadedInstance",
@@ -83,6 +85,7 @@ __all__ = [
     "Cancelled",
     "Channel",
     "CohortClient",
+    "CollectClient",
     "Conflict",
     "CrosswalkClient",
     "DataLoss",
@@ -121,6 +124,7 @@ __all__ = [
     "Unavailable",
     "UploadItem",
     "UploadResult",
+    "collect_request",
     "connect",
     "connect_async",
     "file_sha256",

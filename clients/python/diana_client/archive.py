@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from diana.archive.v1 import archive_service_pb2 as pb
@@ -18,7 +19,7 @@ from diana_client.archive_requests import ATTEMPTS, WINDOW, ReadCheck, digests, 
 from diana_client.calls import LARGEST_PAGE, Caller
 from diana_client.channel import Channel
 from diana_client.download import DownloadedInstance, InstanceFile, SavedInstance, assembled, instances
-from diana_client.feed import FeedWatch
+from diana_client.feed import FeedWatch, watch_request
 from diana_client.items import Uploadable, UploadResult
 from diana_client.upload import Upload
 
@@ -283,17 +284,16 @@ class ArchiveClient(Caller):
         self,
         after_position: str = "",
         *,
+        after_time: datetime | None = None,
         stores: Iterable[str] = (),
         stop_at_head: bool = False,
         omit_headers: bool = False,
         reconnect: bool = False,
     ) -> FeedWatch:
-        """Follow the changes after a position. `cancel` on the result ends it, from any thread.
+        """Follow the changes after a position, and after a time with a zone. `cancel` on it ends it, from any thread.
 
         With `reconnect`, a broken connection is made anew from the last position, for as long as it takes.
         Raises FailedPrecondition (EPOCH_CHANGED) when the archive was restored or rebuilt since.
         """
-        request = pb.WatchFeedRequest(
-            stores=stores, after_position=after_position, stop_at_head=stop_at_head, omit_headers=omit_headers
-        )
+        request = watch_request(after_position, after_time, stores, stop_at_head, omit_headers)
         return FeedWatch(self.stub.WatchFeed, request, reconnect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from diana_client.download import (
     assembled_async,
     instances_async,
 )
-from diana_client.feed import watch_async
+from diana_client.feed import watch_async, watch_request
 from diana_client.items import Uploadable, UploadResult
 from diana_client.upload import Upload
 from diana_client.upload_async import run_async
@@ -268,13 +269,12 @@ class AsyncArchiveClient(AsyncCaller):
         self,
         after_position: str = "",
         *,
+        after_time: datetime | None = None,
         stores: Iterable[str] = (),
         stop_at_head: bool = False,
         omit_headers: bool = False,
         reconnect: bool = False,
     ) -> AsyncGenerator[pb.WatchFeedResponse, None]:
         """As `ArchiveClient.watch_feed`; closing the iterator, or cancelling its task, ends it."""
-        request = pb.WatchFeedRequest(
-            stores=stores, after_position=after_position, stop_at_head=stop_at_head, omit_headers=omit_headers
-        )
+        request = watch_request(after_position, after_time, stores, stop_at_head, omit_headers)
         return watch_async(self.stub.WatchFeed, request, reconnect)

@@ -30,6 +30,7 @@ _SERVICES = (
     "diana.anon.v1.CrosswalkService",
     "diana.anon.v1.ReceiptService",
     "diana.notify.v1.NotifyService",
+    "diana.route.v1.CollectService",
     "diana.route.v1.RouteService",
     "diana.operation.v1.OperationService",
     "grpc.health.v1.Health",
@@ -51,6 +52,7 @@ _ONCE = (
     ("diana.guid.v1.GuidService", "MintIdentities"),
     ("diana.index.v1.FolderService", "ReadFiles"),
     ("diana.notify.v1.NotifyService", "WatchDeliveries"),
+    ("diana.route.v1.CollectService", "ListSourceStudies"),
     ("diana.route.v1.RouteService", "DryRun"),
     ("diana.route.v1.RouteService", "WatchJobs"),
 )

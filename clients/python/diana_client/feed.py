@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 import grpc
@@ -17,6 +18,20 @@ from diana_client.ledger import delay_after
 if TYPE_CHECKING:  # grpc's classes take no parameters when they run
     Method = grpc.UnaryStreamMultiCallable[pb.WatchFeedRequest, pb.WatchFeedResponse]
     AsyncMethod = grpc.aio.UnaryStreamMultiCallable[pb.WatchFeedRequest, pb.WatchFeedResponse]
+
+
+def watch_request(
+    after_position: str, after_time: datetime | None, stores: Iterable[str], stop_at_head: bool, omit_headers: bool
+) -> pb.WatchFeedRequest:
+    """What to follow. Raises ValueError for a time without a zone."""
+    request = pb.WatchFeedRequest(
+        stores=stores, after_position=after_position, stop_at_head=stop_at_head, omit_headers=omit_headers
+    )
+    if after_time is not None:
+        if after_time.utcoffset() is None:
+            raise ValueError("after_time must have a zone")
+        request.after_time.FromDatetime(after_time)
+    return request
 
 
 class _Call(Protocol):

@@ -39,9 +39,10 @@ def content(
     template: str = "",
     values: Mapping[str, str] | None = None,
     study: pb.MessageStudy | None = None,
+    item: pb.MessageItem | None = None,
 ) -> pb.Content:
     """What a message says: a configured template's name, or a subject and a body; and what either may name."""
-    return pb.Content(template=template, subject=subject, body=body, values=values, study=study)
+    return pb.Content(template=template, subject=subject, body=body, values=values, study=study, item=item)
 
 
 class NotifyClient(Caller):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 DryEvent = pb.DryJob | pb.DryRunSummary
 """What a dry run tells: a job that would have been made; last of all, how much was looked at."""
+
+BackfillEvent = pb.Job | pb.BackfillSummary
+"""What a backfill tells: a job that was made; last of all, how much was looked at."""
 
 _ANY = pb.Job.STATE_UNSPECIFIED
 
@@ -41,7 +45,7 @@ def file_item(rule: str, path: str) -> pb.Item:
 class RouteClient(Caller):
     """Talks to `RouteService`. Safe to share between threads.
 
-    `study_item(...)`, `instance_item(...)` and `file_item(...)` make what `explain` is asked about.
+    `study_item(...)`, `instance_item(...)` and `file_item(...)` make what `explain` and `run` are told.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -70,6 +74,24 @@ class RouteClient(Caller):
         """Why each rule would make a job of something, or why not; and its jobs. Raises NotFound."""
         return self._ask(self.stub.ExplainItem, pb.ExplainItemRequest(item=item))
 
+    def run(self, rule: str, item: pb.Item, *, request_id: str = "") -> pb.Job:
+        """Make a job of something by a rule as it is now, whatever was made of it before. Raises NotFound,
+        FailedPrecondition (it does not fire, or a job of it waits).
+
+        Calls with the same `request_id` make one job; without, each call is a request of its own.
+        """
+        return self._ask(self.stub.RunRule, _run_request(rule, item, request_id)).job
+
+    def backfill(
+        self, rule: str, since: datetime.timedelta, *, timeout: float | None = None
+    ) -> Iterator[BackfillEvent]:
+        """Make jobs by a rule of what the feed tells since then and it has none of. Leaving the loop ends it.
+
+        Raises NotFound, InvalidRequest for a rule that follows no store. `timeout`: seconds for all of it.
+        """
+        for message in self._stream(self.stub.BackfillRule, _backfill_request(rule, since), timeout):
+            yield _backfill_event(message)
+
     def job(self, name: str) -> pb.Job:
         """One job as it stands. Raises NotFound."""
         return self._ask(self.stub.GetJob, pb.GetJobRequest(name=name)).job
@@ -84,9 +106,13 @@ class RouteClient(Caller):
         for message in self._stream(self.stub.WatchJobs, pb.WatchJobsRequest(rule=rule), timeout):
             yield message.job
 
-    def retry(self, name: str) -> pb.Job:
-        """Have a dead or cancelled job go on where it ended. Raises NotFound, FailedPrecondition."""
-        return self._ask(self.stub.RetryJob, pb.RetryJobRequest(name=name)).job
+    def retry(self, name: str, *, with_new_actions: bool = False) -> pb.Job:
+        """Have a dead or cancelled job go on where it ended. Raises NotFound, FailedPrecondition.
+
+        `with_new_actions`: where its rule has other actions now, the job by which its item is run again.
+        """
+        request = pb.RetryJobRequest(name=name, with_new_actions=with_new_actions)
+        return self._ask(self.stub.RetryJob, request).job
 
     def cancel(self, name: str) -> pb.Job:
         """End a job after the action that is under way. Raises NotFound, FailedPrecondition."""
@@ -119,6 +145,17 @@ class AsyncRouteClient(AsyncCaller):
         """As `RouteClient.explain`."""
         return await self._ask(self.stub.ExplainItem, pb.ExplainItemRequest(item=item))
 
+    async def run(self, rule: str, item: pb.Item, *, request_id: str = "") -> pb.Job:
+        """As `RouteClient.run`."""
+        return (await self._ask(self.stub.RunRule, _run_request(rule, item, request_id))).job
+
+    async def backfill(
+        self, rule: str, since: datetime.timedelta, *, timeout: float | None = None
+    ) -> AsyncIterator[BackfillEvent]:
+        """As `RouteClient.backfill`."""
+        async for message in self._stream(self.stub.BackfillRule, _backfill_request(rule, since), timeout):
+            yield _backfill_event(message)
+
     async def job(self, name: str) -> pb.Job:
         """One job as it stands. Raises NotFound."""
         return (await self._ask(self.stub.GetJob, pb.GetJobRequest(name=name))).job
@@ -133,9 +170,10 @@ class AsyncRouteClient(AsyncCaller):
         async for message in self._stream(self.stub.WatchJobs, pb.WatchJobsRequest(rule=rule), timeout):
             yield message.job
 
-    async def retry(self, name: str) -> pb.Job:
+    async def retry(self, name: str, *, with_new_actions: bool = False) -> pb.Job:
         """As `RouteClient.retry`."""
-        return (await self._ask(self.stub.RetryJob, pb.RetryJobRequest(name=name))).job
+        request = pb.RetryJobRequest(name=name, with_new_actions=with_new_actions)
+        return (await self._ask(self.stub.RetryJob, request)).job
 
     async def cancel(self, name: str) -> pb.Job:
         """As `RouteClient.cancel`."""
@@ -145,10 +183,32 @@ class AsyncRouteClient(AsyncCaller):
 def _dry_run_request(rules_yaml: str, since: datetime.timedelta | None) -> pb.DryRunRequest:
     request = pb.DryRunRequest(rules_yaml=rules_yaml)
     if since is not None:
-        span = Duration()
-        span.FromTimedelta(since)
-        request.since.CopyFrom(span)
+        request.since.CopyFrom(_span(since))
     return request
+
+
+def _run_request(rule: str, item: pb.Item, request_id: str) -> pb.RunRuleRequest:
+    return pb.RunRuleRequest(rule=rule, item=item, request_id=request_id or secrets.token_hex(16))
+
+
+def _backfill_request(rule: str, since: datetime.timedelta) -> pb.BackfillRuleRequest:
+    return pb.BackfillRuleRequest(rule=rule, since=_span(since))
+
+
+def _span(since: datetime.timedelta) -> Duration:
+    span = Duration()
+    span.FromTimedelta(since)
+    return span
+
+
+def _backfill_event(message: pb.BackfillRuleResponse) -> BackfillEvent:
+    match message.WhichOneof("event"):
+        case "job":
+            return message.job
+        case "summary":
+            return message.summary
+        case _:
+            raise BadAnswer("The service told of a backfill's job without saying which.")
 
 
 def _event(message: pb.DryRunResponse) -> DryEvent:

@@ -229,7 +229,33 @@ class Reason(Enum):
     )
     RULE_CHANGED = (
         Code.FAILED_PRECONDITION,
-        "Put the rule back as it was when the job was made, or have its source yield the item again.",
+        (
+            "Have its item run again by the rule as it is now (RetryJob with with_new_actions, or RunRule), or put the"
+            " rule back as it was when the job was made."
+        ),
+    )
+    RULE_NOT_FOUND = (Code.NOT_FOUND, "Name a rule that ListRules lists.")
+    RULE_NOT_FIRING = (
+        Code.FAILED_PRECONDITION,
+        "See the message: change the rule, or wait until its condition holds.",
+    )
+    JOB_WAITING = (
+        Code.FAILED_PRECONDITION,
+        "Wait for the job that the message names; RetryJob has it tried at once.",
+    )
+    ITEM_NOT_FOUND = (Code.NOT_FOUND, "Check the item's id; a listing of the endpoint says which there are.")
+    ITEM_EXISTS = (
+        Code.ALREADY_EXISTS,
+        "Something else is kept under this id: choose another, or have the endpoint's on_conflict say what to do.",
+    )
+    ENDPOINT_REFUSED = (
+        Code.FAILED_PRECONDITION,
+        "See what the endpoint answered: correct what was sent, or the endpoint's settings.",
+    )
+    EXTRA_MISSING = (Code.FAILED_PRECONDITION, "Install what the message names, where the command runs.")
+    NOT_AN_IMAGE = (
+        Code.FAILED_PRECONDITION,
+        "Choose objects whose pixels the installed decoders can read, within the limits on their size.",
     )
 
     @property

@@ -60,6 +60,11 @@ def expand(text: str, env: Mapping[str, str], where: str = "value") -> str:
     return _VARIABLE.sub(value, text)
 
 
+def variables_of(text: str) -> set[str]:
+    """The names of the variables that `expand` would look for in a text."""
+    return {found[1] for found in _VARIABLE.finditer(text) if found[1]}
+
+
 def expand_tree(value: Any, env: Mapping[str, str], where: str = "") -> Any:
     """`expand` every string of a parsed YAML tree; keys are left as they are."""
     if isinstance(value, str):
@@ -124,6 +129,14 @@ def join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
+def path_of(text: str, where: str) -> Path:
+    """The path that a person wrote, ~ expanded. Raises DianaError CONFIG_INVALID for ~ of nobody."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise config_invalid(where, "names the home directory of nobody here") from error
+
+
 def build(cls: type[T], tree: Any, where: str = "", base: T | None = None) -> T:
     """A dataclass of settings from a parsed tree; what the tree leaves out comes from `base`.
 
@@ -184,7 +197,7 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
             known = [str(member.value) for member in hint]
             raise config_invalid(where, f"is not one of its values; {nearest(str(value), known)}") from error
     if hint is Path:
-        return Path(_expect(str, value, where)).expanduser()
+        return path_of(_expect(str, value, where), where)
     if hint is float and type(value) is int:
         return float(value)
     if hint is Any:

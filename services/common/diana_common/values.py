@@ -110,7 +110,7 @@ def date_time_span(text: str, zone: timezone = UTC) -> tuple[datetime, datetime]
         return None
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
-        zone = _zone(offset) if offset else zone
+        zone = zone_of(offset) if offset else zone
         clock = (int(hour or 0), int(minute or 0), _second(second), _micros(fraction, "0"))
         low = datetime(int(year), int(month or 1), int(day or 1), *clock, tzinfo=zone)
         last = (int(hour or 23), int(minute or 59), _second(second or "59"), _micros(fraction, "9"))
@@ -119,6 +119,15 @@ def date_time_span(text: str, zone: timezone = UTC) -> tuple[datetime, datetime]
         return low, datetime(int(year), end_month, end_day, *last, tzinfo=zone)
     except ValueError:
         return None
+
+
+def zone_of(offset: str) -> timezone:
+    """The zone of an offset from UTC, written +0100 or -0530. Raises ValueError for what is none."""
+    found = offset.strip()
+    if not _OFFSET.fullmatch(found):
+        raise ValueError("no offset from UTC")
+    minutes = int(found[1:3]) * 60 + int(found[3:])
+    return timezone(timedelta(minutes=-minutes if found[0] == "-" else minutes))
 
 
 def split_range(text: str, date_time: bool = False) -> tuple[str, str] | None:
@@ -151,11 +160,6 @@ def _second(text: str | None) -> int:
 
 def _micros(fraction: str | None, fill: str) -> int:
     return int((fraction or "").ljust(6, fill))
-
-
-def _zone(offset: str) -> timezone:
-    minutes = int(offset[1:3]) * 60 + int(offset[3:])
-    return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
 
 
 def _is_offset(text: str) -> bool:

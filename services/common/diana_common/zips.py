@@ -96,7 +96,8 @@ class ZipContainer:
 class MemberReader:
     """A member's bytes from the first on. No more come out than the directory says, or it is damaged.
 
-    To be closed, before the next member is opened: they share a file position.
+    To be closed. Several may be open at a time, each read by a thread of its own; they are opened and closed one after
+    the other.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:

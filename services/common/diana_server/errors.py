@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import uuid
 
 from google.protobuf import any_pb2
@@ -37,11 +36,6 @@ def unknown_error() -> DianaError:
     return DianaError(
         Reason.INTERNAL, f"The server failed; the error's id is {error_id}.", metadata={"error_id": error_id}
     )
-
-
-def frames(error: BaseException) -> list[str]:
-    """Where an error came from, for logs: without its own text, which may hold patient values."""
-    return [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
 
 
 def _any(message: Message) -> any_pb2.Any:

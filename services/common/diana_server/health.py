@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from diana_common.errors import DianaError
+from diana_common.errors import DianaError, Reason
 from diana_server.logs import logger
 
 _State = int  # of HealthCheckResponse.ServingStatus; the published types are incomplete
@@ -20,9 +21,11 @@ _SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class Health(health_pb2_grpc.HealthServicer):
     """Asks each service's own store, never its peers, whenever someone checks and every few seconds."""
 
-    def __init__(self, service: str, poll_seconds: float = 5.0) -> None:
+    def __init__(self, service: str, poll_seconds: float = 5.0, grace_seconds: float = 30.0) -> None:
+        """For `grace_seconds` peers may still be starting: that they are not there is no matter for the log yet."""
         self._log = logger(service)
-        self._broken: set[str] = set()
+        self._told: dict[str, str] = {}
+        self._grace_end = time.monotonic() + grace_seconds
         self._ready: dict[str, Callable[[], None]] = {}
         self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
@@ -92,13 +95,20 @@ class Health(health_pb2_grpc.HealthServicer):
             self._ready[name]()
         except Exception as error:  # whatever keeps a store from answering, the service is not ready
             self._set(name, _NOT_SERVING)
-            if name not in self._broken:
-                why = error.message if isinstance(error, DianaError) else type(error).__qualname__
-                self._log.error("not ready", contract=name, why=why)
-            self._broken.add(name)
+            self._tell(name, error)
         else:
             self._set(name, _SERVING)
-            self._broken.discard(name)
+            self._told.pop(name, None)
+
+    def _tell(self, name: str, error: Exception) -> None:
+        """Once, and once more when it becomes serious."""
+        level = "error"
+        if isinstance(error, DianaError) and error.reason is Reason.PEER_UNAVAILABLE:
+            level = "info" if time.monotonic() < self._grace_end else "warning"
+        if self._told.get(name) != level:
+            self._told[name] = level
+            why = error.message if isinstance(error, DianaError) else type(error).__qualname__
+            getattr(self._log, level)("not ready", contract=name, why=why)
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._poll_seconds):

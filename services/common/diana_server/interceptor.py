@@ -15,8 +15,9 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from diana_common.errors import Code, DianaError, Reason
+from diana_common.traces import frames
 from diana_server import metrics
-from diana_server.errors import frames, to_status, unknown_error
+from diana_server.errors import to_status, unknown_error
 from diana_server.logs import logger
 from diana_server.validation import check
 

@@ -17,9 +17,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from diana_common.settings import config_invalid
+from diana_common.traces import frames
 from diana_server import logs, metrics
 from diana_server.config import ServerConfig, TlsConfig, exit_on_refusal, split_address
-from diana_server.errors import frames
 from diana_server.health import Health
 from diana_server.interceptor import PROBE_STREAMS, CallInterceptor
 from diana_server.local_socket import SCHEME, bind_private

@@ -6,7 +6,7 @@ import time
 
 from diana.notify.v1 import notify_service_pb2
 from diana.notify.v1.notify_service_pb2_grpc import add_NotifyServiceServicer_to_server
-from diana_common.attempts import Attempting, Limits, RetryPolicy
+from diana_common.attempts import Attempting, Limits
 from diana_common.settings import config_invalid, nearest
 from diana_common.state_files import FolderLock
 from diana_notify.adapters.observer import PrometheusObserver
@@ -56,8 +56,7 @@ def make_server(config: NotifyConfig) -> Server:
     archive = ArchivePeer(reach("archive", config.archive))
     composer = Composer(directory, addresses, archive, _sender(config))
     rules = Rules([_rule(one) for one in config.rules], directory, composer, observer)
-    retry = RetryPolicy(config.retry.first_seconds, config.retry.longest_seconds, config.retry.give_up_seconds)
-    deliverer = Attempting(ledger, Carriers(carriers).carry, retry, config.keep_days * _DAY, observer, limits)
+    deliverer = Attempting(ledger, Carriers(carriers).carry, config.retry, config.keep_days * _DAY, observer, limits)
     notifier = Notifier(directory, composer, ledger, changes, deliverer.wake)
     follower = Follower(archive, rules, ledger, deliverer.wake, observer.lost)
 
@@ -73,7 +72,7 @@ def make_server(config: NotifyConfig) -> Server:
     )
     server.on_stopping(changes.close)
     # Closed in reverse: nothing is queued nor delivered any more when the ledger is closed.
-    for close in (lock.close, ledger.close, archive.close, deliverer.stop, follower.stop):
+    for close in (lock.close, ledger.close, observer.close, archive.close, deliverer.stop, follower.stop):
         server.on_stop(close)
     deliverer.start()
     follower.start()

@@ -14,7 +14,7 @@ from diana_server.peers import PeerWatch, typed
 
 
 class ArchivePeer:
-    """The core's `Archive` and `Studies` over a connection. Close it once nothing follows any more."""
+    """diana_common.following.Feed and core.studies.Studies over a connection. Close it once nothing follows any."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import grpc
 
 from diana.notify.v1 import notify_service_pb2 as pb
 from diana.notify.v1.notify_service_pb2_grpc import NotifyServiceServicer
-from diana_common.errors import DianaError, FieldViolation, Reason
+from diana_common.pages import Pages
 from diana_notify.core.notifier import Notifier
 from diana_notify.wire import (
     channel_to_proto,
@@ -48,13 +47,12 @@ class NotifyServicer(NotifyServiceServicer):
     def ListDeliveries(
         self, request: pb.ListDeliveriesRequest, context: grpc.ServicerContext
     ) -> pb.ListDeliveriesResponse:
-        size = request.page_size or _PAGE_SIZE
-        mark = hashlib.sha256(repr((request.state, request.channel)).encode()).hexdigest()[:8]
-        before = _before(request.page_token, mark)
+        size, pages = request.page_size or _PAGE_SIZE, Pages(request.state, request.channel)
+        before = pages.number(request.page_token)
         found = self._notifier.page(before, size + 1, state_from_proto(request.state), request.channel)
         return pb.ListDeliveriesResponse(
             deliveries=[delivery_to_proto(one) for one in found[:size]],
-            next_page_token=f"{found[size - 1].number}.{mark}" if len(found) > size else "",
+            next_page_token=pages.token(found[size - 1].number) if len(found) > size else "",
         )
 
     def WatchDeliveries(
@@ -86,15 +84,3 @@ class NotifyServicer(NotifyServiceServicer):
 
     def ListChannels(self, request: pb.ListChannelsRequest, context: grpc.ServicerContext) -> pb.ListChannelsResponse:
         return pb.ListChannelsResponse(channels=[channel_to_proto(one) for one in self._notifier.channels()])
-
-
-def _before(token: str, mark: str) -> int | None:
-    """The number that a page token stands for; None for the first page. Raises DianaError PAGE_TOKEN_INVALID."""
-    if not token:
-        return None
-    number, _, given = token.partition(".")
-    if given != mark or not number.isascii() or not number.isdigit() or len(number) > 18:
-        description = "is not one that this request was given"
-        violation = FieldViolation("page_token", description)
-        raise DianaError(Reason.PAGE_TOKEN_INVALID, f"page_token: {description}", fields=[violation])
-    return int(number)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from diana.archive.v1 import archive_service_pb2, feed_pb2, resources_pb2
 from diana.notify.v1 import notify_service_pb2 as pb
 from diana_common.dicomjson import texts
@@ -23,6 +21,7 @@ from diana_notify.core.model import (
     Transport,
 )
 from diana_notify.core.rules import StudyCompleted
+from diana_server.times import timestamp
 
 
 def recipient_from_proto(message: pb.Recipient) -> Recipient:
@@ -33,7 +32,8 @@ def recipient_from_proto(message: pb.Recipient) -> Recipient:
 def content_from_proto(message: pb.Content) -> Content:
     """What a message is to say."""
     study = StudyRef(message.study.store, message.study.study_uid) if message.HasField("study") else None
-    return Content(message.template, message.subject, message.body, dict(message.values), study)
+    item = _item(message.item) if message.HasField("item") else None
+    return Content(message.template, message.subject, message.body, dict(message.values), study, item)
 
 
 def state_from_proto(state: pb.Delivery.State.ValueType) -> State | None:
@@ -51,9 +51,9 @@ def delivery_to_proto(delivery: Delivery) -> pb.Delivery:
         rule=delivery.rule,
         attempt_count=delivery.attempt_count,
         last_error=delivery.last_error,
-        create_time=_timestamp(delivery.create_time),
-        next_attempt_time=_timestamp(delivery.next_attempt_time),
-        end_time=_timestamp(delivery.end_time),
+        create_time=timestamp(delivery.create_time),
+        next_attempt_time=timestamp(delivery.next_attempt_time),
+        end_time=timestamp(delivery.end_time),
         digest=delivery.digest,
     )
 
@@ -89,6 +89,13 @@ def batch_from_proto(message: archive_service_pb2.WatchFeedResponse) -> FeedBatc
     return FeedBatch(events, message.position)
 
 
+def _item(message: pb.MessageItem) -> dict[str, object]:
+    """What is set of it, so that templates that name what is not are refused."""
+    words = ("rule", "store", "study_uid", "sop_instance_uid", "path")
+    told: dict[str, object] = {word: getattr(message, word) for word in words if getattr(message, word)}
+    return {**told, "attributes": dict(message.attributes)}
+
+
 def _completed(entry: feed_pb2.FeedEntry) -> StudyCompleted:
     event = entry.study_completed
     known = event.reason in feed_pb2.CompletionReason.values()
@@ -110,11 +117,3 @@ def _recipient(recipient: Recipient) -> pb.Recipient:
 def _subscriber(subscriber: Subscriber) -> pb.Subscriber:
     recipients = [_recipient(one) for one in subscriber.recipients]
     return pb.Subscriber(display_name=subscriber.name, recipients=recipients, affiliation=subscriber.affiliation)
-
-
-def _timestamp(seconds: float | None) -> Timestamp | None:
-    if seconds is None:
-        return None
-    message = Timestamp()
-    message.FromMicroseconds(round(seconds * 1e6))
-    return message

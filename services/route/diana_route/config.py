@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from diana_common.attempts import RetryPolicy
 from diana_server.config import PeerConfig, ServerConfig
 
 
 @dataclass(frozen=True)
-class RetryConfig:
-    """How often actions are tried."""
+class CollectConfig:
+    """How lists of studies are collected."""
 
-    first_seconds: float = 5.0
-    """Until the second attempt, at most; each further wait is twice as long, and up to half of it is left to chance."""
+    staging_store: str = "staging"
+    """The archive's store that studies are retrieved into which do not stay there. What is brought there is deleted
+    from it once it is delivered: it is a store of its own, which no rule and nobody else uses. It has to be among the
+    archive's `stores`; for DICOM peers, an AE title of the DICOM door has to receive into it."""
 
-    longest_seconds: float = 900.0
-    """Between two attempts, at most."""
-
-    give_up_seconds: float = 3 * 86_400.0
-    """After which a job whose action was tried in vain is given up, counted from when that action's turn came."""
+    attempts: int = 10
+    """How often a step of a study is tried that another service, or the destination, does not do now. What cannot be
+    reached at all is waited for."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.first_seconds <= self.longest_seconds or self.give_up_seconds < 0:
-            raise ValueError("first_seconds must be positive, longest_seconds not less, give_up_seconds not negative")
+        if not self.staging_store or self.attempts < 1:
+            raise ValueError("staging_store must be a store's name, and attempts be positive")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,14 @@ class RouteConfig:
     archives: Mapping[str, PeerConfig] = field(default_factory=dict)
     """Other archives of ours that rules send to, by name."""
 
-    retry: RetryConfig = field(default_factory=RetryConfig)
+    endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Endpoints that collections take studies from, and that collections and rules send to, by name: each as in
+    services YAML (docs/collect.md). Nobody can name another. Passwords come from files, or from `${NAME}`."""
+
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    """How lists of studies are collected."""
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     """How often actions are tried."""
 
     keep_days: float = 30.0

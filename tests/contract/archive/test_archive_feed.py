@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import feed_pb2
@@ -37,6 +38,24 @@ def test_every_change_is_told_once_in_order(door: Any) -> None:
     assert statistics(door).head_position == found[-1].position
     for number, entry in enumerate(found):
         assert entries(door, entry.position) == found[number + 1 :]
+
+
+def test_a_follower_begins_after_a_time(door: Any) -> None:
+    for number in range(1, 6):
+        put(door, make(number))
+    found = entries(door)
+    for entry in found:
+        later = [one for one in found if one.commit_time.ToMicroseconds() > entry.commit_time.ToMicroseconds()]
+        assert entries(door, after_time=entry.commit_time) == later
+        after_both = [one for one in found[3:] if one in later]
+        assert entries(door, found[2].position, after_time=entry.commit_time) == after_both
+    assert entries(door, after_time=Timestamp(seconds=0)) == found
+    (page,) = door.WatchFeed(pb.WatchFeedRequest(after_time=Timestamp(seconds=2**35), stop_at_head=True))
+    assert (list(page.entries), page.position) == ([], found[-1].position)
+
+
+def test_an_empty_feed_has_nothing_after_any_time(door: Any) -> None:
+    assert entries(door, after_time=Timestamp(seconds=1)) == []
 
 
 def test_a_stored_instance_is_told_with_its_header_as_it_was_then(door: Any) -> None:

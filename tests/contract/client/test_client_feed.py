@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 import pytest
 
@@ -17,6 +18,11 @@ def test_a_follower_catches_up_and_stops_at_the_head(archive: ArchiveClient, fak
     assert watch.position == "e-3"
     later = archive.watch_feed(after_position="e-2", stop_at_head=True)
     assert [entry.position for message in later for entry in message.entries] == ["e-3"]
+
+
+def test_a_time_without_a_zone_is_refused(archive: ArchiveClient) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        archive.watch_feed(after_time=datetime(2026, 11, 23))
 
 
 def test_a_follower_hears_what_happens_later(archive: ArchiveClient, fake: FakeArchive) -> None:

@@ -27,6 +27,10 @@ class FakeRoute(RouteServiceServicer):
             pb.DryRunResponse(job=pb.DryJob(rule="a")),
             pb.DryRunResponse(summary=pb.DryRunSummary(entry_count=9)),
         ]
+        self.backfilled = [
+            pb.BackfillRuleResponse(job=pb.Job(name="jobs/1")),
+            pb.BackfillRuleResponse(summary=pb.BackfillSummary(entry_count=9, job_count=1)),
+        ]
 
     def ListRules(self, request: pb.ListRulesRequest, context: grpc.ServicerContext) -> pb.ListRulesResponse:
         return pb.ListRulesResponse(rules=[pb.Rule(name="a"), pb.Rule(name="b")])
@@ -58,7 +62,18 @@ class FakeRoute(RouteServiceServicer):
         for number in range(3):
             yield pb.WatchJobsResponse(job=pb.Job(name=f"jobs/{number}", rule=request.rule))
 
+    def RunRule(self, request: pb.RunRuleRequest, context: grpc.ServicerContext) -> pb.RunRuleResponse:
+        self.requests.append(request)
+        return pb.RunRuleResponse(job=pb.Job(name="jobs/1", rule=request.rule, item=request.item))
+
+    def BackfillRule(
+        self, request: pb.BackfillRuleRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.BackfillRuleResponse]:
+        self.requests.append(request)
+        yield from self.backfilled
+
     def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.RetryJobResponse:
+        self.requests.append(request)
         return pb.RetryJobResponse(job=pb.Job(name=request.name, state=pb.Job.STATE_WAITING))
 
     def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:
@@ -117,6 +132,30 @@ def test_jobs_come_page_by_page(route: RouteClient, fake: FakeRoute) -> None:
     assert [(one.state, one.rule, one.page_size) for one in fake.requests] == [(pb.Job.STATE_DEAD, "a", 1000)] * 2
 
 
+def test_a_rule_is_run_under_a_request_id_of_each_call(route: RouteClient, fake: FakeRoute) -> None:
+    item = study_item("1.2", "inbox")
+    assert route.run("a", item).item == item
+    route.run("a", item)
+    route.run("a", item, request_id="mine")
+    first, second, named = (request.request_id for request in fake.requests)
+    assert first and second and first != second and named == "mine"
+
+
+def test_a_backfill_tells_jobs_and_last_how_much_was_looked_at(route: RouteClient, fake: FakeRoute) -> None:
+    job, summary = route.backfill("a", datetime.timedelta(days=30))
+    assert (job, summary) == (pb.Job(name="jobs/1"), pb.BackfillSummary(entry_count=9, job_count=1))
+    assert (fake.requests[0].rule, fake.requests[0].since.seconds) == ("a", 30 * 86_400)
+    fake.backfilled = [pb.BackfillRuleResponse()]
+    with pytest.raises(BadAnswer):
+        list(route.backfill("a", datetime.timedelta(days=30)))
+
+
+def test_a_job_is_retried_with_the_actions_that_its_rule_has_now(route: RouteClient, fake: FakeRoute) -> None:
+    route.retry("jobs/1")
+    route.retry("jobs/1", with_new_actions=True)
+    assert [request.with_new_actions for request in fake.requests] == [False, True]
+
+
 def test_a_job_is_shown_followed_retried_and_cancelled(route: RouteClient) -> None:
     assert route.job("jobs/1").name == "jobs/1"
     with pytest.raises(NotFound):
@@ -133,6 +172,8 @@ async def test_the_router_answers_asynchronously_too(target: str) -> None:
         assert (await client.check_rules("x")).findings
         assert len([one async for one in client.dry_run()]) == 2
         assert (await client.explain(study_item("1.2"))).explanations
+        assert (await client.run("a", study_item("1.2"))).name == "jobs/1"
+        assert len([one async for one in client.backfill("a", datetime.timedelta(days=1))]) == 2
         assert (await client.job("jobs/1")).name == "jobs/1"
         assert len([one async for one in client.jobs()]) == JOBS
         assert len([one async for one in client.watch()]) == 3

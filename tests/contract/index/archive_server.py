@@ -12,8 +12,8 @@ from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1 import feed_pb2, resources_pb2
 from diana.archive.v1.archive_service_pb2_grpc import ArchiveServiceServicer, add_ArchiveServiceServicer_to_server
 from diana_index.core.feed import Deleted, Entry, InstanceName, Omitted, Restored, Stored
-from diana_index.wire import timestamp
 from diana_server.interceptor import CallInterceptor
+from diana_server.times import timestamp
 from tests.unit.index.fake_archive import FakeArchive
 
 _OMITTED = {

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import smtplib
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from diana_notify import __main__ as notify
+from diana_notify.adapters import smtp
 from diana_notify.adapters.local import FileCarrier
 from diana_notify.stores import sqlite
 from diana_notify.stores.sqlite import SqliteLedger
 
-OWNERS = {"ledger": SqliteLedger, "carrier": FileCarrier, "rows": sqlite}
+OWNERS = {"ledger": SqliteLedger, "carrier": FileCarrier, "rows": sqlite, "smtp": smtp, "wire": smtplib.SMTP}
 
 
 def die() -> None:

@@ -25,7 +25,8 @@ from diana_notify.core.model import Delivery, Message, Parcel, Recipient, Transp
 from diana_notify.stores.sqlite import SqliteLedger
 from tests.contract.notify import one_study
 from tests.contract.notify.one_study import OneStudy
-from tests.unit.notify.notify_bench import awaited
+from tests.support.awaiting import awaited
+from tests.support.smtp import MailServer
 
 TEXT = content("{{ values.n }}", "for {{ recipient.name }}", values={"n": "1"})
 Step = tuple[str, str, str, int]
@@ -159,6 +160,35 @@ def test_a_message_to_two_arrives_though_the_service_is_killed(dying: Dying, pla
         assert 1 <= len(lines) <= 2
         assert lines == [lines[0]] * len(lines)
         assert (lines[0]["id"], lines[0]["body"]) == (delivery, f"for {name.capitalize()}")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("before", "wire", "connect", 1),  # taken from the ledger
+        ("before", "smtp", "announce", 1),  # greeted
+        ("after", "wire", "rcpt", 1),  # the recipient is told
+        ("after", "smtp", "announce", 1),  # the server waits for the text
+        ("before", "wire", "getreply", 6),  # the text is sent, and its answer not read
+        ("after", "smtp", "transmit", 1),  # taken, and not recorded
+        ("before", "ledger", "succeeded", 1),
+        ("after", "ledger", "succeeded", 1),
+    ],
+)
+def test_a_mail_arrives_under_one_name_though_the_service_is_killed(dying: Dying, place: Place, step: Step) -> None:
+    request = pb.DispatchMessageRequest(request_id="r1", channel="mail", content=TEXT)
+    with MailServer() as server:
+        place.configure(
+            smtp={"host": "127.0.0.1", "port": server.port, "sender": "diana@a.example"},
+            channels={"mail": "Mail"},
+            subscribers=[{"name": "Eve", "email": "eve@a.example", "channels": ["mail"]}],
+        )
+        place.killed(dying, step, lambda stub: stub.DispatchMessage(request))
+        with place.serving() as client:
+            [name] = [one.name for one in client.dispatch("mail", TEXT, request_id="r1")]
+            assert awaited(lambda: all_sent(client, 1)), list(client.deliveries())
+        assert {mail.message_id for mail in server.mails} == {f"<{name.removeprefix('deliveries/')}@a.example>"}
+        assert 1 <= len(server.mails) <= 2 and {mail.text.strip() for mail in server.mails} == {"for Eve"}
 
 
 @pytest.mark.parametrize(

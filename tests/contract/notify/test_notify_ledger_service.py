@@ -17,8 +17,8 @@ from tests.contract.guid.refusals import refused
 from tests.contract.notify import one_study
 from tests.contract.notify.conftest import Serve
 from tests.contract.notify.one_study import OneStudy
+from tests.support.awaiting import awaited
 from tests.support.smtp import MailServer
-from tests.unit.notify.notify_bench import awaited
 
 ADA = pb.Recipient(transport=pb.TRANSPORT_EMAIL, address="ada@a.example")
 TEXT = pb.Content(subject="Hello", body="It works.\n")

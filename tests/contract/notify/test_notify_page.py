@@ -18,9 +18,9 @@ from diana_notify.config.transports import SmtpConfig
 from diana_notify.core.model import Recipient, Transport
 from diana_notify.wiring import make_addresses, make_carriers
 from tests.contract.notify.conftest import Serve
+from tests.support.awaiting import awaited
 from tests.support.smtp import MailServer
 from tests.unit.notify.hooks import Hooks
-from tests.unit.notify.notify_bench import awaited
 
 PAGE = (Path(__file__).parents[3] / "docs" / "notify.md").read_text(encoding="utf-8")
 TRANSPORTS = PAGE.partition("\n## Transports\n")[2].partition("\n## ")[0]

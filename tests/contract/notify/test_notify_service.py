@@ -11,8 +11,8 @@ from diana.notify.v1 import notify_service_pb2 as pb
 from diana.notify.v1.notify_service_pb2_grpc import NotifyServiceStub
 from tests.contract.guid.refusals import refused
 from tests.contract.notify.conftest import Serve
+from tests.support.awaiting import awaited
 from tests.support.smtp import MailServer
-from tests.unit.notify.notify_bench import awaited
 
 SECRET = "ZZSECRETZZ"
 ADA = pb.Recipient(transport=pb.TRANSPORT_EMAIL, address="ada@a.example")
@@ -120,6 +120,16 @@ def test_what_cannot_be_sent_is_refused_with_its_field_and_leaves_nothing(
     assert (found.reason, found.fields) == (reason, [] if field is None else [field])
     assert SECRET not in found.text
     assert not listed(stub)
+
+
+def test_templates_name_what_is_set_of_an_item_and_nothing_else(stub: NotifyServiceStub) -> None:
+    item = pb.MessageItem(rule="intake", store="inbox", study_uid="1.2", attributes={"site": "north"})
+    text = "{{ item.rule }} {{ item.store }}/{{ item.study_uid }} {{ item.attributes.site }}"
+    request = pb.PreviewMessageRequest(recipient=ADA, content=pb.Content(subject="s", body=text, item=item))
+    assert [one.body for one in stub.PreviewMessage(request).messages] == ["intake inbox/1.2 north"]
+    for wrong in ("{{ item.path }}", "{{ item.attributes.trial }}"):
+        request.content.body = wrong
+        assert refused(stub.PreviewMessage, request).reason == "TEMPLATE_INVALID"
 
 
 def test_an_unknown_channel_or_delivery_is_not_found(stub: NotifyServiceStub) -> None:

@@ -15,9 +15,9 @@ from diana_common.errors import DianaError, Reason
 from diana_common.settings import build
 from diana_notify.__main__ import make_server
 from diana_notify.config import NotifyConfig
+from tests.support.awaiting import awaited
 from tests.support.mesh import Mesh
 from tests.support.smtp import MailServer
-from tests.unit.notify.notify_bench import awaited
 
 SMTP = {"host": "127.0.0.1", "sender": "diana@a.example"}
 TWILIO = {"account_sid": "AC0", "token": {"variable": "HOME"}, "sender": "+16465550100"}

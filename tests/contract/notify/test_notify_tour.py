@@ -18,8 +18,8 @@ from diana_client import NotifyClient, connect
 from diana_common.settings import build
 from diana_notify.__main__ import make_server
 from diana_notify.config import NotifyConfig
-from tests.e2e.test_readme import blocks, plain
-from tests.unit.notify.notify_bench import awaited
+from tests.support.awaiting import awaited
+from tests.support.tour import blocks, plain
 
 PAGE = Path(__file__).parents[3] / "docs" / "deliveries.md"
 SETTINGS = re.compile(r"notify\.yaml <<END\n(.*?)^END$", re.DOTALL | re.MULTILINE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -32,8 +31,10 @@ from diana_route.core.actions import Action
 from diana_route.core.model import Item
 from diana_route.core.rules import Delete, Put, Rule, Spec
 from diana_route.peers.actions import Services, make_actions
+from diana_route.peers.channels import Channels
 from diana_server.config import PeerConfig, ServerConfig
 from diana_server.server import Server
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import ROOT, make_small
 from tests.support.route_tasks import MemoryNotes, rule_of, task_of
 from tests.unit.notify.hooks import Hooks
@@ -44,7 +45,12 @@ STORES = {"default": _STILL, "trial": _STILL, "copy": _STILL, "both": replace(_S
 NOTIFY = {
     "channels": {"atlas-north": "Atlas at North"},
     "subscribers": [{"name": "Ada", "file": "ada.jsonl", "channels": ["atlas-north"]}],
-    "templates": {"arrived": {"subject": "{{ values.trial }}", "body": "{{ values.rule }}"}},
+    "templates": {
+        "arrived": {
+            "subject": "{{ item.attributes.trial }}",
+            "body": "{{ item.store|d('files') }} by {{ values.rule }}",
+        }
+    },
 }
 
 
@@ -97,13 +103,11 @@ class ActionsMesh:
     def await_index(self) -> None:
         """Wait until the index knows what the archive has."""
         position = self.archive.statistics().head_position
-        list(IndexClient(self.services.index).find("study", {}, at_least_position=position))
+        list(IndexClient(self.services.channels.index).find("study", {}, at_least_position=position))
 
     def await_posted(self, count: int) -> list[Any]:
         """What webhooks brought, once there are so many."""
-        until = time.monotonic() + 30
-        while len(self.hooks.requests) < count and time.monotonic() < until:
-            time.sleep(0.01)
+        awaited(lambda: len(self.hooks.requests) >= count)
         return [posted.json for posted in self.hooks.requests]
 
 
@@ -136,17 +140,16 @@ def actions_mesh(folder: Path) -> Iterator[ActionsMesh]:
             return stack.enter_context(connect(peer.address))
 
         notes = MemoryNotes()
-        services = Services(
-            reach(archive),
-            reach(PeerConfig(anon.config.server.listen)),
-            reach(index),
-            reach(notify),
-            reach(dimse),
-            {"research": reach(far)},
-            partial(OutgoingFolder, roots=[folder / "out"]),
-            notes,
+        channels = Channels(
+            archive=reach(archive),
+            index=reach(index),
+            anon=reach(PeerConfig(anon.config.server.listen)),
+            notify=reach(notify),
+            dimse=reach(dimse),
+            archives={"research": reach(far)},
         )
-        archives = ArchiveClient(services.archive), ArchiveClient(services.archives["research"])
+        services = Services(channels, partial(OutgoingFolder, roots=[folder / "out"]), notes, notes)
+        archives = ArchiveClient(channels.archive), ArchiveClient(channels.archives["research"])
         yield ActionsMesh(folder, services, hooks, anon, *archives, notes)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from google.rpc import code_pb2
 
 from diana.route.v1.route_service_pb2_grpc import RouteServiceStub
 from diana_common.settings import build
 from diana_route.__main__ import make_server
 from diana_route.config import RouteConfig
+from tests.contract.client.fake_archive import refuse, status_of
 
 Serve = Callable[..., RouteServiceStub]
 
@@ -30,6 +34,28 @@ rules:
     do: [put: other]
 """
 NOBODY = "127.0.0.1:1"
+
+
+class _Busy(grpc.GenericRpcHandler):
+    """An archive that answers everybody at once that it is overloaded."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        return grpc.stream_stream_rpc_method_handler(self._refuse)
+
+    def _refuse(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        refuse(context, status_of(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", "Busy."))
+        yield from ()
+
+
+@pytest.fixture(scope="module")
+def busy() -> Iterator[str]:
+    """The address of an archive that does nothing now, and says so; nobody waits for it as for one that is away."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers([_Busy()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0)
 
 
 @pytest.fixture
@@ -66,5 +92,5 @@ def serve(tmp_path: Path, incoming: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def stub(serve: Serve) -> RouteServiceStub:
-    return serve()
+def stub(serve: Serve, busy: str) -> RouteServiceStub:
+    return serve(archive={"address": busy})

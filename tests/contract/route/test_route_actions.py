@@ -6,13 +6,18 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from diana_client import FolderClient, NotifyClient
+from diana_client import FolderClient, NotifyClient, connect
 from diana_common.attempts import Postponed, Refused, Unreachable
+from diana_common.errors import DianaError
+from diana_route.core.references import Reference, ReferenceKind
 from diana_route.core.rules import Anonymize, Delete, Index, Notify, Send, Webhook
+from diana_route.peers.directory import MeshDirectory
 from tests.contract.route.actions_mesh import ActionsMesh, actions_mesh
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import ROOT, make_small
 from tests.support.dimse_door import needs_dcmtk
 from tests.support.route_tasks import file_item, instance_item, study_item
@@ -270,17 +275,22 @@ def test_a_file_is_registered_where_it_lies(mesh: ActionsMesh) -> None:
     folder = mesh.folder / "files"
     (folder / "one.dcm").write_bytes(make_small(AccessionNumber="WHERE"))
     mesh.act(file_item("one.dcm"), Index(str(folder)), number=14)
-    found = FolderClient(mesh.services.index).find("WHERE")
+    found = FolderClient(mesh.services.channels.index).find("WHERE")
     assert [one.path for one in found] == ["one.dcm"]
 
 
 def test_a_channel_is_told_of_the_item_once(mesh: ActionsMesh) -> None:
-    notify, uid = NotifyClient(mesh.services.notify), mesh.put(15)
+    notify, uid = NotifyClient(mesh.services.channels.notify), mesh.put(15)
     for _ in range(2):
         mesh.act(study_item(uid), Notify("$trial-$site", "arrived"), number=15)
     assert len(list(notify.deliveries(channel="atlas-north"))) == 1
     mesh.act(file_item("north/atlas/one.dcm"), Notify("${trial}-north", "arrived"), number=16)
     assert len(list(notify.deliveries(channel="atlas-north"))) == 2
+    outbox = mesh.folder / "notify" / "outbox" / "ada.jsonl"
+    assert awaited(lambda: outbox.exists() and len(outbox.read_text().splitlines()) == 2)
+    said = [json.loads(line) for line in outbox.read_text().splitlines()]
+    assert [one["subject"] for one in said] == ["atlas", "atlas"]
+    assert [one["body"] for one in said] == ["default by intake", "files by intake"]
 
 
 def test_an_instance_has_the_attributes_of_its_study(mesh: ActionsMesh) -> None:
@@ -289,11 +299,11 @@ def test_an_instance_has_the_attributes_of_its_study(mesh: ActionsMesh) -> None:
         mesh.act(instance_item(uid, f"{uid}.1.1"), Notify("$trial", "arrived"), number=17)
 
 
-def test_a_channel_that_nobody_has_set_up_is_refused_without_the_values(mesh: ActionsMesh) -> None:
+def test_a_channel_that_nobody_has_set_up_is_named(mesh: ActionsMesh) -> None:
     item = study_item(mesh.put(18), attributes={"trial": "petra", "site": "north"})
     with pytest.raises(Refused) as caught:
         mesh.act(item, Notify("$trial-$site", "arrived"), number=18)
-    assert caught.value.why == "notify has no channel that '$trial-$site' leads to"
+    assert caught.value.why == "notify has no channel 'petra-north', to which '$trial-$site' leads"
 
 
 def test_a_webhook_gets_the_facts_and_nothing_else(mesh: ActionsMesh) -> None:
@@ -303,9 +313,36 @@ def test_a_webhook_gets_the_facts_and_nothing_else(mesh: ActionsMesh) -> None:
             mesh.act(file_item(path), Webhook(f"{mesh.hooks.url}/moved"), number=190 + number)
     posted = [json.loads(one["body"]) for one in mesh.await_posted(2)]
     assert sorted(one.pop("path") for one in posted) == sorted(paths)
-    assert posted == [{"rule": "intake"}, {"rule": "intake"}]
+    assert posted == [{"rule": "intake"}] * 2
 
 
 def test_a_webhook_that_notify_may_not_call_is_refused(mesh: ActionsMesh) -> None:
     with pytest.raises(Refused, match="RECIPIENT_INVALID"):
         mesh.act(file_item("one.dcm"), Webhook("http://elsewhere.example/"), number=20)
+
+
+def test_names_are_looked_up_at_the_services_that_know_them(mesh: ActionsMesh) -> None:
+    directory = MeshDirectory(mesh.services.channels)
+
+    def fault(kind: str, name: str, of: str = "") -> str:
+        return directory.fault(Reference(ReferenceKind(kind), name, 1, "field", of))
+
+    known = {"store": "trial", "profile": "default", "channel": "atlas-north", "template": "arrived", "peer": "plain"}
+    assert [fault(*one) for one in known.items()] == [""] * len(known)
+    query = 'Modality = "CT" AND NumberOfStudyRelatedInstances > 3'
+    assert fault("store", "copy", "research") == fault("query", query, "trial") == ""
+    assert fault("store", "trail") == "archive has no store of this name; did you mean 'trial'?"
+    assert fault("store", "pool", "research").startswith("archive research has no store of this name; known: both,")
+    assert fault("profile", "defualt") == "anon has no profile of this name; did you mean 'default'?"
+    assert fault("channel", "atlas-south") == "notify has no channel of this name; did you mean 'atlas-north'?"
+    assert fault("template", "arived") == "notify has no template of this name"
+    assert fault("peer", "plane") == "dimse has no peer of this name; did you mean 'plain'?"
+    assert "character" in fault("query", "StudyDate > yesterday", "trial")
+
+
+def test_a_service_that_does_not_answer_is_asked_once(mesh: ActionsMesh) -> None:
+    with connect("127.0.0.1:1") as nobody:
+        directory = MeshDirectory(replace(mesh.services.channels, notify=nobody))
+        for kind in (ReferenceKind.CHANNEL, ReferenceKind.TEMPLATE):
+            with pytest.raises(DianaError, match="The notify does not answer"):
+                directory.fault(Reference(kind, "any", 1, "field"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import cast
 import pytest
 
 from diana.archive.v1.feed_pb2 import CompletionReason, FeedEntry
+from diana.type.v1.origin_pb2 import Origin
 from diana_client import ArchiveClient, Channel, connect
 from diana_common.attempts import Postponed, Refused, Unreachable
 from diana_common.fence import Place
@@ -21,6 +21,7 @@ from diana_route.core.model import FileItem, State
 from diana_route.core.rules import Delete, Put
 from diana_route.peers.putting import PutFiles
 from tests.contract.route.files_mesh import FileIntake, archive_channel, file_intake, held, instance, rule_of, study_uid
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import make_ct
 from tests.support.hostile_zips import altered, bomb, zipped
 
@@ -179,6 +180,24 @@ def test_a_file_is_not_deleted_when_its_instance_is_not_in_the_store_any_more(ar
     intake.stop()
 
 
+def test_a_file_is_deleted_whose_instance_a_rule_took_on_meanwhile(archive: Channel, tmp_path: Path) -> None:
+    intake = FileIntake(tmp_path, archive, rule_of(tmp_path / "incoming", [PUT, DELETE]))
+    uid = f"{study_uid(21)}.1"
+    intake.write({"1.zip": zipped({"a": instance(21, 1), "b": instance(21, 2)}), "2.dcm": instance(22, 1)})
+    put, delete = intake.actions
+    for name in ("1.zip", "2.dcm"):
+        put.carry_out(intake.task(name, 0))
+    origin = Origin(rule="move", operation="jobs/1")
+    ArchiveClient(archive).delete(study_uid(21), sop_instance_uids=uid, store="inbox", origin=origin)
+    delete.carry_out(intake.task("1.zip", 1))
+    ArchiveClient(archive).delete(study_uid(22), store="inbox", origin=origin)
+    intake.write({"2.dcm": instance(22, 1, PatientComments="another one")})
+    with pytest.raises(Refused, match="1 of its instances are not in inbox"):
+        delete.carry_out(intake.task("2.dcm", 1))
+    assert [path.name for path in intake.path.iterdir()] == ["2.dcm"]
+    intake.stop()
+
+
 def test_a_file_replaced_since_is_neither_stored_nor_deleted(archive: Channel, tmp_path: Path) -> None:
     intake = FileIntake(tmp_path, archive, rule_of(tmp_path / "incoming", [PUT, DELETE]))
     intake.write({"1.dcm": instance(11, 1)})
@@ -255,9 +274,7 @@ def test_a_study_has_the_attributes_of_its_place_while_its_zip_is_still_read(arc
         def parts(self, item: FileItem) -> Iterator[Part]:
             *first, last = folder.parts(item)
             yield from first
-            deadline = time.monotonic() + 20
-            while not seen and time.monotonic() < deadline:
-                time.sleep(0.01)
+            awaited(lambda: bool(seen))
             seen.append("last member")
             yield last
 
@@ -268,20 +285,6 @@ def test_a_study_has_the_attributes_of_its_place_while_its_zip_is_still_read(arc
         put.carry_out(intake.task("basel/a.zip", 0))
     assert seen == ["attributes", "last member"]
     intake.stop()
-
-
-def test_a_study_of_one_folder_is_not_redirected_by_another(archive: Channel, tmp_path: Path) -> None:
-    with file_intake(tmp_path, archive, [PUT, DELETE], layout="{site}/{trial}") as intake:
-        intake.write({"basel/heart/1.dcm": instance(19, 1)})
-        intake.ended(1)
-        intake.write({"bern/heart/2.dcm": instance(19, 2), "basel/lung/3.zip": zipped({"a": instance(19, 3)})})
-        jobs = intake.ended(3)
-    for path in ("bern/heart/2.dcm", "basel/lung/3.zip"):
-        assert jobs[path].state is State.DEAD
-        assert jobs[path].steps[0].last_error == "the study came from another folder already"
-        assert (intake.path / path).exists()
-    attributes = ArchiveClient(archive).study(study_uid(19), store="inbox").attributes
-    assert dict(attributes) == {"site": "basel", "trial": "heart"}
 
 
 def test_what_is_removed_is_what_was_read(archive: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,15 @@ import pytest
 from diana.archive.v1.feed_pb2 import COMPLETION_REASON_DECLARED
 from diana.route.v1 import route_service_pb2 as pb
 from diana.route.v1.route_service_pb2_grpc import RouteServiceStub
+from diana.type.v1.origin_pb2 import Origin
 from diana_archive.__main__ import make_server
 from diana_archive.config import ArchiveConfig, StoreConfig
 from diana_client import ArchiveClient, UploadItem, connect
 from diana_server.config import ServerConfig
 from tests.contract.guid.refusals import refused
 from tests.contract.route.conftest import Serve
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import make_small
-from tests.unit.notify.notify_bench import awaited
 
 RULES = """\
 rules:
@@ -117,6 +118,20 @@ def test_what_completes_is_sent_and_each_rule_says_why(
     assert late.explanations[0].reason == "the study is not complete"
     single = pb.Item(instance=pb.InstanceItem(store="inbox", sop_instance_uid="1.3.1"))
     assert [one.fires for one in stub.ExplainItem(pb.ExplainItemRequest(item=single)).explanations] == [False, True]
+
+
+def test_an_instance_that_a_rule_made_is_its_work_whatever_else_is_in_the_study(
+    stub: RouteServiceStub, archive: ArchiveClient
+) -> None:
+    put(archive, "4.1", "CT", complete=False)
+    data = make_small(study_uid="4.1", series_uid="4.1.9", sop_uid="4.1.2", Modality="CT")
+    [result] = archive.upload([UploadItem("4.1.2", data)], store="inbox", origin=Origin(rule="each"))
+    assert result.error is None
+    reasons = []
+    for uid in ("4.1.1", "4.1.2"):
+        item = pb.Item(instance=pb.InstanceItem(store="inbox", sop_instance_uid=uid))
+        reasons.append(stub.ExplainItem(pb.ExplainItemRequest(item=item)).explanations[1].reason)
+    assert reasons == ["the condition holds: Modality = CT", "it was made by this rule itself"]
 
 
 def test_a_dry_run_tells_what_would_have_been_done_and_does_nothing(

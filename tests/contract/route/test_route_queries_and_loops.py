@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from diana.route.v1 import route_service_pb2 as pb
 from diana.route.v1.route_service_pb2_grpc import RouteServiceStub
@@ -15,14 +17,17 @@ from diana.type.v1.origin_pb2 import Origin
 from diana_archive.__main__ import make_server
 from diana_archive.config import ArchiveConfig, StoreConfig
 from diana_client import ArchiveClient, connect
+from diana_common.settings import build
 from diana_index.__main__ import make_server as make_index
 from diana_index.config import IndexConfig
+from diana_route.__main__ import make_server as make_route
+from diana_route.config import RouteConfig
 from diana_route.core.following import FEED
 from diana_route.peers.index import IndexPeer
 from diana_server.config import PeerConfig, ServerConfig
 from tests.contract.route.conftest import Serve
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import make_small
-from tests.unit.notify.notify_bench import awaited
 
 QUERY = """\
 rules:
@@ -39,6 +44,12 @@ rules:
   - name: back
     source: {store: trial, event: instance_stored}
     do: [{send: {folder: "${OUTGOING}"}}]
+"""
+CIRCLE = """\
+rules:
+  - name: %s
+    source: {store: %s, event: instance_stored}
+    do: [{send: {archive: same, store: %s}}, delete]
 """
 LOOPBACK = ServerConfig(listen="127.0.0.1:0")
 
@@ -121,6 +132,42 @@ def test_the_index_names_studies_in_the_order_of_their_characters(
     with connect(addresses[1]) as channel:
         pages = list(IndexPeer(channel).studies("inbox", "StudyDescription:order", archive.statistics().head_position))
     assert pages == [uids[:4], uids[4:]]
+
+
+def test_what_happened_before_a_rule_was_there_is_made_up_for(
+    serve: Serve, archive: ArchiveClient, addresses: tuple[str, str], outgoing: Path, tmp_path: Path
+) -> None:
+    put(archive, "1.7", "1.8")
+    rules = CIRCLE.replace("archive: same, store: %s", 'folder: "${OUTGOING}"').replace(", delete", "")
+    stub = serve(rules % ("copies", "inbox"), archive={"address": addresses[0]}, folders=[str(outgoing)])
+    assert awaited(lambda: is_following(tmp_path / "route" / "jobs.sqlite"))
+    request = pb.BackfillRuleRequest(rule="copies", since=Duration(seconds=3600))
+    *made, end = stub.BackfillRule(request)
+    studies = [one.job.item.instance.study_uid for one in made]
+    assert studies[-2:] == ["1.7", "1.8"] and end.summary.job_count == len(made)
+    assert awaited(lambda: {"1.7", "1.8"} <= {one.name for one in outgoing.iterdir()})
+    (again,) = stub.BackfillRule(request)
+    assert again.summary == pb.BackfillSummary(entry_count=end.summary.entry_count, job_count=0)
+
+
+def test_a_circle_of_rules_in_two_meshes_is_stopped(
+    serve: Serve, archive: ArchiveClient, addresses: tuple[str, str], tmp_path: Path
+) -> None:
+    peers = {"archive": {"address": addresses[0]}, "archives": {"same": {"address": addresses[0]}}}
+    (tmp_path / "back.yaml").write_text(CIRCLE % ("back", "trial", "inbox"))
+    own = {"server": {"listen": "127.0.0.1:0"}, "state_dir": str(tmp_path / "other"), **peers}
+    stub = serve(CIRCLE % ("there", "inbox", "trial"), **peers)
+    assert awaited(lambda: is_following(tmp_path / "route" / "jobs.sqlite"))
+    put(archive, "1.6")
+    assert awaited(lambda: jobs(stub, "there", pb.Job.STATE_DONE) == ["1.6"])
+    other = make_route(build(RouteConfig, {**own, "rules_file": str(tmp_path / "back.yaml")}))
+    with grpc.insecure_channel(other.start()) as channel:
+        back = pb.BackfillRuleRequest(rule="back", since=Duration(seconds=3600))
+        assert "1.6" in [one.job.item.instance.study_uid for one in RouteServiceStub(channel).BackfillRule(back)]
+        assert awaited(lambda: stub.ListRules(pb.ListRulesRequest()).rules[0].stopped)
+    other.stop(0)
+    assert "there > back > there" in stub.ListRules(pb.ListRulesRequest()).rules[0].trouble
+    assert [one.sop_instance_uid for one in archive.instances("1.6", store="inbox")] == ["1.6.1"]
 
 
 def test_a_rule_that_its_own_work_comes_back_to_by_way_of_another_is_stopped(

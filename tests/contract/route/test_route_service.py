@@ -15,8 +15,8 @@ from diana.route.v1.route_service_pb2_grpc import RouteServiceStub
 from diana_common.errors import DianaError, Reason
 from tests.contract.guid.refusals import refused
 from tests.contract.route.conftest import RULES, Serve
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import make_small
-from tests.unit.notify.notify_bench import awaited
 
 STUDY = pb.Item(study=pb.StudyItem(store="inbox", study_uid="1.2"))
 
@@ -113,6 +113,40 @@ def test_what_waits_survives_a_restart_but_goes_on_only_under_its_rule(serve: Se
     assert stub.RetryJob(pb.RetryJobRequest(name=waiting.name)).job.state == pb.Job.STATE_WAITING
 
 
+def test_what_died_under_other_actions_is_made_anew_once(serve: Serve, busy: str, waiting: pb.Job) -> None:
+    stub = serve(rules=RULES.replace("put: inbox", "put: elsewhere"), archive={"address": busy})
+    assert awaited(lambda: [job.name for job in listed(stub, "DEAD")] == [waiting.name])
+    retry = pb.RetryJobRequest(name=waiting.name, with_new_actions=True)
+    anew = stub.RetryJob(retry).job
+    assert (anew.state, anew.steps[0].action, anew.item) == (pb.Job.STATE_WAITING, "put elsewhere", waiting.item)
+    assert stub.RetryJob(retry).job.name == anew.name
+    dead = stub.GetJob(pb.GetJobRequest(name=waiting.name)).job
+    assert (dead.state, dead.successor) == (pb.Job.STATE_DEAD, anew.name)
+    assert refused(stub.RetryJob, pb.RetryJobRequest(name=waiting.name)).reason == "JOB_ENDED"
+
+
+def test_a_rule_is_run_on_a_file_once_a_request(stub: RouteServiceStub, waiting: pb.Job, incoming: Path) -> None:
+    run = pb.RunRuleRequest(rule="intake", item=waiting.item, request_id="mine")
+    assert refused(stub.RunRule, run).reason == "JOB_WAITING"
+    stub.CancelJob(pb.CancelJobRequest(name=waiting.name))
+    job = stub.RunRule(run).job
+    assert (job.rule, job.item, job.state) == ("intake", waiting.item, pb.Job.STATE_WAITING)
+    assert stub.RunRule(run).job.name == job.name
+    (incoming / "in" / "a" / "mr.dcm").write_bytes(make_small(Modality="MR"))
+    other = refused(stub.RunRule, pb.RunRuleRequest(rule="intake", item=file("intake", "a/mr.dcm")))
+    assert other.reason == "RULE_NOT_FIRING"
+    assert refused(stub.RunRule, pb.RunRuleRequest(rule="nobody", item=STUDY)).reason == "RULE_NOT_FOUND"
+    assert refused(stub.RunRule, pb.RunRuleRequest(rule="intake")).reason == "INVALID_FIELD"
+
+
+def test_only_a_rule_that_follows_a_store_is_made_up_for(stub: RouteServiceStub) -> None:
+    backfill = drained(stub.BackfillRule)
+    since = Duration(seconds=60)
+    assert refused(backfill, pb.BackfillRuleRequest(rule="intake", since=since)).reason == "INVALID_FIELD"
+    assert refused(backfill, pb.BackfillRuleRequest(rule="nobody", since=since)).reason == "RULE_NOT_FOUND"
+    assert refused(backfill, pb.BackfillRuleRequest(rule="intake")).reason == "INVALID_FIELD"
+
+
 def test_whoever_watches_hears_of_all_that_waits_and_of_every_change(
     stub: RouteServiceStub, waiting: pb.Job, incoming: Path
 ) -> None:
@@ -127,8 +161,14 @@ def test_whoever_watches_hears_of_all_that_waits_and_of_every_change(
 
 
 def test_a_file_of_rules_can_be_checked_before_it_is_installed(stub: RouteServiceStub, incoming: Path) -> None:
-    good = stub.CheckRules(pb.CheckRulesRequest(rules_yaml=RULES.replace("${INCOMING}", str(incoming))))
-    assert (list(good.rules), list(good.findings)) == (["intake", "second"], [])
+    good = stub.CheckRules(pb.CheckRulesRequest(rules_yaml=RULES))
+    assert list(good.rules) == ["intake", "second"] and all(one.is_warning for one in good.findings)
+    assert [(one.line, one.field.rpartition(".")[2]) for one in good.findings] == [
+        (6, "put"),
+        (7, "template"),
+        (11, "put"),
+    ]
+    assert good.findings[0].description == "store 'inbox' was not looked up: The archive does not answer."
     bad = stub.CheckRules(pb.CheckRulesRequest(rules_yaml="rules:\n  - name: a\n    sorce: {}\n    do: [putt: x]\n"))
     assert not bad.rules
     assert [(one.line, one.field) for one in bad.findings] == [
@@ -140,8 +180,13 @@ def test_a_file_of_rules_can_be_checked_before_it_is_installed(stub: RouteServic
 
 
 def test_the_environment_is_not_told_to_those_who_ask(stub: RouteServiceStub) -> None:
-    [finding, *_] = stub.CheckRules(pb.CheckRulesRequest(rules_yaml=RULES)).findings
-    assert finding.field == "rules[0].source.folder" and finding.description.startswith("must be an absolute path")
+    asked = RULES.replace("${INCOMING}", "${PATH}")
+    checked = stub.CheckRules(pb.CheckRulesRequest(rules_yaml=asked))
+    assert [one.line for one in checked.findings if "environment" in one.description] == [3, 10]
+    assert refused(drained(stub.DryRun), pb.DryRunRequest(rules_yaml=asked)).reason == "RULES_INVALID"
+    unset = stub.CheckRules(pb.CheckRulesRequest(rules_yaml=RULES.replace("${INCOMING}", "${NO_SUCH_VARIABLE}")))
+    assert (unset.findings[0].line, unset.findings[0].is_warning) == (3, False)
+    assert unset.findings[0].description == "the environment variable NO_SUCH_VARIABLE is not set"
 
 
 def test_a_file_is_explained_with_the_jobs_that_were_made_of_it(

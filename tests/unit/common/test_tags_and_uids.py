@@ -98,7 +98,9 @@ def test_the_dictionary_says_of_every_tag_what_pydicom_says() -> None:
     for tag in [*DicomDictionary, *repeating, 0x60010010, 0x99990010]:
         known = datadict.dictionary_has_tag(tag) or tag in repeating
         assert entry_of(tag) == (datadict.get_entry(tag) if known else None), tags.tag_hex(tag)
-    assert {uid: tuple(row) for uid, row in registered_uids().items()} == UID_dictionary
+    ours = {uid: tuple(row) for uid, row in registered_uids().items()}
+    assert {uid: ours.get(uid) for uid in UID_dictionary} == UID_dictionary
+    assert all(ours[uid][1] == "Transfer Syntax" for uid in ours.keys() - UID_dictionary.keys())
 
 
 def test_vocabulary_and_header_scan_do_without_all_of_pydicom() -> None:

@@ -17,6 +17,7 @@ from diana_common.values import (
     parse_time,
     split_range,
     time_span,
+    zone_of,
 )
 
 
@@ -112,3 +113,11 @@ def test_ages_in_days() -> None:
     assert parse_age("012M") == pytest.approx(365.2425)
     assert parse_age("064Y") == pytest.approx(64 * 365.2425)
     assert parse_age("64") is None
+
+
+def test_the_zone_of_an_offset_is_read_or_refused() -> None:
+    assert zone_of("-0530").utcoffset(None) == -timedelta(hours=5, minutes=30)
+    assert zone_of(" +0100 ").utcoffset(None) == timedelta(hours=1)
+    for nonsense in ("", "0100", "+1", "+9999", "+ 1 2", "CET"):
+        with pytest.raises(ValueError, match=r"offset|delta"):
+            zone_of(nonsense)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from diana_common.errors import DianaError
+from diana_common.hours import Hours
 from diana_dimse.core.entities import PeerEntity
 from diana_dimse.core.outbound.pacing import Clock
-from diana_dimse.core.outbound.peering import Correspondent, Hours
+from diana_dimse.core.outbound.peering import Correspondent
 
 
 class Stopped(BaseException):

@@ -8,10 +8,11 @@ from datetime import datetime, time
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_common.hours import Hours
 from diana_dimse.core.commitment.model import Reference
 from diana_dimse.core.outbound.dispatching import Consignment, Dispatched, Dispatcher
 from diana_dimse.core.outbound.pacing import Pace
-from diana_dimse.core.outbound.peering import Cancelled, Correspondent, Hours
+from diana_dimse.core.outbound.peering import Cancelled, Correspondent
 from diana_dimse.core.sending.contexts import Wish
 from diana_dimse.core.sending.selection import StoredInstance
 from diana_dimse.core.sending.sender import Dial, Link, Sent

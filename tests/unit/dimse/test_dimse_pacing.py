@@ -8,8 +8,8 @@ from datetime import datetime, time
 import pytest
 
 from diana_common.errors import DianaError, Reason
+from diana_common.hours import Hours
 from diana_dimse.core.outbound.pacing import Pace, Turn
-from diana_dimse.core.outbound.peering import Hours
 from tests.unit.dimse.fake_work import FakeClock, FakeWaiting, FakeWork, Stopped, correspondent
 
 NIGHT = (Hours(time(19), time(6, 30)),)

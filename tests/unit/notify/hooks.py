@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ class Posted:
 class Hooks:
     """Takes POSTs, keeps them, and answers with a status, headers and a body; a context."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = 204
         self.headers: Mapping[str, str] = {}
         self.answer = b""
         self.requests: list[Posted] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -43,9 +46,14 @@ class Hooks:
         return [(one.path, one.headers["Idempotency-Key"], one.json) for one in self.requests]
 
     @property
+    def port(self) -> int:
+        """Where it listens, on the loopback."""
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
-        """Where it listens, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        """The same, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Hooks:
         self._thread.start()

@@ -18,6 +18,7 @@ from diana_notify.core.notifier import Notifier
 from diana_notify.core.rendering import TemplateText
 from diana_notify.core.watching import Changes
 from diana_notify.stores.sqlite import SqliteLedger
+from tests.support.awaiting import awaited
 
 QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, give_up_seconds=3600.0)
 ADDRESSES = AddressBook(True, ["http://hooks.example/", "http://dead.example/"])
@@ -168,16 +169,6 @@ class NotifyBench:
     def all(self, state: State | None = None) -> list[Delivery]:
         """Every delivery, newest first."""
         return self.ledger.page(None, 10_000, state, "")
-
-
-def awaited(true: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Whether something came true in time."""
-    pause = threading.Event()
-    for _ in range(round(seconds / 0.01)):
-        if true():
-            return True
-        pause.wait(0.01)
-    return False
 
 
 def raising(failure: Failed) -> Callable[[Parcel], None]:

@@ -17,7 +17,8 @@ from diana_notify.core.model import Delivery, Message, Parcel, State
 from diana_notify.core.watching import Changes
 from diana_notify.stores.schema import STEPS
 from diana_notify.stores.sqlite import SqliteLedger
-from tests.unit.notify.notify_bench import awaited, email
+from tests.support.awaiting import awaited
+from tests.unit.notify.notify_bench import email
 
 MARK = RequestMark("request", b"digest")
 FIRST_VERSION = """

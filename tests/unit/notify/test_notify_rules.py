@@ -14,7 +14,8 @@ from diana_common.following import Watch
 from diana_notify.core.following import FeedBatch, Follower
 from diana_notify.core.model import State
 from diana_notify.core.rules import Rule, Rules, StudyCompleted
-from tests.unit.notify.notify_bench import NotifyBench, awaited
+from tests.support.awaiting import awaited
+from tests.unit.notify.notify_bench import NotifyBench
 
 ARRIVED = Rule("arrivals", frozenset({"deid"}), "$trial-$site", "arrived")
 ATTRIBUTES = {"trial": "mammo", "site": "hospital_a", "odd-key": "x"}

@@ -18,8 +18,8 @@ from diana_common.attempts import Postponed, Refused, Unreachable
 from diana_notify.adapters import smtp_pool
 from diana_notify.adapters.smtp import SmtpCarrier, SmtpServer
 from diana_notify.core.model import Delivery, Parcel, Recipient, State, Transport
+from tests.support.awaiting import awaited
 from tests.support.smtp import MailServer
-from tests.unit.notify.notify_bench import awaited
 
 
 def mail_to(name: str = "ada") -> Parcel:

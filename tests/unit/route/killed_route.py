@@ -17,7 +17,8 @@ from diana_common.attempts import Attempting, RetryPolicy
 from diana_route.core.executing import Carried, Executing
 from diana_route.core.following import FEED
 from diana_route.core.model import Item, State, Task
-from tests.unit.route.route_bench import DIGEST, RouteBench, awaited, completed
+from tests.support.awaiting import awaited
+from tests.unit.route.route_bench import DIGEST, RouteBench, completed
 
 _WRITES = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE")
 _QUICK = RetryPolicy(0.01, 0.02, 3600.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -85,7 +86,9 @@ class FakeArchive:
     def stores(self) -> list[str]:
         return self.stores_there
 
-    def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> FakeWatch:
+    def watch(
+        self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False, since: float | None = None
+    ) -> FakeWatch:
         epoch, _, number = after.partition(":")
         watch = FakeWatch()
         with self._lock:
@@ -107,7 +110,7 @@ class FakeArchive:
             placed = []
             for one in entries:
                 position = self._position(len(self.entries) + 1)
-                placed.append(Told(one.event, one.item, position, 0.0, one.rule, one.operation, one.header))
+                placed.append(Told(one.event, one.item, position, 0.0, one.rule, one.operation, one.header, one.way))
                 self.entries.append(placed[-1])
             self._put(Batch(placed, self._position(len(self.entries))))
 
@@ -128,6 +131,9 @@ class FakeArchive:
 
     def instance(self, store: str, sop_instance_uid: str) -> tuple[str, Header]:
         raise DianaError(Reason.INSTANCE_NOT_FOUND, "There is no such instance.")
+
+    def stored(self, store: str, sop_instance_uid: str) -> Told | None:
+        return None
 
     def _position(self, count: int) -> str:
         return f"{self.epoch}:{count}"
@@ -167,6 +173,9 @@ class FakeDeciding:
             self.headers += seen.headers()
         names = [rule] if rule else self.rules
         return [new_job(seen.item, name, occasion, seen.trail) for name in names]
+
+    def jobs_unread(self, seen: Seen, occasion: str, why: str) -> list[NewJob]:
+        return [replace(new_job(seen.item, name, occasion, seen.trail), digest="", dead=why) for name in self.rules]
 
 
 class FakeObserver:
@@ -231,13 +240,3 @@ class RouteBench:
         """The rule, study and trail of each job, the oldest first."""
         jobs = self.journal.page(None, 1000, None, "")[::-1]
         return [(job.rule, job.item.key.split()[-1], tuple(job.trail)) for job in jobs]
-
-
-def awaited(true: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Whether something came true in time."""
-    pause = threading.Event()
-    for _ in range(round(seconds / 0.01)):
-        if true():
-            return True
-        pause.wait(0.01)
-    return False

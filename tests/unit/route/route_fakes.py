@@ -23,7 +23,7 @@ class FakeWatch:
         for one in self.told:
             if self.cancelled:
                 return
-            yield Batch([one], one.position, 1)
+            yield Batch([one], one.position)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -62,8 +62,11 @@ class FakeArchive:
     def stores(self) -> list[str]:
         return self.stores_there
 
-    def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> FakeWatch:
-        watch = FakeWatch([one for one in self.told if one.item.store in stores])
+    def watch(
+        self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False, since: float | None = None
+    ) -> FakeWatch:
+        later = [one for one in self.told if since is None or one.time > since]
+        watch = FakeWatch([one for one in later if one.item.store in stores])
         self.watches.append(watch)
         return watch
 
@@ -81,6 +84,9 @@ class FakeArchive:
         if sop_instance_uid not in self.headers:
             raise DianaError(Reason.INSTANCE_NOT_FOUND, "No such instance.")
         return "1", self.headers[sop_instance_uid][0]
+
+    def stored(self, store: str, sop_instance_uid: str) -> Told | None:
+        return next((one for one in self.told if one.item.key == f"instance {store} {sop_instance_uid}"), None)
 
 
 class FakeIndex:

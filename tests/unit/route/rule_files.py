@@ -15,7 +15,7 @@ SCOPE = Scope(folders=(Path("/incoming"), Path("/outgoing")), archives=("researc
 INTAKE = """\
 rules:
   - name: intake
-    source: {folder: /incoming, layout: "{site}/{trial}", settle: 500ms, poll: 2s}
+    source: {folder: /incoming, layout: "{site}/{trial}", settle: 500ms, poll: 2s, empty: 1d}
     when: 'Modality = "CT"'
     do:
       - put: inbox

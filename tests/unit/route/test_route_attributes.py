@@ -28,9 +28,9 @@ class FakeArchive:
         return Study(study_uid=study_uid, attributes=self.attributes)
 
 
-def told(archive: FakeArchive, item: Item) -> str:
+def told(archive: FakeArchive, item: Item, pattern: str = "$trial-x") -> str:
     def fill(attributes: Mapping[str, str]) -> str:
-        return filled("$trial-x", attributes)
+        return filled(pattern, attributes)
 
     return filled_for(cast(ArchiveClient, archive), item, fill)
 
@@ -44,6 +44,11 @@ def test_what_was_known_when_the_study_was_found_counts() -> None:
 def test_what_came_since_is_asked_for() -> None:
     assert told(FakeArchive(trial="later"), study_item("1.2", attributes={})) == "later-x"
     assert told(FakeArchive(trial="later"), instance_item("1.2", "1.2.3")) == "later-x"
+
+
+def test_only_what_was_missing_is_taken_from_what_came_since() -> None:
+    archive = FakeArchive(trial="later", site="later")
+    assert told(archive, study_item("1.2", attributes={"trial": "first"}), "$trial-$site") == "first-later"
 
 
 def test_what_is_still_missing_is_waited_for_and_named() -> None:

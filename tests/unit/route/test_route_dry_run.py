@@ -53,13 +53,14 @@ def test_the_jobs_that_rules_would_have_made_are_told_in_order() -> None:
     assert archive.watches[0].cancelled
 
 
-def test_what_is_older_is_passed_over_without_a_look() -> None:
+def test_what_is_older_is_not_read() -> None:
     archive = FakeArchive()
     archive.add_study("1", 10.0, CT)
     archive.add_study("2", 20.0, CT)
     run = look_back(archive, rule("{store: inbox}", when="Modality = CT"), since=15.0)
     assert made(run) == [("one", "study inbox 2")]
     assert (run.entry_count, archive.reads) == (1, 1)
+    assert [one.item.key for one in archive.watches[0].told] == ["study inbox 2"]
 
 
 def test_what_a_rule_made_itself_makes_no_job() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from diana_common.attempts import Failed, Parted, Postponed, Refused, Unreachable
+from diana_route.core.actions import Joint
 from diana_route.core.executing import Carried, Executing
 from diana_route.core.model import Item, Job, State, StepRecord, Task
 from tests.unit.route.route_bench import DIGEST, file
@@ -28,7 +29,7 @@ class OneByOne:
             raise failure
 
 
-class Together(OneByOne):
+class Together(OneByOne, Joint):
     """The same for many at once."""
 
     def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:

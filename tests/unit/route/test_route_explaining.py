@@ -1,4 +1,4 @@
-"""Why rules made jobs of a thing, or did not."""
+"""Why rules made jobs of an item, or did not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from diana_common.errors import DianaError, Reason
 from diana_route.adapters.folders import HostFolder
+from diana_route.core.examining import Examiner
 from diana_route.core.explaining import Explainer
 from diana_route.core.journal import Learnt
 from diana_route.core.model import FileItem, InstanceItem, Item, NewJob, StudyItem
@@ -51,7 +52,8 @@ class Why:
     def __init__(self, archive: FakeArchive, index: FakeIndex, journal: SqliteJournal, rules: list[Rule]) -> None:
         self.stopped: dict[str, str] = {}
         self.folders: dict[str, HostFolder] = {}
-        self.explainer = Explainer(rules, archive, index, self.folders.__getitem__, journal, lambda: self.stopped)
+        examiner = Examiner(archive, index, self.folders.__getitem__, journal)
+        self.explainer = Explainer(rules, examiner, journal, lambda: self.stopped)
 
     def __call__(self, item: Item) -> dict[str, tuple[bool, str]]:
         return {name: (one.fires, one.reason) for name, one in self.explainer.explain(item).verdicts}
@@ -101,6 +103,18 @@ def test_an_instance_is_explained_by_its_own_header(archive: FakeArchive, why: W
     told = why(InstanceItem("inbox", "", "1.2.3"))
     assert told["each"] == (True, "the condition holds: Modality = CT")
     assert told["all"] == (False, "it looks at whole studies, not at single instances")
+
+
+def test_what_led_to_an_instance_is_its_own_and_not_its_studys(
+    archive: FakeArchive, journal: SqliteJournal, why: Why
+) -> None:
+    archive.add_instance("1.1", 0, CT, rule="each")
+    archive.add_instance("1.2", 0, CT)
+    assert why(InstanceItem("inbox", "", "1.1"))["each"] == (False, "it was made by this rule itself")
+    journal.add([], 0.0, Learnt(trails={("inbox", "1"): ("each",)}))
+    assert why(InstanceItem("inbox", "", "1.2"))["each"] == (True, "the condition holds: Modality = CT")
+    archive.told.clear()  # as after a rebuild: then the study's is the best that is known
+    assert why(InstanceItem("inbox", "", "1.2"))["each"] == (False, "it was made by this rule itself")
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from diana_common.errors import DianaError, Reason
-from diana_route.core import intake
+from diana_route.core import following, intake
 from diana_route.core.following import FEED
 from diana_route.core.intake import LOOP_COUNT
 from diana_route.core.journal import Learnt
 from diana_route.core.model import InstanceItem, State
-from diana_route.core.trails import Trails
-from tests.unit.route.route_bench import DIGEST, RouteBench, awaited, completed, file, new_job, stored, study
+from diana_route.core.trails import Trails, way_of, way_text
+from tests.support.awaiting import awaited
+from tests.unit.route.route_bench import DIGEST, RouteBench, completed, file, new_job, stored, study
 
 
 @pytest.fixture
@@ -118,7 +120,8 @@ def test_an_item_whose_header_cannot_be_had_is_told_and_the_others_go_on(bench: 
     follow(bench)
     tell(bench, completed(1), completed(2), completed(3))
     assert bench.observer.items == [study(1, trial="mammo")]
-    assert [uid for _, uid, _ in bench.made()] == ["1.2.2", "1.2.3"]
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.2", "1.2.3"]
+    assert bench.undone == ["its header cannot be read (STORE_DAMAGED)"]
     assert bench.deciding.headers == [bench.archive.headers["1.2.3"]]
 
 
@@ -132,6 +135,18 @@ def test_an_item_waits_for_an_archive_that_does_not_answer_as_it_should(bench: R
     assert not bench.made()
     bench.archive.headers["1.2.1"] = {}
     assert awaited(lambda: len(bench.made()) == 1)
+
+
+def test_a_header_that_fails_for_ever_holds_up_nothing_for_ever(
+    bench: RouteBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "MOST_ATTEMPTS", 1)
+    bench.deciding.asks = True
+    bench.archive.headers = {"1.2.1": DianaError(Reason.INTERNAL, "Broken.")}
+    follow(bench)
+    tell(bench, completed(1), completed(2))
+    assert [uid for _, uid, _ in bench.made()] == ["1.2.1", "1.2.2"]
+    assert bench.undone == ["its header cannot be read (INTERNAL)"]
 
 
 def test_without_rules_on_the_feed_the_next_one_begins_at_the_head(bench: RouteBench) -> None:
@@ -159,6 +174,20 @@ def test_what_an_operation_of_another_service_made_is_its_jobs_work(bench: Route
     tell(bench, stored(8, "trial", operation="operations/7"), completed(8, "trial"))
     assert bench.made()[-1] == ("mail", "1.2.8", ("put", "pseudonymise"))
     assert len(bench.made()) == 3
+
+
+def test_a_rule_whose_work_came_back_from_another_archives_rules_is_stopped(bench: RouteBench) -> None:
+    follow(bench)
+    elsewhere = replace(stored(1, rule="back", operation="jobs/elsewhere"), way=("rule",))
+    tell(bench, elsewhere)
+    assert bench.made() == []
+    assert bench.observer.stops == [("rule", "its own work came back to it, by way of other rules: rule > back > rule")]
+
+
+def test_a_way_is_told_as_a_text_whose_latest_rules_fit() -> None:
+    assert way_of(way_text(("put", "send"))) == ("put", "send")
+    assert way_of(way_text(())) == ()
+    assert way_of(way_text(("a" * 200, "b" * 100, "c"))) == ("b" * 100, "c")
 
 
 def test_the_rule_is_known_though_its_job_is_forgotten(bench: RouteBench) -> None:
@@ -232,7 +261,9 @@ def test_a_stopped_rule_gets_dead_jobs_up_to_a_number(bench: RouteBench, monkeyp
     monkeypatch.setattr(intake, "MOST_DEAD", 3)
     bench.intake._stop("rule", "a loop")
     assert len(bench.intake.add([new_job(study(number)) for number in range(2)])) == 2
+    assert bench.intake.troubles == {}
     assert len(bench.intake.add([new_job(study(number)) for number in range(2, 9)])) == 1
+    assert bench.intake.troubles == {"rule": "it has 3 dead jobs: further items make none"}
 
 
 def test_one_file_after_another_may_have_the_same_name_all_day_long(bench: RouteBench) -> None:

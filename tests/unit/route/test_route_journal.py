@@ -98,7 +98,7 @@ def test_a_job_goes_from_target_to_target_until_it_is_done(journal: SqliteJourna
     (job,) = add(journal, 1)
     names = []
     for place, target in enumerate(("target a", "target b", "target c")):
-        assert journal.waiting([]) == [(target, 100.0 + place)]
+        assert journal.waiting([]) == [(target, 100.0)]  # before what came after it
         task = taken(journal, target)
         assert (task.create_time, task.attempt_count) == (100.0 + place, 0)
         names.append(task.request_id)
@@ -145,12 +145,11 @@ def test_what_was_buried_while_it_was_done_goes_on(journal: SqliteJournal) -> No
     assert (journal.get(job.name).state, journal.get(job.name).current) == (State.WAITING, 1)
 
 
-def test_memos_targets_and_counts_are_the_current_steps(journal: SqliteJournal, changed: list[int]) -> None:
+def test_memos_and_counts_are_the_current_steps(journal: SqliteJournal, changed: list[int]) -> None:
     (job,) = add(journal, 1)
     journal.write_memo(job.number, '{"operation": "x"}')
-    journal.set_target(job.number, "peer PACS")
     journal.count_instances({job.number: Counted(7, 1, "not Part 10"), 999: Counted(1)})
-    task = taken(journal, "peer PACS")
+    task = taken(journal, "target a")
     assert task.step.memo == '{"operation": "x"}'
     journal.succeeded(task, 101.0)
     now = journal.get(job.name)
@@ -165,10 +164,22 @@ def test_a_dead_job_goes_on_where_it_ended_as_if_the_step_were_new(journal: Sqli
     journal.succeeded(taken(journal, "target a"), 101.0)
     journal.write_memo(job.number, "memo")
     journal.dead(taken(journal, "target b"), "refused", 102.0)
+    assert journal.get(job.name).steps[1].memo == ""
     back = journal.retry(job.name, IN_FORCE, 500.0)
     assert (back.state, back.current, back.next_attempt_time, back.end_time) == (State.WAITING, 1, 500.0, None)
     task = taken(journal, "target b", 500.0)
     assert (task.step.memo, task.step.last_error, task.attempt_count, task.create_time) == ("", "", 0, 500.0)
+
+
+def test_a_zip_is_done_alone_and_files_together(journal: SqliteJournal) -> None:
+    names = ("1.zip", "a.dcm", "2.ZIP", "b.dcm")
+    journal.add([new_job(file(name)) for name in names], 100.0)
+    done = []
+    for _ in range(3):
+        task = taken(journal, "target a")
+        done.append([job.number for job in task.jobs])
+        journal.succeeded(task, 101.0)
+    assert done == [[1], [2, 4], [3]]
 
 
 def test_a_job_that_waits_is_tried_at_once_when_it_is_retried(journal: SqliteJournal) -> None:
@@ -323,3 +334,21 @@ def test_nothing_waits_for_a_time_that_a_clock_which_was_ahead_has_set(journal: 
     assert [due for _, due in journal.waiting([])] == [500.0]
     journal.hasten(700.0)
     assert [due for _, due in journal.waiting([])] == [500.0]
+
+
+def test_a_study_is_claimed_until_the_last_job_that_did_is_forgotten(path: Path, journal: SqliteJournal) -> None:
+    first, second = add(journal, 1, 2)
+    assert journal.claim(first.number, "inbox", "1.2", {"site": "basel"})
+    assert journal.claim(second.number, "inbox", "1.2", {"site": "basel", "trial": "heart"})
+    assert journal.claim(second.number, "other", "1.2", {"site": "bern"})
+    other = SqliteJournal(path)  # another process, as after a kill
+    for theirs in ({"site": "bern"}, {"site": "basel", "trial": "lung"}):
+        assert not other.claim(first.number, "inbox", "1.2", theirs)
+    other.close()
+    journal.cancel(first.name, 200.0)
+    journal.forget(201.0)
+    assert not journal.claim(second.number, "inbox", "1.2", {"site": "bern"})
+    journal.cancel(second.name, 300.0)
+    journal.forget(301.0)
+    (third,) = add(journal, 3)
+    assert journal.claim(third.number, "inbox", "1.2", {"site": "bern"})

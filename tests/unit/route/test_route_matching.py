@@ -115,6 +115,15 @@ def test_the_rules_that_fire_make_jobs_and_headers_are_read_once() -> None:
     assert [job.rule for job in decider.jobs(seen(STUDY, CT), "7", "two")] == ["two"]
 
 
+def test_where_headers_cannot_be_had_rules_that_ask_none_work_and_the_others_say_so() -> None:
+    rules = [rule("{store: inbox}", name="all"), rule("{store: inbox}", when="Modality = CT", name="ct")]
+    rules.append(rule("{store: trial}", when="Modality = CT", name="elsewhere"))
+    decider = Decider(rules, lambda rule, item: ["target"])
+    plain, dead = decider.jobs_unread(Seen(STUDY, unread, ("put",)), "p1", "it cannot be read")
+    assert (plain.rule, plain.digest, plain.dead) == ("all", rules[0].digest, "")
+    assert (dead.rule, dead.digest, dead.dead, dead.trail) == ("ct", "", "it cannot be read", ("put",))
+
+
 def test_a_condition_that_is_longer_in_full_than_it_may_be_when_written_is_asked_all_the_same() -> None:
     when = "(" + " OR ".join(f"00321060={'x' * 49}{number:03}" for number in range(240)) + ") AND Modality=CT"
     assert len(when) < 16_384 < len(rule("{store: inbox}", when=when).when_text)

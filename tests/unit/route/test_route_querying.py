@@ -14,7 +14,8 @@ from diana_route.core import querying
 from diana_route.core.archive import StudySummary
 from diana_route.core.following import FEED
 from diana_route.core.journal import Learnt
-from tests.unit.route.route_bench import RouteBench, awaited, new_job, stored, study
+from tests.support.awaiting import awaited
+from tests.unit.route.route_bench import RouteBench, new_job, stored, study
 
 
 @pytest.fixture

@@ -34,10 +34,7 @@ def fault_of(source: str, do: str = "[{send: {peer: PACS}}]", when: str = "") ->
     return fault.partition("rules[0].")[2]
 
 
-def test_everything_that_rules_can_say() -> None:
-    intake, trial, nightly, onward, registry = rules(
-        INTAKE
-        + """
+FURTHER = """
   - name: deidentify
     source: {store: inbox, event: study_completed}
     do:
@@ -62,8 +59,11 @@ def test_everything_that_rules_can_say() -> None:
     source: {folder: /outgoing/old}
     do: [{index: "Old scans"}]
 """
-    )
-    assert intake.source == FolderSource(Path("/incoming"), "{site}/{trial}", 0.5, 2.0)
+
+
+def test_everything_that_rules_can_say() -> None:
+    intake, trial, nightly, onward, registry = rules(INTAKE + FURTHER)
+    assert intake.source == FolderSource(Path("/incoming"), "{site}/{trial}", 0.5, 2.0, 86_400.0)
     assert intake.when and intake.when(header(Modality="CT")) and not intake.when(header(Modality="MR"))
     assert intake.actions == [Put("inbox"), Delete()]
     assert (intake.place, intake.summary) == (
@@ -81,6 +81,12 @@ def test_everything_that_rules_can_say() -> None:
     assert onward.when_text == "Modality = MR"
     assert onward.actions == [Send(archive="research", store="trial"), Send(folder="/outgoing/trial"), Delete(True)]
     assert registry.actions == [Index("Old scans")]
+
+
+def test_jobs_that_wait_go_on_when_actions_learn_to_say_more() -> None:
+    """The digest of an action as it was before `send` knew endpoints."""
+    (rule,) = rules("rules: [{name: one, source: {store: inbox}, do: [{send: {peer: PACS}}]}]")
+    assert rule.digest == "2f3906b2466f1628"
 
 
 def test_a_file_without_rules_means_none() -> None:
@@ -111,7 +117,10 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_text() -> None:
         "line 6: rules[1].name: is required",
         "line 6: rules[1].source.event: is no event; did you mean 'study_completed'?",
         "line 8: rules[1].do[0]: must be the last action",
-        "line 9: rules[1].do[1].send: must say one of: peer (of the DICOM door), archive (with a store), folder",
+        (
+            "line 9: rules[1].do[1].send: must say one of: peer (of the DICOM door), archive (with a store), folder, "
+            "endpoint"
+        ),
         "line 10: rules[2].source: is required",
         "line 11: rules[2].name: is said twice, first on line 10",
         "line 12: rules[2].do: must say what is done: put, anonymize, index, send, notify, webhook, delete",

@@ -23,7 +23,7 @@ def test_rules_stand_with_their_jobs_and_their_troubles(tmp_path: Path) -> None:
     troubles = {"two": "the archive does not answer", "three": "the archive does not answer", "one": ""}
     one, two, three = Rulebook(rules, journal, lambda: stopped, lambda: troubles).standings()
     assert (one.waiting_count, one.done_count, one.dead_count, one.trouble, one.stopped) == (1, 0, 0, "", False)
-    assert (two.trouble, two.stopped) == ("it fed itself", True)
+    assert (two.trouble, two.stopped) == ("it fed itself; the archive does not answer", True)
     assert (three.trouble, three.stopped) == ("the archive does not answer", False)
     journal.close()
 

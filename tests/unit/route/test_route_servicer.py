@@ -21,6 +21,6 @@ class Ended:
 
 def test_a_watch_of_a_call_that_has_ended_ends() -> None:
     nobody = cast(Any, None)
-    servicer = RouteServicer(nobody, nobody, nobody, nobody, nobody, Watching(), lambda: None)
+    servicer = RouteServicer(nobody, nobody, nobody, nobody, nobody, nobody, Watching(), lambda: None)
     context = cast(grpc.ServicerContext, Ended())
     assert list(servicer.WatchJobs(pb.WatchJobsRequest(), context)) == []

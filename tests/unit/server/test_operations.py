@@ -19,7 +19,7 @@ from diana.operation.v1 import operation_service_pb2 as pb
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_server.operations import Handler, Operation, OperationQueue, State, Work
 from diana_server.operations.store import OperationStore
-from diana_server.operations.wire import timestamp
+from diana_server.times import timestamp
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diana_common.errors import DianaError, Reason
-from diana_common.settings import build, expand, override, read_yaml
+from diana_common.settings import build, expand, override, path_of, read_yaml
 
 
 class Policy(Enum):
@@ -118,3 +118,8 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, says: s
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DianaError, match=r"none\.yaml: cannot be read"):
         read_yaml(tmp_path / "none.yaml", {})
+
+
+def test_the_home_directory_of_nobody_is_refused() -> None:
+    with pytest.raises(DianaError, match=r"^folder: names the home directory of nobody here"):
+        path_of("~nobody-of-this-name/scans", "folder")

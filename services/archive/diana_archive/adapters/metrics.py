@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from diana_archive.core.model import Outcome, Stored
 from diana_common.errors import DianaError
+from diana_common.traces import frames
 
 STORED_INSTANCES = Counter(
     "diana_archive_stored_instances", "Instances taken in, by store and outcome.", ["store", "outcome"]
@@ -67,5 +66,4 @@ class PrometheusMeter:
 
     def failed(self, error: Exception) -> None:
         """See core.ports.Meter. The error's own text is left out: it may name paths or hold values."""
-        frames = [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
-        self._log.error("failed", error_type=type(error).__qualname__, frames=frames)
+        self._log.error("failed", error_type=type(error).__qualname__, frames=frames(error))

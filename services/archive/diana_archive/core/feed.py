@@ -65,15 +65,18 @@ class Feed:
         self.stopping = True
         self._wake()
 
-    def follow(self, after_position: str, stores: Sequence[str], headers: bool) -> Follower:
-        """Follow changes after a position ("" is the beginning), of some stores (none named: of all).
+    def follow(
+        self, after_position: str, stores: Sequence[str], headers: bool, after_us: int | None = None
+    ) -> Follower:
+        """Follow changes after a position ("" is the beginning) and a time, of some stores (none named: of all).
 
         Raises DianaError POSITION_INVALID, EPOCH_CHANGED, STORE_UNKNOWN.
         """
         with self._catalogue.snapshot() as snapshot:
             # Another process of this archive may have committed, and told the caller, a moment ago.
-            self.publish(snapshot.head())
-        after = self._parse(after_position)
+            self.publish(head := snapshot.head())
+            earlier = 0 if after_us is None else snapshot.last_until(after_us, head)
+        after = max(self._parse(after_position), earlier)
         names = [self._policies.find(store).name for store in stores]
         return Follower(self, self._catalogue, after, names, headers)
 

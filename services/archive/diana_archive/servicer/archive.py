@@ -236,7 +236,9 @@ class ArchiveServicer(ArchiveServiceServicer):
         return pb.ImportInstancesResponse(operation=operation_to_proto(self._work.start_import(request)))
 
     def WatchFeed(self, request: pb.WatchFeedRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchFeedResponse]:
-        follower = self._archive.feed.follow(request.after_position, request.stores, headers=not request.omit_headers)
+        after_us = request.after_time.ToMicroseconds() if request.HasField("after_time") else None
+        headers = not request.omit_headers
+        follower = self._archive.feed.follow(request.after_position, request.stores, headers, after_us)
         if not context.add_callback(follower.cancel):  # the call has ended already: nobody would end the wait
             return
         for page in follower.pages(request.stop_at_head):

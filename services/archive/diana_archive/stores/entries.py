@@ -81,6 +81,20 @@ class FeedPages:
                 return entries, entries[-1].sequence
         return entries, upto
 
+    def last_until(self, time_us: int, head: int) -> int:
+        """See core.ports.Snapshot. Halves the feed, whose times never decrease (SqlChanges), again and again."""
+        low, high = 0, head
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = self._db.execute(
+                "SELECT commit_us FROM feed WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1", (middle,)
+            ).fetchone()
+            if row is None or row[0] <= time_us:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
     def _entry(self, header: bytes | None, row: Sequence[Any], headers: bool) -> FeedEntry:
         sequence, store, commit_us, kind, detail, origin = row[:6]
         if kind == Kind.STORED:

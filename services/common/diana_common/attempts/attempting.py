@@ -77,6 +77,10 @@ class Queue(Protocol[P]):
         """Drop what ended long ago."""
         ...
 
+    def hasten(self, latest: float) -> None:
+        """Let nothing wait beyond a time: what does was put off while the clock was ahead."""
+        ...
+
 
 class Observer(Protocol[Seen]):
     """Is told what becomes of attempts. Its methods are quick and never raise."""
@@ -127,6 +131,7 @@ class Attempting(Generic[P]):
         self._targets = Targets(policy, Paces(limits, time.time()))
         self._under_way: set[int] = set()
         self._next_sweep = 0.0
+        self._looked = 0.0
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"attempts-{number}", daemon=True) for number in range(WORKERS)
@@ -164,6 +169,7 @@ class Attempting(Generic[P]):
         """The next piece, under way from now on; None when it is time to look again."""
         with self._changed:
             now = time.time()
+            self._follow_clock(now)
             self._sweep(now)
             target, look_again = self._targets.choose(self._queue.waiting(self._under_way), now)
             piece = self._queue.next_for(target, now, self._under_way) if target is not None else None
@@ -178,6 +184,15 @@ class Attempting(Generic[P]):
     def _wait(self, seconds: float) -> None:
         if not self._stopping.is_set():
             self._changed.wait(max(min(seconds, _LOOK_SECONDS), 0.0))
+
+    def _follow_clock(self, now: float) -> None:
+        """Wait for nothing longer than one does, where the clock was put back since it was last looked at."""
+        if now < self._looked:
+            latest = now + self._policy.longest_seconds
+            self._queue.hasten(latest)
+            self._targets.hasten(latest, now)
+            self._next_sweep = now
+        self._looked = now
 
     def _sweep(self, now: float) -> None:
         if now >= self._next_sweep:

@@ -18,8 +18,14 @@ _A_TARGET = 4
 _UNKNOWN = 2
 """For one that has not answered yet: it may turn out to hang."""
 
-_FAILING = WORKERS // 2
-"""For all targets that fail together: the other workers are for those that answer."""
+_SAME_DOUBT = WORKERS // 2
+"""For all targets that fail together, and for all that have not answered yet: neither keeps the others from a try."""
+
+_IN_DOUBT = WORKERS - 2
+"""For both together: the other workers are for those that answer."""
+
+_MOST_PROVEN = 10_000
+"""So many names of targets that answered are remembered."""
 
 
 @dataclass
@@ -30,13 +36,6 @@ class _Target:
     not_before: float = 0.0
     quiet_until: float = 0.0
     served: int = 0
-    has_answered: bool = False
-
-    def may_take(self) -> int:
-        """How many attempts at a time."""
-        if self.failures:
-            return 1
-        return _A_TARGET if self.has_answered else _UNKNOWN
 
 
 @dataclass
@@ -46,6 +45,8 @@ class Targets:
     policy: RetryPolicy
     paces: Paces = field(default_factory=lambda: Paces(Limits(), time.time()))
     _known: dict[str, _Target] = field(default_factory=dict)
+    _proven: dict[str, None] = field(default_factory=dict)
+    """Those that answered when they were last tried, the one that did so first of all first."""
     _turns: int = 0
 
     def choose(self, waiting: Sequence[tuple[str, float]], now: float) -> tuple[str | None, float]:
@@ -55,10 +56,10 @@ class Targets:
         """
         best: str | None = None
         look_again = float("inf")
-        spare = _FAILING - sum(one.under_way for one in self._known.values() if one.failures)
+        failing, unknown = self._in_doubt()
         for name, due in waiting:
             target = self._known.get(name, _Target())
-            if target.under_way >= target.may_take() or (target.failures and spare <= 0):
+            if target.under_way >= self._may_take(name, target, failing, unknown):
                 continue
             turn = max(due, target.not_before, target.quiet_until, self.paces.next_turn(name, now))
             if turn > now:
@@ -82,7 +83,7 @@ class Targets:
         target.under_way -= 1
         target.failures = 0
         target.not_before = 0.0
-        target.has_answered = True
+        self._prove(name)
         if not target.under_way and not target.quiet_until:
             del self._known[name]
 
@@ -93,6 +94,7 @@ class Targets:
         """
         target = self._known[name]
         target.under_way -= 1
+        self._proven.pop(name, None)
         if not target.failures:
             target.failing_since = now
         if target.not_before <= now:  # one of several attempts under way together counts
@@ -101,3 +103,28 @@ class Targets:
         if pause:
             target.quiet_until = max(target.quiet_until, now + pause)
         return max(target.not_before, target.quiet_until), target.failing_since
+
+    def hasten(self, latest: float, now: float) -> None:
+        """Let none wait beyond a time: what does was put off while the clock was ahead."""
+        for target in self._known.values():
+            target.not_before = min(target.not_before, latest)
+            target.quiet_until = min(target.quiet_until, latest)
+            target.failing_since = min(target.failing_since, now)
+
+    def _in_doubt(self) -> tuple[int, int]:
+        """How many attempts are under way for targets that fail, and for those that have not answered yet."""
+        failing = sum(one.under_way for one in self._known.values() if one.failures)
+        doubted = sum(one.under_way for name, one in self._known.items() if name not in self._proven)
+        return failing, doubted - failing
+
+    def _may_take(self, name: str, target: _Target, failing: int, unknown: int) -> int:
+        """How many attempts at a time."""
+        if name in self._proven:
+            return _A_TARGET
+        alike, most = (failing, 1) if target.failures else (unknown, _UNKNOWN)
+        return most if alike < _SAME_DOUBT and failing + unknown < _IN_DOUBT else 0
+
+    def _prove(self, name: str) -> None:
+        self._proven[name] = None
+        if len(self._proven) > _MOST_PROVEN:
+            del self._proven[next(iter(self._proven))]

@@ -13,8 +13,9 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
 from diana_common.errors import DianaError, Reason
+from diana_common.traces import frames
 from diana_server import metrics
-from diana_server.errors import frames, to_status, unknown_error
+from diana_server.errors import to_status, unknown_error
 from diana_server.logs import logger
 from diana_server.operations.model import Failure, Operation, State
 from diana_server.operations.store import OperationStore

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import grpc
 
 from diana.operation.v1 import operation_service_pb2 as pb
 from diana.operation.v1.operation_service_pb2_grpc import OperationServiceServicer
-from diana_common.errors import DianaError, Reason
+from diana_common.pages import Pages
 from diana_server.operations.queue import OperationQueue
 from diana_server.operations.wire import failure_to_proto, operation_to_proto
 
@@ -30,7 +28,7 @@ class OperationServicer(OperationServiceServicer):
         self, request: pb.ListOperationsRequest, context: grpc.ServicerContext
     ) -> pb.ListOperationsResponse:
         size = request.page_size or _PAGE_SIZE
-        pages = _Pages("ListOperations", request.active_only)
+        pages = Pages("ListOperations", request.active_only)
         found = self._queue.page(pages.number(request.page_token), size + 1, request.active_only)
         return pb.ListOperationsResponse(
             operations=[operation_to_proto(one) for one in found[:size]],
@@ -56,29 +54,9 @@ class OperationServicer(OperationServiceServicer):
         self, request: pb.ListOperationFailuresRequest, context: grpc.ServicerContext
     ) -> pb.ListOperationFailuresResponse:
         size = request.page_size or _PAGE_SIZE
-        pages = _Pages("ListOperationFailures", request.name)
+        pages = Pages("ListOperationFailures", request.name)
         found = self._queue.failures(request.name, pages.number(request.page_token) or 0, size + 1)
         return pb.ListOperationFailuresResponse(
             failures=[failure_to_proto(one) for _, one in found[:size]],
             next_page_token=pages.token(found[size - 1][0]) if len(found) > size else "",
         )
-
-
-class _Pages:
-    """The page tokens of one request: a token of another one is refused rather than misread."""
-
-    def __init__(self, *request: object) -> None:
-        self._mark = hashlib.sha256(repr(request).encode()).hexdigest()[:8]
-
-    def token(self, number: int) -> str:
-        """The token of the page after the item of this number."""
-        return f"{number}.{self._mark}"
-
-    def number(self, token: str) -> int | None:
-        """The number in a token; None for the first page. Raises DianaError PAGE_TOKEN_INVALID."""
-        if not token:
-            return None
-        number, _, mark = token.partition(".")
-        if mark != self._mark or not number.isascii() or not number.isdigit() or len(number) > 18:
-            raise DianaError(Reason.PAGE_TOKEN_INVALID, "page_token is not one that this request was given.")
-        return int(number)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from google.protobuf import any_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 
 from diana.operation.v1 import operation_service_pb2 as pb
 from diana_server.operations.model import Failure, Operation
+from diana_server.times import timestamp
 
 
 def operation_to_proto(operation: Operation) -> pb.Operation:
@@ -36,10 +36,3 @@ def operation_to_proto(operation: Operation) -> pb.Operation:
 def failure_to_proto(failure: Failure) -> pb.ItemFailure:
     """A failed item as its contract has it."""
     return pb.ItemFailure(item=failure.item, status=status_pb2.Status.FromString(failure.status))
-
-
-def timestamp(seconds: float) -> Timestamp:
-    """Seconds since the epoch, UTC, as a Timestamp with microseconds."""
-    message = Timestamp()
-    message.FromMicroseconds(round(seconds * 1e6))
-    return message

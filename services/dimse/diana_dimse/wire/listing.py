@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from diana.dimse.v1 import dimse_service_pb2 as pb
 from diana_dimse.core.doorway import OpenAssociation
 from diana_dimse.core.entities import LocalEntity, Service
 from diana_dimse.core.outbound.peering import Correspondent
+from diana_server.times import timestamp
 
 
 def peer_to_proto(peer: Correspondent) -> pb.Peer:
@@ -26,12 +25,10 @@ def entity_to_proto(entity: LocalEntity) -> pb.LocalEntity:
 
 def association_to_proto(association: OpenAssociation) -> pb.Association:
     """An open association."""
-    start_time = Timestamp()
-    start_time.FromMicroseconds(round(association.start_time * 1e6))
     return pb.Association(
         calling_ae_title=association.calling,
         called_ae_title=association.called,
         address=association.address,
-        start_time=start_time,
+        start_time=timestamp(association.start_time),
         received_count=association.received_count,
     )

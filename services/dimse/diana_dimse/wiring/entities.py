@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Mapping
-from datetime import time
 
+from diana_common.hours import Hours
 from diana_common.settings import config_invalid
 from diana_dimse.config import DimseConfig, EntityConfig, PeerEntityConfig, PeerTlsConfig
 from diana_dimse.core.entities import ANYONE, Directory, LocalEntity, PeerEntity, Service
-from diana_dimse.core.outbound.peering import Correspondent, Hours, Retrieve
+from diana_dimse.core.outbound.peering import Correspondent, Retrieve
 from diana_dimse.network.opening import Remote
 
 _CONNECT_SECONDS = 10.0
@@ -71,7 +71,7 @@ def _correspondent(entity: PeerEntity, config: DimseConfig) -> Correspondent:
         own.tls is not None,
         Retrieve(own.retrieve.value),
         own.instances_per_second,
-        tuple(Hours(*map(time.fromisoformat, one.split("-"))) for one in own.hours),
+        tuple(map(Hours.read, own.hours)),
         own.attempts,
         own.commitment_seconds,
     )

@@ -6,6 +6,7 @@ import ssl
 
 from diana_common.settings import config_invalid
 from diana_common.state_files import replace_file
+from diana_common.traces import frames
 from diana_dimse.config import DimseConfig, LimitsConfig, ListenTlsConfig
 from diana_dimse.core.doorway import Doorway, OpenAssociation
 from diana_dimse.handlers.door import Door
@@ -13,7 +14,6 @@ from diana_dimse.network.faults import AssociationEnded
 from diana_dimse.network.listener import Caller, Limits, Listener
 from diana_server import logs
 from diana_server.config import split_address
-from diana_server.errors import frames
 
 
 def make_listeners(config: DimseConfig, door: Door) -> list[Listener]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from diana_common.traces import frames
 from diana_dimse.adapters.committing import CommitmentCaller
 from diana_dimse.adapters.metrics import DoorWatch
 from diana_dimse.adapters.spool import DiskSpool
@@ -29,7 +30,6 @@ from diana_dimse.peers.reading import ArchiveReading
 from diana_dimse.wire.reading import DataSetReader
 from diana_dimse.wiring.entities import make_correspondents, make_directory, make_remotes
 from diana_server import logs
-from diana_server.errors import frames
 from diana_server.peers import reach
 from diana_server.server import Server
 

@@ -19,11 +19,11 @@ from diana_index.wire import (
     attribute_to_proto,
     orders_from_proto,
     record_to_proto,
-    timestamp,
 )
 from diana_index.wire.aggregates import aggregation_from_proto, groups_to_proto
 from diana_server.operations import Operation, OperationQueue, Work
 from diana_server.operations.wire import operation_to_proto
+from diana_server.times import timestamp
 
 REBUILD = "index.rebuild"
 

@@ -8,7 +8,6 @@ from diana_index.wire.index import (
     held_from_proto,
     orders_from_proto,
     record_to_proto,
-    timestamp,
 )
 
 __all__ = [
@@ -19,5 +18,4 @@ __all__ = [
     "held_from_proto",
     "orders_from_proto",
     "record_to_proto",
-    "timestamp",
 ]

@@ -11,7 +11,8 @@ from diana_index.core.cohort_store import Cohort
 from diana_index.core.cohorts import Comparison
 from diana_index.core.members import Member
 from diana_index.core.question import Asked, Key
-from diana_index.wire.index import level_to_proto, timestamp
+from diana_index.wire.index import level_to_proto
+from diana_server.times import timestamp
 
 _PATIENT = ("patient_id", "issuer_of_patient_id", "study_uid")
 _UIDS = ("study_uid", "series_uid", "sop_instance_uid")

@@ -7,7 +7,7 @@ from diana_common.errors import DianaError
 from diana_index.core.folders.folders import Ended, Event, Failed
 from diana_index.core.folders.model import Collection, Counts, File, Folder, Kind, Place, shown
 from diana_index.core.store import SortKey
-from diana_index.wire.index import timestamp
+from diana_server.times import timestamp
 
 _NAMES = "latin-1"
 """Turns bytes into text and back, any bytes."""

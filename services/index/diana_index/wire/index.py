@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from diana.archive.v1 import archive_service_pb2, feed_pb2
 from diana.index.v1 import index_service_pb2 as pb
 from diana.type.v1.query_level_pb2 import QueryLevel
@@ -76,13 +74,6 @@ def attribute_to_proto(attribute: Attribute) -> pb.IndexedAttribute:
 def level_to_proto(level: Level) -> QueryLevel.ValueType:
     """A level as the contract has it."""
     return QueryLevel.Value(f"QUERY_LEVEL_{level.name}")
-
-
-def timestamp(seconds: float) -> Timestamp:
-    """Seconds since the epoch, UTC, to the microsecond."""
-    message = Timestamp()
-    message.FromMicroseconds(round(seconds * 1e6))
-    return message
 
 
 def _key(match: pb.AttributeMatch) -> Key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from diana.index.v1 import report_service_pb2 as pb
 from diana_common.errors import invalid_field
 from diana_index.core.reports import Report, check_names, make_report
-from diana_index.wire.index import timestamp
+from diana_server.times import timestamp
 
 
 def report_from_proto(message: pb.Report, path: str) -> Report:

@@ -6,7 +6,8 @@ from diana.index.v1 import index_service_pb2 as pb
 from diana_index.core.attributes import Level
 from diana_index.core.vocabulary import SearchKey, make_search_key
 from diana_index.core.written import KeptKey
-from diana_index.wire.index import level_to_proto, timestamp
+from diana_index.wire.index import level_to_proto
+from diana_server.times import timestamp
 
 
 def key_from_proto(message: pb.SearchKey) -> SearchKey:

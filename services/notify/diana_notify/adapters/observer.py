@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 
 import structlog
 from prometheus_client import Counter, Gauge
 
 from diana_common.errors import DianaError, Reason
+from diana_common.traces import frames
 from diana_notify.core.model import Parcel
 
 ATTEMPTS = Counter(
@@ -31,6 +31,10 @@ class PrometheusObserver:
     def __init__(self, count_queued: Callable[[], int]) -> None:
         self._log = structlog.get_logger().bind(service="notify")
         QUEUED.set_function(count_queued)
+
+    def close(self) -> None:
+        """Count no more: the ledger is about to be closed."""
+        QUEUED.set_function(float)
 
     def succeeded(self, piece: Parcel) -> None:
         """See Observer."""
@@ -56,8 +60,7 @@ class PrometheusObserver:
 
     def stumbled(self, error: Exception) -> None:
         """See Observer. The error's own text is left out: it may hold values."""
-        frames = [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
-        self._log.error("failed", error_type=type(error).__qualname__, frames=frames)
+        self._log.error("failed", error_type=type(error).__qualname__, frames=frames(error))
 
     def matched(self, rule: str, messages: int) -> None:
         """See RuleObserver."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import http.client
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from diana_common.attempts import Failed, Postponed, Refused, Unreachable
 from diana_common.settings import config_invalid
 from diana_notify.adapters.deadline import deadline
+from diana_notify.adapters.proxy import proxy_for
 
 ANSWER_BYTES = 64 * 1024
 """More of an answer than that need not be read."""
@@ -31,6 +33,7 @@ _LATER = frozenset((408, 425, _TOO_MANY))
 
 _WRONG_PLACE = frozenset((401, 403, 404, 410))
 _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
+_NO_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,14 @@ class Answer:
 
 
 class Poster:
-    """Posts, a connection each. It follows no redirect and uses no proxy. Safe to share between threads."""
+    """Posts, a connection each. It follows no redirect, and uses a proxy for https only (adapters.proxy). Safe to share
+    between threads."""
 
     def __init__(self, where: str, timeout: float, ca_file: Path | None = None) -> None:
-        """`where` are the settings' name. Raises DianaError CONFIG_INVALID for certificates that cannot be read."""
+        """`where` is the settings' name. Raises DianaError CONFIG_INVALID for certificates that cannot be read, and for
+        what is no proxy."""
         self._timeout = timeout
+        proxy_for("")  # so that what is wrong with it is told at the start
         try:
             self._context = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError):
@@ -59,7 +65,7 @@ class Poster:
         connection = self._connection(parts.scheme, str(parts.hostname), parts.port)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            connection.connect()
+            _connect(connection)
             held = connection.sock  # the connection forgets it while the body is still to come
             with deadline(_STEPS * self._timeout, lambda: held):
                 given = {**headers, "User-Agent": "diana-notify", "Connection": "close"}
@@ -77,6 +83,8 @@ class Poster:
 
     def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
         if scheme == "https":
+            if host not in _LOOPBACK and (proxy := proxy_for(host)):
+                return proxy.to(host, port, self._timeout, self._context)
             return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
         return http.client.HTTPConnection(host, port, timeout=self._timeout)
 
@@ -114,6 +122,16 @@ def check_endpoint(url: str) -> None:
         raise ValueError("is not a URL with a host, without a user or a fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise ValueError("is not an https URL")
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    """Raises what a socket does, and Unreachable for what a proxy says instead of making a tunnel."""
+    try:
+        connection.connect()
+    except OSError as error:
+        if found := _NO_TUNNEL.match(str(error)):
+            raise Unreachable(f"the proxy answers HTTP {found[1]}") from None
+        raise
 
 
 def _beginning(response: http.client.HTTPResponse, most_bytes: int) -> bytes:

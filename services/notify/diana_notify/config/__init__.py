@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from diana_common.attempts import RetryPolicy
 from diana_common.settings import build, config_invalid, expand_tree
 from diana_notify.config.transports import (
     AppriseConfig,
@@ -115,24 +116,6 @@ class SenderConfig:
 
 
 @dataclass(frozen=True)
-class RetryConfig:
-    """How often to try."""
-
-    first_seconds: float = 5.0
-    """Until the second attempt, at most; each further wait is twice as long, and up to half of it is left to chance."""
-
-    longest_seconds: float = 900.0
-    """Between two attempts, at most."""
-
-    give_up_seconds: float = 3 * 86_400.0
-    """After which a message that was tried in vain is given up, counted from when it was queued."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.first_seconds <= self.longest_seconds or self.give_up_seconds < 0:
-            raise ValueError("first_seconds must be positive, longest_seconds not less, give_up_seconds not negative")
-
-
-@dataclass(frozen=True)
 class RuleConfig:
     """Tells a channel's subscribers what happens in the archive."""
 
@@ -209,7 +192,7 @@ class NotifyConfig:
     """Messages a minute at most, for each target of a transport (`email: 60`), or for one target
     (`"webhook https://chat.example:443": 10`). After a start a target waits for its first turn."""
 
-    retry: RetryConfig = field(default_factory=RetryConfig)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     """How often to try."""
 
     keep_days: float = 30.0

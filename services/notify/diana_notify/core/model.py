@@ -75,7 +75,7 @@ class StudyRef:
 class Content:
     """What a message is to say: a template's name, or subject and body; and what either may name.
 
-    `item` are the facts of what happened, for a rule's messages only.
+    `item` are the facts of what happened, for messages of rules only: ours, or those of whoever sends.
     """
 
     template: str = ""

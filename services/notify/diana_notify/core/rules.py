@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from typing import Protocol
 
 from diana_common.errors import DianaError, Reason
 from diana_common.settings import config_invalid, nearest
+from diana_common.value_names import nameable
 from diana_notify.core.composing import Composer
 from diana_notify.core.directory import Directory
 from diana_notify.core.model import Content, Message, StudyRef
 
 _TRY_AGAIN = (Reason.PEER_UNAVAILABLE, Reason.CONFIG_INVALID)
 """What keeps a study from being read now, and not for good."""
-
-_VALUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +140,5 @@ def _item(event: StudyCompleted) -> dict[str, object]:
 
 def _values(event: StudyCompleted) -> dict[str, str]:
     """What templates may name: attributes with plain names, and what the event itself says, which wins."""
-    plain = {key: value for key, value in event.attributes.items() if _VALUE_NAME.fullmatch(key)}
     own = {"store": event.store, "study_uid": event.study_uid, "reason": event.reason}
-    return {**plain, **own, "instance_count": str(event.instance_count)}
+    return {**nameable(event.attributes), **own, "instance_count": str(event.instance_count)}

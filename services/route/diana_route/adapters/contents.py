@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import PurePosixPath
@@ -49,12 +50,15 @@ def unreadable(error: OSError) -> DianaError:
 
 def members(descriptor: int, open_again: _Open) -> Iterator[Part]:
     """A zip's members. Raises DianaError CONTAINER_INVALID, CONTAINER_LIMIT before anything is inflated."""
-    container = ZipContainer(descriptor)
-    for number, member in enumerate(container.members(), 1):
-        yield _member(container, member, f"member {number}", open_again)
+    container, again = ZipContainer(descriptor), ReopenedZip(open_again)
+    try:
+        for number, member in enumerate(container.members(), 1):
+            yield _member(container, member, f"member {number}", again)
+    finally:
+        again.leave()
 
 
-def _member(container: ZipContainer, member: Member, label: str, open_again: _Open) -> Part:
+def _member(container: ZipContainer, member: Member, label: str, again: ReopenedZip) -> Part:
     """What it is, its content tells: a name says at most that nobody misses it if it is no instance."""
     path = PurePosixPath(member.name.replace("\\", "/"))
     try:
@@ -70,7 +74,7 @@ def _member(container: ZipContainer, member: Member, label: str, open_again: _Op
             if not is_dicom:
                 return Part(label, member.size, DianaError(Reason.NOT_PART10, "It is no DICOM file."))
             if member.size > SMALL:
-                return Part(label, member.size, lambda: ZipReader(open_again(), member.number))
+                return Part(label, member.size, lambda: again.open(member.number))
             return Part(label, member.size, head + _rest(stream))
     except DianaError as error:
         return Part(label, member.size, error)
@@ -113,17 +117,61 @@ class FileReader:
         os.close(self._descriptor)
 
 
-class ZipReader:
-    """core.files.Reader for a zip's member, over a descriptor of its own."""
+class ReopenedZip:
+    """A zip that is opened once more for members that others read, while its own reading goes on or after: its
+    directory, which may be long, is read once for all of them. Safe to share between threads.
 
-    def __init__(self, descriptor: int, number: int) -> None:
-        """Raises DianaError CONTAINER_INVALID, CONTAINER_LIMIT."""
-        self._descriptor = descriptor
-        try:
-            self._stream = ZipContainer(descriptor).open(number)
-        except BaseException:
-            os.close(descriptor)
-            raise
+    It is closed with the last of its users; the first one is whoever made it, who lets go of it by `leave`.
+    """
+
+    def __init__(self, open_again: _Open) -> None:
+        self._open_again = open_again
+        self._lock = threading.Lock()
+        self._users = 1
+        self._descriptor = -1
+        self._container: ZipContainer | None = None
+
+    def open(self, number: int) -> ZipReader:
+        """A member. Raises DianaError CONTAINER_INVALID, CONTAINER_LIMIT, and what opening raises."""
+        with self._lock:
+            self._users += 1
+            try:
+                return ZipReader(self, self._opened().open(number))
+            except BaseException:
+                self._let_go()
+                raise
+
+    def leave(self, stream: MemberReader | None = None) -> None:
+        """One user less, who is done with what it read."""
+        with self._lock:
+            if stream is not None:
+                stream.close()
+            self._let_go()
+
+    def _opened(self) -> ZipContainer:
+        if self._container is None:
+            descriptor = self._open_again()
+            try:
+                self._container = ZipContainer(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+        return self._container
+
+    def _let_go(self) -> None:
+        self._users -= 1
+        if not self._users and self._container is not None:
+            self._container = None
+            os.close(self._descriptor)
+
+
+class ZipReader:
+    """core.files.Reader for a zip's member."""
+
+    def __init__(self, owner: ReopenedZip, stream: MemberReader) -> None:
+        self._owner = owner
+        self._stream = stream
 
     def read(self, size: int, /) -> bytes:
         """See core.files.Reader."""
@@ -135,5 +183,4 @@ class ZipReader:
 
     def close(self) -> None:
         """See core.files.Reader."""
-        self._stream.close()
-        os.close(self._descriptor)
+        self._owner.leave(self._stream)

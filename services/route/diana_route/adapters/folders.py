@@ -43,7 +43,7 @@ class HostFolder:
         look.walk()
         if not self._is_still(root):
             raise DianaError(Reason.SOURCE_NOT_FOUND, "The folder went away while it was looked at.")
-        return Looked(root, look.unread, look.trouble)
+        return Looked(root, look.unread, look.trouble, look.empty)
 
     def status(self, path: str) -> Status:
         """See core.files.Folder."""
@@ -102,6 +102,16 @@ class HostFolder:
         except OSError as error:
             text = f"The file cannot be removed ({error.strerror})."
             raise DianaError(Reason.PATH_FORBIDDEN, text) from None
+
+    def remove_empty(self, path: str) -> None:
+        """See core.files.Folder. Who puts something there at this moment wins."""
+        with suppress(OSError, DianaError):
+            place = self._place(path)
+            folder = place.folder.open_folder()
+            try:
+                os.rmdir(place.parts[-1], dir_fd=folder)
+            finally:
+                os.close(folder)
 
     def _open_item(self, item: FileItem) -> int:
         """A descriptor of the file as it was when the item was made."""

@@ -27,6 +27,9 @@ class Look:
         self._trouble = ""
         self.unread: list[str] = []
         """Directories that could not be read: what is in them is unknown. "" stands for all."""
+        self.empty: dict[str, float] = {}
+        """As core.files.Looked."""
+        self._levels = len(layout.split("/")) if layout else 0
         self._take(Place(root, ()))
 
     @property
@@ -54,11 +57,15 @@ class Look:
 
     def _take(self, place: Place) -> None:
         descriptor = place.open_folder()
+        is_empty = True
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
+                    is_empty = False
                     if not is_passed_over(entry.name):
                         self._meet(place, entry)
+            if is_empty and len(place.parts) > self._levels:
+                self.empty[to_text("/".join(place.parts))] = _changed(descriptor)
         finally:
             os.close(descriptor)
 
@@ -76,3 +83,9 @@ class Look:
             return
         self._count += 1
         self._found(path, Status(status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+def _changed(descriptor: int) -> float:
+    """When a directory changed last: its change time nobody can set back, as whoever copies a tree does with others."""
+    status = os.fstat(descriptor)
+    return max(status.st_mtime, status.st_ctime)

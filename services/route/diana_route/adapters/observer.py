@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 
 import structlog
 from prometheus_client import Counter, Gauge
 
 from diana_common.errors import DianaError
+from diana_common.traces import frames
 from diana_route.core.model import FileItem, InstanceItem, Item, Job, Task
 
 ATTEMPTS = Counter("diana_route_attempts_total", "Jobs' steps attempted, by action and outcome.", ["action", "outcome"])
@@ -27,6 +27,10 @@ class PrometheusObserver:
         self._log = structlog.get_logger().bind(service="route")
         WAITING.set_function(count_waiting)
 
+    def close(self) -> None:
+        """Count no more: the journal is about to be closed."""
+        WAITING.set_function(float)
+
     def succeeded(self, piece: Task) -> None:
         """See attempts.Observer."""
         ATTEMPTS.labels(_action(piece), "done").inc(len(piece.jobs))
@@ -44,8 +48,7 @@ class PrometheusObserver:
 
     def stumbled(self, error: Exception) -> None:
         """See attempts.Observer. The error's own text is left out: it may hold values."""
-        frames = [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
-        self._log.error("failed", error_type=type(error).__qualname__, frames=frames)
+        self._log.error("failed", error_type=type(error).__qualname__, frames=frames(error))
 
     def stopped(self, rule: str, why: str) -> None:
         """See core.intake.Stopped."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from diana_common.attempts import Failed
+from diana_common.attempts import Failed, Postponed
 from diana_route.core.model import Item, Task
+
+
+class UnderWay(Postponed):
+    """Another service is at it, and was waited for a moment."""
 
 
 class Action(Protocol):
@@ -25,10 +30,15 @@ class Action(Protocol):
         ...
 
 
-@runtime_checkable
-class Joint(Protocol):
+class Joint(ABC):
     """An action that does many tasks of files (`Task.companions`) at less than what each alone would cost."""
 
+    def carry_out(self, task: Task) -> None:
+        """See Action."""
+        (failed,) = self.carry_out_all([task])
+        if failed is not None:
+            raise failed
+
+    @abstractmethod
     def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:
         """What became of each, in order: None where it is done and confirmed. Each task is without companions."""
-        ...

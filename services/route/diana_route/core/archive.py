@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from diana_common.conditions import Header
+from diana_route.core.feed import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +32,9 @@ class Holdings(Protocol):
 
     def instance(self, store: str, sop_instance_uid: str) -> tuple[str, Header]:
         """An instance's Study Instance UID and header. Raises INSTANCE_NOT_FOUND, STORE_UNKNOWN."""
+        ...
+
+    def stored(self, store: str, sop_instance_uid: str) -> Told | None:
+        """How the feed told that an instance was stored, without its header; None where it no longer does, as after a
+        rebuild. Raises as `instance`."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from diana_route.core.matching import Seen, judge_all
+from diana_route.core.matching import Seen, asks, judge_all
 from diana_route.core.model import Item, NewJob
 from diana_route.core.rules import Rule
 from diana_route.core.words import action_text
@@ -33,6 +33,16 @@ class Decider:
     def jobs(self, seen: Seen, occasion: str, rule: str = "") -> list[NewJob]:
         """See core.intake.Deciding."""
         return [self.job(one, seen.item, occasion, seen.trail) for one in self.firing(seen, rule)]
+
+    def jobs_unread(self, seen: Seen, occasion: str, why: str) -> list[NewJob]:
+        """See core.intake.Deciding."""
+        unread = replace(seen, headers=tuple)
+        asking = [self.unread(one, seen, occasion, why) for one in self.rules if asks(one, replace(seen, trail=()))]
+        return self.jobs(unread, occasion) + asking
+
+    def unread(self, rule: Rule, seen: Seen, occasion: str, why: str) -> NewJob:
+        """A dead job of an item whose headers cannot be had: whether the rule fires is not known."""
+        return replace(self.job(rule, seen.item, occasion, seen.trail), digest="", dead=why)
 
     def job(self, rule: Rule, item: Item, occasion: str, trail: Sequence[str] = ()) -> NewJob:
         """The job that a rule makes of an item, whatever its condition says."""

@@ -29,22 +29,22 @@ class DryJob:
 class DryRun:
     """One look back. One thread iterates; any may cancel it.
 
-    The feed has no way in by time: it is read from its beginning, without headers, and what is older is passed over.
-    Headers are asked for as they are now: of what has been deleted since there are none, so that no condition holds.
+    The feed is read from that time on, without headers: which rules' work led to what was stored before is told by
+    `known`. Headers are asked for as they are now: of what has been deleted since there are none, so that no condition
+    holds.
     """
 
     def __init__(self, rules: Sequence[Rule], feed: Feed, holdings: Holdings, known: Known, since: float) -> None:
-        """`since` is in seconds since the epoch."""
+        """`since` is in seconds since the epoch. Raises DianaError PEER_UNAVAILABLE."""
         followed = [rule for rule in rules if isinstance(rule.source, FeedSource)]
         self._decider = Decider(followed, lambda rule, item: ())
         self._holdings = holdings
         self._trails = Trails(known)
-        self._since = since
         stores = sorted({rule.source.store for rule in followed if isinstance(rule.source, FeedSource)})
         if stores:
             there = feed.stores()
             stores = [store for store in stores if store in there]
-        self._watch: Watch | None = feed.watch("", stores, headers=False, to_head=True) if stores else None
+        self._watch: Watch | None = feed.watch("", stores, headers=False, to_head=True, since=since) if stores else None
         self.entry_count = 0
         """Entries looked at so far: of kinds that rules wait for, within the time."""
         self.job_counts: Counter[str] = Counter()
@@ -60,8 +60,7 @@ class DryRun:
         try:
             for batch in self._watch or ():
                 for told in batch.entries:
-                    if told.time >= self._since:
-                        yield from self._jobs(told)
+                    yield from self._jobs(told)
         finally:
             self.cancel()
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from diana_common.errors import DianaError, Reason
-from diana_route.core.archive import Holdings
-from diana_route.core.file_matching import judge_file
-from diana_route.core.files import Folder
+from diana_route.core.examining import Examiner
 from diana_route.core.journal import Journal
-from diana_route.core.matching import Seen, Verdict, judge_all
-from diana_route.core.model import FileItem, InstanceItem, Item, Job, StudyItem
-from diana_route.core.querying import Index
-from diana_route.core.rules import QuerySource, Rule
+from diana_route.core.matching import Verdict
+from diana_route.core.model import Item, Job
+from diana_route.core.rules import Rule
 
 _MOST_JOBS = 100
 _GONE = (Reason.STUDY_NOT_FOUND, Reason.INSTANCE_NOT_FOUND, Reason.SOURCE_NOT_FOUND)
@@ -34,19 +31,11 @@ class Explainer:
     """Explains. Safe to share between threads."""
 
     def __init__(
-        self,
-        rules: Sequence[Rule],
-        holdings: Holdings,
-        index: Index,
-        folder: Callable[[str], Folder],
-        journal: Journal,
-        stopped: Callable[[], Mapping[str, str]],
+        self, rules: Sequence[Rule], examiner: Examiner, journal: Journal, stopped: Callable[[], Mapping[str, str]]
     ) -> None:
-        """`folder` gives that of a rule, or raises KeyError; `stopped` says which rules were stopped, and why."""
+        """`stopped` says which rules were stopped, and why."""
         self._rules = rules
-        self._holdings = holdings
-        self._index = index
-        self._folder = folder
+        self._examiner = examiner
         self._journal = journal
         self._stopped = stopped
 
@@ -58,7 +47,7 @@ class Explainer:
         """
         jobs = self._journal.of_item(item.key, _MOST_JOBS)
         try:
-            verdicts = self._verdicts(item)
+            verdicts = self._examiner.examine(self._rules, item).verdicts
         except DianaError as error:
             if error.reason not in _GONE or not jobs:
                 raise
@@ -69,39 +58,3 @@ class Explainer:
             for rule, one in zip(self._rules, verdicts, strict=True)
         ]
         return Explained(told, jobs)
-
-    def _verdicts(self, item: Item) -> list[Verdict]:
-        return self._file_verdicts(item) if isinstance(item, FileItem) else judge_all(self._rules, self._held(item))
-
-    def _held(self, item: StudyItem | InstanceItem) -> Seen:
-        if isinstance(item, InstanceItem):
-            study_uid, header = self._holdings.instance(item.store, item.sop_instance_uid)
-            return Seen(item, lambda: [header], self._trail(item.store, study_uid))
-        store, study_uid = item.store, item.study_uid
-        study = self._holdings.study(store, study_uid)
-        return Seen(
-            item=StudyItem(store, study_uid, study.attributes),
-            headers=lambda: self._holdings.first_headers(store, study_uid),
-            trail=self._trail(store, study_uid),
-            complete=study.complete,
-            is_found=lambda query: self._finds(query, study_uid),
-        )
-
-    def _finds(self, query: QuerySource, study_uid: str) -> bool:
-        asked = f"({query.query}) AND StudyInstanceUID = {study_uid}"
-        return any(self._index.studies(query.store, asked, at_least_position=""))
-
-    def _trail(self, store: str, study_uid: str) -> Sequence[str]:
-        return self._journal.study_trail(store, study_uid) or ()
-
-    def _file_verdicts(self, item: FileItem) -> list[Verdict]:
-        try:
-            folder = self._folder(item.rule)
-        except KeyError:
-            raise DianaError(Reason.SOURCE_NOT_FOUND, f"There is no rule {item.rule} that watches a folder.") from None
-        found = replace(item, stamp=folder.status(item.path).stamp)
-        others = judge_all(self._rules, Seen(found, lambda: ()))
-        return [
-            judge_file(rule, folder, found) if rule.name == item.rule else other
-            for rule, other in zip(self._rules, others, strict=True)
-        ]

@@ -33,6 +33,9 @@ class Told:
     header: Header | None = None
     """An instance's, where the feed carries it."""
 
+    way: Sequence[str] = ()
+    """The rules that led to what its rule did, where another archive's rules sent it here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -40,8 +43,6 @@ class Batch:
 
     entries: Sequence[Told]
     position: str
-    count: int = 0
-    """Of entries of all kinds."""
 
 
 Watch: TypeAlias = following.Watch[Batch]
@@ -59,7 +60,9 @@ class Feed(Protocol):
         """The names of the stores that there are. Raises DianaError."""
         ...
 
-    def watch(self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False) -> Watch:
-        """Follow some stores after a position, from the beginning if that is empty; with instances' `headers` or
-        without; for ever, or `to_head` as it is now."""
+    def watch(
+        self, after: str, stores: Sequence[str], headers: bool, to_head: bool = False, since: float | None = None
+    ) -> Watch:
+        """Follow some stores after a position, from the beginning if that is empty, and a time, in seconds since the
+        epoch; with instances' `headers` or without; for ever, or `to_head` as it is now."""
         ...

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from diana_common.errors import DianaError
@@ -55,6 +55,10 @@ class Looked:
     trouble: str = ""
     """What is wrong, for people; empty if nothing is."""
 
+    empty: Mapping[str, float] = field(default_factory=dict)
+    """Directories below the layout's own with nothing in them, and when each changed last, in seconds since the epoch.
+    """
+
 
 class Folder(Protocol):
     """A directory of this host and all below it; paths are below it, with "/", as `core.folders.to_text` writes them.
@@ -85,4 +89,8 @@ class Folder(Protocol):
         Raises DianaError SOURCE_NOT_FOUND if another one is there, PATH_FORBIDDEN if it cannot be removed now, or is
         not the very one that was read.
         """
+        ...
+
+    def remove_empty(self, path: str) -> None:
+        """Remove a directory if there is nothing in it, and it can be removed."""
         ...

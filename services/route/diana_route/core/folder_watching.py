@@ -13,7 +13,7 @@ from diana_route.core.files import Folder, Looked
 from diana_route.core.folders import Settling, Status, read_layout
 from diana_route.core.journal import Journal
 from diana_route.core.model import FileItem, Job, NewJob
-from diana_route.core.rules import FolderSource, Rule
+from diana_route.core.rules import Delete, FolderSource, Rule
 
 _AT_ONCE = 500
 _REST = 4.0
@@ -87,9 +87,8 @@ class FolderWatching:
 
     def forget(self, paths: Sequence[str]) -> None:
         """Those files were removed: what comes under such a path is new, even if it is the same once more."""
-        if not paths:
-            return
-        self._journal.forget_files(self._rule.name, paths)
+        for start in range(0, len(paths), _AT_ONCE):  # others come in between
+            self._journal.forget_files(self._rule.name, paths[start : start + _AT_ONCE])
         with self._lock:
             for path in paths:
                 self._files.pop(path, None)
@@ -110,7 +109,18 @@ class FolderWatching:
             if self._stopping.is_set():
                 return
             self._take({path: present[path] for path in whole[start : start + _AT_ONCE]})
+        self._tidy(looked)
         self._say(looked.trouble)
+
+    def _tidy(self, looked: Looked) -> None:
+        """Remove directories that deleting left empty; old ones, for a sender makes one before it writes into it."""
+        if looked.root != self._root or not any(isinstance(one, Delete) for one in self._rule.actions):
+            return
+        before = time.time() - self._source.empty_seconds
+        for path in [path for path, changed in looked.empty.items() if changed < before]:
+            if self._stopping.is_set():
+                return
+            self._folder.remove_empty(path)
 
     def _forget_gone(self, present: Mapping[str, Status], looked: Looked) -> None:
         """Forget files that are not there any more: those of this very directory, as far as it could be read.

@@ -25,10 +25,15 @@ _GAP = "the archive was restored or rebuilt: what happened since the last entry 
 _GAP_SINCE = "feed gap"
 """Among the journal's cursors, under which configuration that came about: people are told until it changes."""
 
-_GONE = (Reason.INSTANCE_NOT_FOUND, Reason.STUDY_NOT_FOUND, Reason.STORE_UNKNOWN)
+GONE = (Reason.INSTANCE_NOT_FOUND, Reason.STUDY_NOT_FOUND, Reason.STORE_UNKNOWN)
+"""Errors of what is not there any more."""
+
 _OWN = (Code.NOT_FOUND, Code.INVALID_ARGUMENT, Code.DATA_LOSS)
-"""Codes of errors of an item itself: it is gone, damaged, or its header is none. After any other error, such as a token
-that is being replaced, it is asked about again."""
+"""Codes of errors of an item itself: it is gone, damaged, or its header is none. After any other error it is asked
+about again, MOST_ATTEMPTS times where others may fare better."""
+
+MOST_ATTEMPTS = 60
+"""Some five minutes, as `diana_common.following` goes on."""
 
 PASSING = (Reason.PEER_UNAVAILABLE, Reason.OVERLOADED, Reason.DISK_FULL, Reason.STOPPING, Reason.CONFIG_INVALID)
 """Errors that the next item would meet as well."""
@@ -46,7 +51,7 @@ class FollowObserver(Protocol):
         ...
 
     def unjudged(self, item: Item, error: DianaError) -> None:
-        """No rule could be asked of an item, and none will be: its header cannot be had."""
+        """Rules could not be asked of an item, and will not be: its header cannot be had."""
         ...
 
 
@@ -66,8 +71,13 @@ def held_headers(holdings: Holdings, item: StudyItem | InstanceItem) -> Iterator
         else:
             yield holdings.instance(item.store, item.sop_instance_uid)[1]
     except DianaError as error:
-        if error.reason not in _GONE:
+        if error.reason not in GONE:
             raise
+
+
+def unread_text(error: DianaError) -> str:
+    """Why a job is dead whose item's header cannot be had."""
+    return f"its header cannot be read ({error.reason.name})"
 
 
 class Follower:
@@ -97,6 +107,7 @@ class Follower:
         self._stores = stores
         self._headers = headers
         self._unknown: Collection[str] = ()
+        self._failures = 0
         self._gap = _GAP if journal.cursor(_GAP_SINCE) == intake.configuration else ""
         self._stopping = threading.Event()
         self._following = Following(self, stores, self, observer.lost)
@@ -156,6 +167,7 @@ class Follower:
         trails = Trails(self._journal)
         jobs = [job for told in batch.entries for job in self._jobs(told, trails.learn(told))]
         self._intake.add(jobs, Learnt((FEED, batch.position), trails.changes))
+        self._failures = 0
 
     def forget(self) -> None:
         """See diana_common.following.Place."""
@@ -172,7 +184,15 @@ class Follower:
         try:
             return self._deciding.jobs(seen, told.position)
         except DianaError as error:
-            if error.code not in _OWN:
+            if error.code not in _OWN and not self._is_lasting(error):
                 raise
             self._observer.unjudged(told.item, error)
-            return []
+            return self._deciding.jobs_unread(seen, told.position, unread_text(error))
+
+    def _is_lasting(self, error: DianaError) -> bool:
+        """Whether an error that may be an item's own kept a batch from being taken so often that it is no more waited
+        for: one item must not hold up all."""
+        if error.reason in PASSING:
+            return False
+        self._failures += 1
+        return self._failures > MOST_ATTEMPTS

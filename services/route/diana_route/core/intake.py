@@ -18,7 +18,8 @@ LOOP_SECONDS = 3600.0
 instances trickle in, and which completes time and again, makes fewer."""
 
 MOST_DEAD = 10_000
-"""A rule that has so many dead jobs gets no more of those that are dead from the start."""
+"""A rule that has so many dead jobs gets no more of those that are dead from the start: what comes then is told as the
+rule's trouble, and found in the feed by whoever backfills the rule."""
 
 _DEAD = ""
 """Stands for the key of an item where dead jobs are counted: no item has it."""
@@ -33,6 +34,11 @@ class Deciding(Protocol):
         Rules in the item's trail make theirs as others do, with that trail in it: it is `Intake` that leaves those
         out, and so notices loops. Raises what `seen.headers` raises.
         """
+        ...
+
+    def jobs_unread(self, seen: Seen, occasion: str, why: str) -> list[NewJob]:
+        """The same of an item whose headers cannot be had: rules with a condition make a job that is dead, and says
+        why; retried, it has the rule asked anew."""
         ...
 
 
@@ -73,11 +79,17 @@ class Intake:
         self._tell = stopped
         self._undone = undone
         self._stopped = dict(journal.stopped_rules(configuration))
+        self._overflowed: set[str] = set()
 
     @property
     def stopped(self) -> Mapping[str, str]:
         """The rules that were stopped, and why."""
         return dict(self._stopped)
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """The rules of which items were left out since this process began, and why."""
+        return dict.fromkeys(list(self._overflowed), f"it has {MOST_DEAD:,} dead jobs: further items make none")
 
     def add(self, jobs: Sequence[NewJob], learnt: Learnt | None = None) -> list[Job]:
         """Make those jobs that may be made; see Journal.add. Raises DianaError DISK_FULL."""
@@ -98,12 +110,14 @@ class Intake:
         for job in jobs:
             if not self._is_new_work(job):
                 continue
-            if why := self._why_not(job, made):
+            if why := job.dead or self._why_not(job, made):
                 made[job.rule, _DEAD] += 1
                 job = replace(job, dead=why)
             made[job.rule, job.item.key] += 1
             if not job.dead or self._dead_count(job.rule) + made[job.rule, _DEAD] <= MOST_DEAD:
                 admitted.append(job)
+            else:
+                self._overflowed.add(job.rule)
         return admitted
 
     def _why_not(self, job: NewJob, made: Mapping[tuple[str, str], int]) -> str:

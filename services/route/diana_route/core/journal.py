@@ -50,6 +50,9 @@ class Counted:
     the step is done."""
 
 
+RUN = "run "
+"""How occasions begin that people make."""
+
 TOGETHER = 500
 """So many jobs of files at most are done together."""
 
@@ -62,8 +65,10 @@ class Journal(Queue[Task], Protocol):
     DISK_FULL.
 
     Thousands of files come at once: `next_for` gives up to TOGETHER jobs as one task (`Task.companions`) where they are
-    of files, of one rule and digest, at one step, and that step was never tried before. What was tried goes alone. All
-    that `succeeded`, `failed` and `dead` do is done to each of `Task.numbers`, in one transaction.
+    of files, of one rule and digest, at one step, and that step was never tried before. What was tried goes alone, and
+    so does a zip (by its name), which may be large. All that `succeeded`, `failed` and `dead` do is done to each of
+    `Task.numbers`, in one transaction. What a target did first it does first of all the later steps too: a job that
+    goes on keeps its place before those that came after it.
     """
 
     def add(self, jobs: Sequence[NewJob], now: float, learnt: Learnt | None = None) -> list[Job]:
@@ -73,12 +78,23 @@ class Journal(Queue[Task], Protocol):
         """
         ...
 
+    def made(self, rule: str, key: str, occasion: str) -> Job | None:
+        """The job that a rule made of an item (`Item.key`) on an occasion, if it is remembered."""
+        ...
+
     def recent_count(self, rule: str, key: str, since: float) -> int:
         """How many jobs a rule has made of an item (`Item.key`) since then."""
         ...
 
     def credit(self, number: int, operation: str) -> None:
         """What an operation of another service makes is this job's work; told as soon as the operation is known."""
+        ...
+
+    def claim(self, number: int, store: str, study_uid: str, attributes: Mapping[str, str]) -> bool:
+        """Have a study be that of who gives it these attributes, whatever becomes of it in the store.
+
+        False, and nothing changes, where a job that is remembered claimed it with another value of one of them.
+        """
         ...
 
     def trail_of(self, operation: str) -> Trail | None:
@@ -117,11 +133,10 @@ class Journal(Queue[Task], Protocol):
         ...
 
     def forget_files(self, rule: str, paths: Sequence[str]) -> None:
-        """Those are no more: what comes under such a path later is another file."""
-        ...
+        """Those are no more: what comes under such a path later is another file.
 
-    def set_target(self, number: int, target: str) -> None:
-        """What a job's current step depends on, where that is not what its rule said when it was made."""
+        Occasions of people's (RUN) stay: their requests may be repeated.
+        """
         ...
 
     def write_memo(self, number: int, memo: str) -> None:
@@ -155,7 +170,7 @@ class Journal(Queue[Task], Protocol):
         """Have a dead or cancelled job go on at once, as if its step had never been tried; one that waits is tried at
         once. `digests` are those of the rules in force.
 
-        Raises JOB_NOT_FOUND, JOB_ENDED, RULE_CHANGED.
+        Raises JOB_NOT_FOUND, JOB_ENDED (which one that has a successor has, too), RULE_CHANGED.
         """
         ...
 

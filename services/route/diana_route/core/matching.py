@@ -56,6 +56,11 @@ def judge_all(rules: Sequence[Rule], seen: Seen) -> list[Verdict]:
     return [one or asking[number].verdict() for number, one in enumerate(verdicts)]
 
 
+def asks(rule: Rule, seen: Seen) -> bool:
+    """Whether a rule's verdict depends on the headers."""
+    return _without_headers(rule, seen) is None
+
+
 def _without_headers(rule: Rule, seen: Seen) -> Verdict | None:
     """The verdict where there is one without asking the condition."""
     against = _elsewhere(rule, seen.item) or _own_work(rule, seen.trail) or _not_yet(rule, seen)

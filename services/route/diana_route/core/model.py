@@ -93,7 +93,8 @@ class Job:
 
     rule: str
     digest: str
-    """Of the rule's actions as they were when it was made."""
+    """Of the rule's actions as they were when it was made; empty where it was never known whether the rule fires, so
+    that it is never carried out."""
 
     item: Item
     trail: Sequence[str]
@@ -111,6 +112,9 @@ class Job:
     waiting_since: float = 0.0
     """When the current step's turn came, or the job was retried."""
 
+    successor: str = ""
+    """Of one that died or was cancelled: the name of the job by which its item was run again."""
+
     @property
     def current(self) -> int:
         """The number of the step that is next; that of the last one plus one where all are done."""
@@ -127,6 +131,8 @@ class NewJob:
 
     rule: str
     digest: str
+    """See Job."""
+
     item: Item
     actions: Sequence[str]
     targets: Sequence[str]
@@ -138,6 +144,9 @@ class NewJob:
     trail: Sequence[str] = ()
     dead: str = ""
     """Why it is dead from the start, for people to look at and retry; empty if it is to be done."""
+
+    replaces: bool = False
+    """Whether it is the successor of all jobs of its rule and item that are not done and have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _MOST_SERIES = 100
 class Instance:
     """An instance as the archive tells it from others."""
 
+    study_uid: str
     sop_instance_uid: str
     data_set_sha256: bytes
 
@@ -48,12 +49,12 @@ def identify(part: Part) -> Instance:
     digest = hashlib.sha256()
     if isinstance(part.content, bytes):
         digest.update(memoryview(part.content)[found.data_set_offset :])
-        return Instance(found.sop_instance_uid, digest.digest())
+        return Instance(found.study_uid, found.sop_instance_uid, digest.digest())
     with closing(_opened(part.content)) as reader:
         reader.seek(found.data_set_offset)
         while piece := reader.read(_PIECE):
             digest.update(piece)
-    return Instance(found.sop_instance_uid, digest.digest())
+    return Instance(found.study_uid, found.sop_instance_uid, digest.digest())
 
 
 def headers(folder: Folder, item: FileItem) -> Iterator[Header]:

@@ -55,7 +55,7 @@ class Rulebook:
                 waiting_count=counts.get((rule.name, State.WAITING), 0),
                 done_count=counts.get((rule.name, State.DONE), 0),
                 dead_count=counts.get((rule.name, State.DEAD), 0),
-                trouble=stopped.get(rule.name) or troubles.get(rule.name, ""),
+                trouble="; ".join(one[rule.name] for one in (stopped, troubles) if one.get(rule.name)),
                 stopped=rule.name in stopped,
             )
             for rule in self.rules

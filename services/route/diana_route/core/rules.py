@@ -32,6 +32,8 @@ class FolderSource:
     """A file is whole when neither its size nor its time changed for so long."""
 
     poll_seconds: float = 1.0
+    empty_seconds: float = 3_600.0
+    """A rule that deletes removes directories below the layout's own that were empty and unchanged for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,14 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a study or an instance on: to a DICOM peer, to another archive of ours, or into a folder. One is set."""
+    """Send a study or an instance on: to a DICOM peer, another archive of ours, a folder, an endpoint. One is set."""
 
     peer: str = ""
     archive: str = ""
     folder: str = ""
+    endpoint: str = ""
+    """An endpoint of the service's configuration."""
+
     store: str = ""
     """The other archive's store."""
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from diana_route.core.feed import Told
 from diana_route.core.journal import Trail
 from diana_route.core.rules import Event
+
+DOOR = "route"
+"""The door of what rules do in archives, in an origin."""
+
+_ARROW = " > "
+_LONGEST_WAY = 255
+"""Characters that an origin's source has room for."""
+
+
+def way_text(trail: Sequence[str]) -> str:
+    """A trail as the origin's source of what is sent to another archive, whose rules know nothing of our jobs; the
+    latest rules of one that is too long."""
+    while len(text := _ARROW.join(trail)) > _LONGEST_WAY:
+        trail = trail[1:]
+    return text
+
+
+def way_of(text: str) -> Trail:
+    """And back."""
+    return tuple(text.split(_ARROW)) if text else ()
 
 
 class Known(Protocol):
@@ -33,7 +53,7 @@ class Trails:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._changes: dict[tuple[str, str], Trail | None] = {}
-        self._origins: dict[tuple[str, str], Trail] = {}
+        self._origins: dict[tuple[str, ...], Trail] = {}
 
     @property
     def changes(self) -> Mapping[tuple[str, str], Trail | None]:
@@ -43,7 +63,7 @@ class Trails:
     def learn(self, told: Told) -> Trail:
         """What led to an entry's item."""
         study = (told.item.store, told.item.study_uid)
-        origin = self._of_origin(told)
+        origin = self.of_origin(told)
         known = self.of_study(*study)
         if told.event is Event.STUDY_COMPLETED:
             if known == ():
@@ -60,9 +80,10 @@ class Trails:
             return self._changes[store, study_uid]
         return self._known.study_trail(store, study_uid)
 
-    def _of_origin(self, told: Told) -> Trail:
-        origin = (told.rule, told.operation)
+    def of_origin(self, told: Told) -> Trail:
+        """What led to what was stored, as its entry says."""
+        origin = (told.rule, told.operation, *told.way)
         if origin not in self._origins:
             trail = self._known.trail_of(told.operation) if told.operation else None
-            self._origins[origin] = trail or ((told.rule,) if told.rule else ())
+            self._origins[origin] = trail or ((*told.way, told.rule) if told.rule else ())
         return self._origins[origin]

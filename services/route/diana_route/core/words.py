@@ -48,7 +48,9 @@ def action_text(spec: Spec) -> str:
 def _target_text(spec: Send) -> str:
     if spec.peer:
         return spec.peer
-    return f"archive {spec.archive} store {spec.store}" if spec.archive else f"folder {spec.folder}"
+    if spec.archive:
+        return f"archive {spec.archive} store {spec.store}"
+    return f"endpoint {spec.endpoint}" if spec.endpoint else f"folder {spec.folder}"
 
 
 def _source_text(source: Source) -> str:

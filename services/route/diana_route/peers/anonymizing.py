@@ -13,7 +13,7 @@ from diana_route.core.rules import Anonymize
 from diana_route.peers.attributes import filled_for
 from diana_route.peers.faults import attempted
 from diana_route.peers.held import ARCHIVE, Held, read_by_then, study
-from diana_route.peers.operations import Begin, Notes, Operations, begin_time
+from diana_route.peers.operations import Begin, Credits, Operations, begin_time
 from diana_route.peers.sealing import Signature
 
 ANON = "anon"
@@ -27,14 +27,21 @@ class Anonymizing:
     """
 
     def __init__(
-        self, spec: Anonymize, anon: AnonClient, operations: Operations, archive: ArchiveClient, notes: Notes
+        self,
+        spec: Anonymize,
+        anon: AnonClient,
+        operations: Operations,
+        archive: ArchiveClient,
+        crediting: Credits | None = None,
     ) -> None:
-        """Raises DianaError INVALID_FIELD for sealed attributes that are none."""
+        """`crediting` is told of anon's operations; None where all that is made is news to rules.
+
+        Raises DianaError INVALID_FIELD for sealed attributes that are none."""
         self._spec = spec
         self._anon = anon
         self._operations = operations
         self._archive = archive
-        self._notes = notes
+        self._crediting = crediting
         self._signature = Signature(spec.sealed)
 
     def target(self, item: Item) -> str:
@@ -64,6 +71,14 @@ class Anonymizing:
             return frozenset()
         return read_by_then(held, begin_time(operation), result.instance_count)
 
+    def made(self, job: Job, number: int) -> StudyItem:
+        """The study that the step of that number made, once it is done. Raises Failed."""
+        begin = self._beginning(job, study(job.item))
+        operation = self._operations.again(job.request_id(number), begin, self._check)
+        with attempted(ANON):
+            result = study_result(operation)
+        return StudyItem(result.target_store, result.study_uid)
+
     def _beginning(self, job: Job, original: StudyItem) -> Begin:
         spec = self._spec
 
@@ -82,7 +97,8 @@ class Anonymizing:
                 copied_attributes=spec.copied,
                 request_id=request_id,
             )
-            self._notes.credit(job.number, operation.name)
+            if self._crediting:
+                self._crediting.credit(job.number, operation.name)
             return operation
 
         return begin

@@ -16,19 +16,21 @@ T = TypeVar("T")
 
 
 def filled_for(archive: ArchiveClient, item: Item, fill: Callable[[Mapping[str, str]], T]) -> T:
-    """What `fill` makes of the attributes that the item had when it was found or, where it lacks one, that its study
-    has now; an instance has those of its study. Raises Postponed where that lacks it too, since it may be set yet;
-    Lacking for a file; and Failed.
+    """What `fill` makes of the attributes that the item had when it was found and, where it lacks one, of those besides
+    that its study has now; an instance has those of its study. Raises Postponed where that lacks it too, since it may
+    be set yet; Lacking for a file; and Failed.
     """
+    own: Mapping[str, str] = {}
     if not isinstance(item, InstanceItem):
+        own = item.attributes
         try:
-            return fill(item.attributes)
+            return fill(own)
         except Lacking:
             if isinstance(item, FileItem):
                 raise
     with alone(), attempted(ARCHIVE):
         attributes = dict(archive.study(item.study_uid, store=item.store).attributes)
     try:
-        return fill(attributes)
+        return fill({**attributes, **own})
     except Lacking as lacking:
         raise Postponed(lacking.why) from lacking

@@ -10,7 +10,7 @@ from diana_client import Channel
 
 @dataclass(frozen=True)
 class Channels:
-    """One to each service, made when it is first needed."""
+    """One to each service, made when it is first needed; the owner closes them."""
 
     archive: Channel
     index: Channel

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from diana_client import ArchiveClient
 from diana_common.attempts import Failed, Refused
 from diana_common.errors import DianaError, Reason
+from diana_route.core.actions import Joint
 from diana_route.core.files import Folder
 from diana_route.core.folders import Status
 from diana_route.core.model import FileItem, Item, Task
 from diana_route.core.parts import Instance, identify
 from diana_route.peers.arrivals import file_failure
+from diana_route.peers.claims import file_of
 from diana_route.peers.faults import attempted
 from diana_route.peers.held import ARCHIVE
-from diana_route.peers.putting import file_of
+from diana_route.peers.moved_on import moved_on
 
 _MOST_AT_ONCE = 10_000
 
@@ -33,12 +35,13 @@ class _Look:
     is_gone: bool = False
 
 
-class DeleteFiles:
+class DeleteFiles(Joint):
     """core.actions.Action, Joint: a rule's files, removed from its folder.
 
     Each is read once more, and goes only if the archive says that each store has every instance of it with the very
-    same data set (by SHA-256). A zip with a member that was refused, or that the rule's condition left out, stays as
-    it is, and so does a file that somebody wrote to after its job was made. Directories are left.
+    same data set (by SHA-256), or had it until a rule took it on from there. A zip with a member that was refused, or
+    that the rule's condition left out, stays as it is, and so does a file that somebody wrote to after its job was
+    made. Directories are left to who watches the folder (core.folder_watching).
     """
 
     def __init__(
@@ -53,12 +56,6 @@ class DeleteFiles:
     def target(self, item: Item) -> str:
         """See Action."""
         return "archive"
-
-    def carry_out(self, task: Task) -> None:
-        """See Action."""
-        (failed,) = self.carry_out_all([task])
-        if failed is not None:
-            raise failed
 
     def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:
         """See Joint."""
@@ -103,14 +100,24 @@ class DeleteFiles:
         if gone := [one.item.path for one in looks if one.is_gone]:
             self._removed(gone)
 
-    def _missing(self, looks: Sequence[_Look]) -> set[str]:
-        asked = [(of.sop_instance_uid, of.data_set_sha256) for one in looks for of in one.instances]
-        return {uid for store in self._stores if asked for uid in self._archive.find_missing(asked, store=store)}
+    def _missing(self, looks: Sequence[_Look]) -> set[Instance]:
+        return {of for store in self._stores for of in self._missing_in(store, looks)}
 
-    def _settle(self, one: _Look, missing: set[str]) -> None:
+    def _missing_in(self, store: str, looks: Sequence[_Look]) -> set[Instance]:
+        """Those that a store neither has, nor had until a rule took them on from there."""
+        asked = [(of.sop_instance_uid, of.data_set_sha256) for one in looks for of in one.instances]
+        uids = set(self._archive.find_missing(asked, store=store)) if asked else set()
+        if not uids:
+            return set()
+        missing = {of for one in looks for of in one.instances if of.sop_instance_uid in uids}
+        studies = {of.study_uid for of in missing}
+        delivered = moved_on(self._archive, store, studies, min(one.task.job.create_time for one in looks))
+        return {of for of in missing if (of.sop_instance_uid, of.data_set_sha256) not in delivered}
+
+    def _settle(self, one: _Look, missing: set[Instance]) -> None:
         if one.failed or one.is_gone or one.read is None:
             return
-        absent = sum(of.sop_instance_uid in missing for of in one.instances)
+        absent = sum(of in missing for of in one.instances)
         if absent or not one.instances:
             text = (
                 f"{absent} of its instances are not in {' and '.join(self._stores)}"

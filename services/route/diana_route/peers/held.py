@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from diana.archive.v1.resources_pb2 import CONFLICT_POLICY_KEEP_BOTH, Instance
 from diana.type.v1.origin_pb2 import Origin
 from diana_client import ArchiveClient, NotFound
 from diana_common.attempts import Postponed, Refused
+from diana_endpoints.items import BytesContent, Content
+from diana_endpoints.pieces import PiecesContent
 from diana_route.core.model import FileItem, InstanceItem, Item, Job, StudyItem
+from diana_route.core.trails import DOOR, way_text
 from diana_route.peers.faults import attempted
 
 ARCHIVE = "the archive"
 TARGET = "archive"
 """What fails together with the archive; see core.actions.Action."""
 
-DOOR = "route"
+SMALL_BYTES = 1024 * 1024
+"""What is larger is not held in memory."""
+
+_BATCH = 500
 
 StoredItem = StudyItem | InstanceItem
 
@@ -48,8 +55,8 @@ class Confirming(Protocol):
 
 
 def origin(job: Job) -> Origin:
-    """What bears it is the job's work: its rule ignores it."""
-    return Origin(door=DOOR, rule=job.rule, operation=job.name)
+    """What bears it is the job's work: its rule ignores it, and so do those that led to it, wherever they are."""
+    return Origin(door=DOOR, rule=job.rule, operation=job.name, source=way_text(job.trail))
 
 
 def stored(item: Item) -> StoredItem:
@@ -100,6 +107,29 @@ def reading() -> Iterator[None]:
             raise Postponed("instances went while they were being read; it is asked again") from None
 
 
+def small_then_large(
+    archive: ArchiveClient, store: str, instances: Sequence[Held], may_go_on: Callable[[], bool]
+) -> Generator[tuple[Held, Content], None, None]:
+    """Instances of a store with their bytes: small ones off one stream, a single one of them held at a time; large ones
+    are read when they are opened. Ends between two instances when it may not go on.
+
+    Raises Failed, also while a content is read.
+    """
+    small = {one.sop_instance_uid: one for one in instances if one.size <= SMALL_BYTES}
+    named = list(small)
+    for start in range(0, len(named), _BATCH):
+        batch = named[start : start + _BATCH]
+        with reading(), closing(archive.download(sop_instance_uids=batch, store=store)) as downloads:
+            for one in downloads:
+                if not may_go_on():
+                    return
+                yield small[one.instance.sop_instance_uid], BytesContent(one.read())
+    for large in (one for one in instances if one.size > SMALL_BYTES):
+        if not may_go_on():
+            return
+        yield large, PiecesContent(large.size, partial(_pieces, archive, store, large))
+
+
 def uids(some: Iterable[Held]) -> frozenset[str]:
     """Their SOP Instance UIDs."""
     return frozenset(one.sop_instance_uid for one in some)
@@ -112,6 +142,11 @@ def read_by_then(instances: Sequence[Held], time: float, count: int) -> frozense
     """
     before = uids(one for one in instances if one.store_time <= time)
     return before if len(before) <= count else frozenset()
+
+
+def _pieces(archive: ArchiveClient, store: str, one: Held) -> Generator[bytes, None, None]:
+    with reading(), closing(archive.read(one.sop_instance_uid, store=store, version=one.version)) as pieces:
+        yield from pieces
 
 
 def _held(instance: Instance) -> Held:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from diana.operation.v1.operation_service_pb2 import Operation
 from diana_client import FolderClient, OperationClient
 from diana_common.attempts import Failed, Refused
+from diana_route.core.actions import Joint
 from diana_route.core.model import FileItem, Item, Task
 from diana_route.core.rules import Index
 from diana_route.peers.faults import attempted
@@ -15,7 +16,7 @@ from diana_route.peers.operations import Operations
 INDEX = "the index"
 
 
-class Indexing:
+class Indexing(Joint):
     """Carries out one `index` of one rule: the registry looks through its folder, and reads what is new or changed.
 
     Idempotent by nature. An operation that ran before the file came may have passed its place, so that it is one that
@@ -31,12 +32,6 @@ class Indexing:
     def target(self, item: Item) -> str:
         """See core.actions.Action."""
         return "index"
-
-    def carry_out(self, task: Task) -> None:
-        """See core.actions.Action."""
-        (failed,) = self.carry_out_all([task])
-        if failed is not None:
-            raise failed
 
     def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:
         """See core.actions.Joint: all of them by one look."""

@@ -5,30 +5,37 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Protocol
 
 from diana.operation.v1.operation_service_pb2 import Operation
-from diana_client import DeadlineExceeded, NotFound, OperationClient, has_ended
+from diana_client import DeadlineExceeded, FailedPrecondition, MeshError, NotFound, OperationClient, has_ended
 from diana_client.errors import from_status
 from diana_common.attempts import Failed, Postponed, Refused
+from diana_route.core.actions import UnderWay
 from diana_route.core.model import Task
 from diana_route.peers.faults import attempted, failure, is_passing
 
 WAIT_SECONDS = 2.0
 """How long an attempt waits for an operation; for longer, it would keep others from being made."""
 
+_STOP_SECONDS = 10.0
 _MOST_ROUNDS = 10_000
 _MOST_FAILURES = 1000
 
 
 class Notes(Protocol):
-    """As much of the journal as actions need (diana_route.core.journal.Journal)."""
+    """Where steps that follow operations remember them (diana_route.core.journal.Journal)."""
 
     def write_memo(self, number: int, memo: str) -> None:
         """What the job's current step has to remember between attempts."""
         ...
+
+
+class Credits(Protocol):
+    """Where rules tell their own work by (diana_route.core.journal.Journal)."""
 
     def credit(self, number: int, operation: str) -> None:
         """What an operation of another service makes is this job's work."""
@@ -89,6 +96,14 @@ class Operations:
 
         return self._run(task.request_id, begin, check, Memo.of(task), keep, joins)
 
+    def stop(self, task: Task) -> None:
+        """Have the operation of a task's step stop where it is, and wait for that a moment. Raises Failed."""
+        if not (name := Memo.of(task).operation):
+            return
+        with attempted(self._service), suppress(NotFound, FailedPrecondition):  # it has ended, if it is known at all
+            self._client.cancel(name)
+            self._client.wait(name, _STOP_SECONDS)
+
     def again(self, request_id: str, begin: Begin, check: Check) -> Operation:
         """The operation that an earlier step of that request id ended with; where it is known no more, another."""
         return self._run(request_id, begin, check, Memo(), lambda memo: None, joins=False)
@@ -103,7 +118,8 @@ class Operations:
         counts = Counter(error.reason or error.code.name for error in errors)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         why = f"{failed} of {operation.progress.total} {operation.progress.unit} failed at {self._service} ({reasons})"
-        return Postponed(why) if all(map(is_passing, errors)) else Refused(why)
+        usual = next((one for one in errors if one.reason == counts.most_common(1)[0][0]), None)
+        return _because(Postponed(why) if all(map(is_passing, errors)) else Refused(why), usual)
 
     def _run(
         self, request_id: str, begin: Begin, check: Check, memo: Memo, keep: Callable[[Memo], None], joins: bool
@@ -138,11 +154,18 @@ class Operations:
                 raise Postponed(f"{self._service} has forgotten its operation; another is begun") from None
             except DeadlineExceeded:
                 progress = self._client.get(memo.operation).progress
-        raise Postponed(f"under way at {self._service}: {progress.done} of {progress.total or '?'} {progress.unit}")
+        raise UnderWay(f"under way at {self._service}: {progress.done} of {progress.total or '?'} {progress.unit}")
 
     def _failure(self, operation: Operation, check: Check) -> Failed | None:
         if operation.state == Operation.STATE_CANCELLED:
             return Refused(f"{self._service}'s operation was cancelled")
         if operation.state == Operation.STATE_FAILED:
-            return failure(self._service, from_status(operation.error))
+            error = from_status(operation.error)
+            return _because(failure(self._service, error), error)
         return check(operation)
+
+
+def _because(failed: Failed, cause: MeshError | None) -> Failed:
+    """The same, with its cause, whose reason is told where the attempt is the last."""
+    failed.__cause__ = failed.__cause__ or cause
+    return failed

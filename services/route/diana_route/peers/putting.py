@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from diana.archive.v1.feed_pb2 import Evidence, SourceCount
-from diana.type.v1.origin_pb2 import Origin
-from diana_client import ArchiveClient, MeshError, UploadItem
-from diana_common.attempts import Failed, Postponed, Refused, Unreachable
+from diana_client import ArchiveClient, MeshError, NotFound, UploadItem
+from diana_common.attempts import Failed, Postponed, Unreachable
 from diana_common.conditions import Condition
 from diana_common.errors import DianaError
+from diana_route.core.actions import Joint
 from diana_route.core.files import Folder, Part
 from diana_route.core.journal import Journal
-from diana_route.core.model import FileItem, Item, Task
+from diana_route.core.model import Item, Task
 from diana_route.core.parts import dicom_json, read_part
 from diana_route.peers.arrivals import Arrival, file_failure
+from diana_route.peers.claims import Claims, file_of, origin_of
 from diana_route.peers.faults import attempted, failure
 from diana_route.peers.held import ARCHIVE
 
-DOOR = "folder"
 _STREAMS = 1
 _ATTEMPTS = 2
-_LONGEST_SOURCE = 255
-
-_Told = dict[tuple[str, str], Failed | None]
-"""What came of giving a study, by its UID, the attributes of a folder."""
 
 
 class _Key(NamedTuple):
@@ -36,14 +33,14 @@ class _Key(NamedTuple):
     part: Part
 
 
-class PutFiles:
+class PutFiles(Joint):
     """core.actions.Action, Joint: the instances of a rule's files into a store of the archive.
 
     The archive answers an instance once it would survive a power cut, so that nothing needs to be asked after it. At
     every further attempt all is sent again, and what is there already stays as it is. Of a zip that came whole the
     archive is told how many instances each study has in it, which completes the study at once; what single files there
     will be nobody knows, and the store's quiet period completes their study. A study has the attributes of its folder
-    from its first answer on; one that has others keeps them, and the file is refused.
+    from its first answer on; one that came from another folder is left as it is, and the file is refused.
     """
 
     def __init__(
@@ -68,12 +65,6 @@ class PutFiles:
         """See Action."""
         return "archive"
 
-    def carry_out(self, task: Task) -> None:
-        """See Action."""
-        (failed,) = self.carry_out_all([task])
-        if failed is not None:
-            raise failed
-
     def carry_out_all(self, tasks: Sequence[Task]) -> Sequence[Failed | None]:
         """See Joint."""
         outcomes: dict[int, Failed | None] = {}
@@ -96,72 +87,55 @@ class PutFiles:
         return [one.task for one in arrivals if one.task.job.number not in outcomes]
 
     def _upload(self, arrivals: Sequence[Arrival], with_zips: bool) -> None:
-        origin = _origin(arrivals[0].task)
-        items = self._items(arrivals, with_zips)
-        told: _Told = {}
+        origin = origin_of(arrivals[0].task)
+        claims = Claims(self._archive, self._store, self._journal)
+        items = self._items(arrivals, with_zips, claims)
         try:
             for result in self._archive.upload(
                 items, store=self._store, origin=origin, streams=_STREAMS, attempts=_ATTEMPTS
             ):
                 result.key.arrival.answer(result.key.part, result)
                 if result.error is None:
-                    self._give_attributes(result.key.arrival, result.instance.study_uid, told)
+                    _claim(result.key.arrival, result.instance.study_uid, claims.take)
         except MeshError as error:
             failed = failure(ARCHIVE, error)
             for one in arrivals:
                 if not one.is_settled:  # no file is to blame for what ended them all
                     one.fail(failed if isinstance(failed, Unreachable) else Postponed(failed.why))
 
-    def _items(self, arrivals: Sequence[Arrival], with_zips: bool) -> Iterator[UploadItem]:
+    def _items(self, arrivals: Sequence[Arrival], with_zips: bool, claims: Claims) -> Iterator[UploadItem]:
         for arrival in arrivals:
             try:
-                yield from self._parts(arrival, with_zips)
+                yield from self._parts(arrival, with_zips, claims)
             except DianaError as error:
                 arrival.fail(file_failure(error))
 
-    def _parts(self, arrival: Arrival, with_zips: bool) -> Iterator[UploadItem]:
+    def _parts(self, arrival: Arrival, with_zips: bool, claims: Claims) -> Iterator[UploadItem]:
         for part in self._folder.parts(file_of(arrival.task)):
             arrival.is_zip = bool(part.label)
             if self._stopping() or (arrival.is_zip and not with_zips):
                 return
             if isinstance(part.content, DianaError):
                 arrival.leave_out(part, part.content)
-            elif part.content is not None and self._is_wanted(arrival, part):
+            elif part.content is not None and self._is_wanted(arrival, part, claims):
                 arrival.sent()
                 yield UploadItem(_Key(arrival, part), part.content, part.size)
         arrival.read()
 
-    def _is_wanted(self, arrival: Arrival, part: Part) -> bool:
-        if self._when is None:
+    def _is_wanted(self, arrival: Arrival, part: Part, claims: Claims) -> bool:
+        """Whether the condition holds for it, and its study is no other folder's."""
+        if self._when is None and not file_of(arrival.task).attributes:
             return True
         try:
-            return self._when(dicom_json(read_part(part)))
+            header = read_part(part)
         except DianaError as error:
+            if self._when is None:
+                return True  # the archive says what is wrong with it
             arrival.leave_out(part, error)
             return False
-
-    def _give_attributes(self, one: Arrival, study_uid: str, told: _Told) -> None:
-        """While its other instances are on their way: its store may complete the study whenever it rests."""
-        item = file_of(one.task)
-        key = (study_uid, item.path.rpartition("/")[0])
-        if item.attributes and key not in told:
-            told[key] = self._set_attributes(one, study_uid)
-        if failed := told.get(key):
-            one.fail(failed)
-
-    def _set_attributes(self, one: Arrival, study_uid: str) -> Failed | None:
-        """Refused where the study has others: whoever can write into one folder has no say in another's."""
-        attributes = file_of(one.task).attributes
-        try:
-            with attempted(ARCHIVE):
-                there = self._archive.study(study_uid, store=self._store).attributes
-                if any(there.get(key, value) != value for key, value in attributes.items()):
-                    return Refused("the study came from another folder already")
-                if any(key not in there for key in attributes):
-                    self._archive.update_attributes(study_uid, attributes, store=self._store, origin=_origin(one.task))
-        except Failed as failed:
-            return failed
-        return None
+        if self._when is not None and not self._when(dicom_json(header)):
+            return False
+        return _claim(arrival, header.study_uid, claims.look)
 
     def _give_counts(self, arrivals: Sequence[Arrival]) -> None:
         """Tell how many instances the studies of whole zips have, which completes them."""
@@ -177,17 +151,13 @@ class PutFiles:
     def _give_count(self, one: Arrival) -> None:
         for study_uid, count in one.studies.items():
             evidence = Evidence(source_count=SourceCount(instance_count=count))
-            self._archive.record_evidence(study_uid, evidence, store=self._store, origin=_origin(one.task))
+            with suppress(NotFound):  # it was complete without us, and a rule took it on
+                self._archive.record_evidence(study_uid, evidence, store=self._store, origin=origin_of(one.task))
 
 
-def _origin(task: Task) -> Origin:
-    """What bears it is the job's work. Files that go together are the first one's: all their trails are the same."""
-    source = file_of(task).attributes.get("site", "")[:_LONGEST_SOURCE]
-    return Origin(door=DOOR, rule=task.job.rule, operation=task.job.name, source=source)
-
-
-def file_of(task: Task) -> FileItem:
-    """The file that a task is about. Raises Refused for what is none."""
-    if not isinstance(task.job.item, FileItem):
-        raise Refused("only what lies in a folder can be put into a store")
-    return task.job.item
+def _claim(arrival: Arrival, study_uid: str, how: Callable[[Task, str], Failed | None]) -> bool:
+    """Whether nothing is against a study's being the folder's; what is, its file is refused for."""
+    failed = how(arrival.task, study_uid)
+    if failed is not None:
+        arrival.fail(failed)
+    return failed is None

@@ -5,23 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
 
 from diana.archive.v1.feed_pb2 import Evidence, SourceCount
 from diana_client import ArchiveClient, MeshError, UploadItem
 from diana_common.attempts import Postponed, Refused
+from diana_endpoints.items import Item as Handed
+from diana_endpoints.pieces import upload_source
 from diana_route.core.model import InstanceItem, Item, Job, Task
 from diana_route.core.rules import Send
 from diana_route.peers.faults import attempted, failure
-from diana_route.peers.held import Held, StoredItem, held, origin, reading, stored
+from diana_route.peers.held import SMALL_BYTES, Held, StoredItem, held, origin, reading, small_then_large, stored
 
 ATTEMPT_SECONDS = 60.0
 """After which an attempt ends between two instances, so that others get their turn; the next one goes on there."""
 
 _STREAM_SECONDS = 600.0
 _ATTEMPTS = 2
-_SMALL_BYTES = 1024 * 1024
-_BATCH = 500
 
 
 class SendingToArchive:
@@ -106,37 +105,8 @@ class SendingToArchive:
             self._to.record_evidence(item.study_uid, evidence, store=self._spec.store, origin=origin(job))
 
     def _items(self, store: str, missing: Sequence[Held], may_go_on: Callable[[], bool]) -> Iterator[UploadItem]:
-        """Small ones in memory, off one stream; large ones are read as they are sent, resumed where they were cut."""
-        small = [one.sop_instance_uid for one in missing if one.size <= _SMALL_BYTES]
-        for start in range(0, len(small), _BATCH):
-            batch = small[start : start + _BATCH]
-            with reading(), closing(self._from.download(sop_instance_uids=batch, store=store)) as downloads:
-                for one in downloads:
-                    if not may_go_on():
-                        return
-                    yield UploadItem(one.instance.sop_instance_uid, one.read())
-        for large in (one for one in missing if one.size > _SMALL_BYTES):
-            if not may_go_on():
-                return
-            opened = partial(_Reading, self._from, store, large)
-            yield UploadItem(large.sop_instance_uid, opened, large.size, upload_id=f"route-{large.version}")
-
-
-class _Reading:
-    """Reads an instance of a store as a file is read."""
-
-    def __init__(self, archive: ArchiveClient, store: str, instance: Held) -> None:
-        self._pieces = archive.read(instance.sop_instance_uid, store=store, version=instance.version)
-        self._left = memoryview(b"")
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes, none at the end. Raises Failed."""
-        if not self._left:
-            with reading():
-                self._left = memoryview(next(self._pieces, b""))
-        piece, self._left = self._left[:size], self._left[size:]
-        return bytes(piece)
-
-    def close(self) -> None:
-        """Give the rest up."""
-        self._pieces.close()
+        """Large ones under a name, so that an upload that was cut goes on where it was."""
+        with closing(small_then_large(self._from, store, missing, may_go_on)) as contents:
+            for one, content in contents:
+                named = f"route-{one.version}" if one.size > SMALL_BYTES else ""
+                yield UploadItem(one.sop_instance_uid, upload_source(Handed(content=content)), one.size, named)

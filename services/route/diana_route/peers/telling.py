@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from diana.notify.v1 import notify_service_pb2 as pb
@@ -11,6 +10,7 @@ from diana_client import ArchiveClient, NotFound, NotifyClient
 from diana_client.notify import webhook
 from diana_common.attempts import Refused
 from diana_common.errors import Reason
+from diana_common.value_names import nameable
 from diana_route.core.model import FileItem, InstanceItem, Item, Job, Task
 from diana_route.core.patterns import filled
 from diana_route.core.rules import Notify, Webhook
@@ -19,7 +19,6 @@ from diana_route.peers.faults import attempted
 
 NOTIFY = "notify"
 
-_VALUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MOST_VALUES, _MOST_BYTES = 64, 4096
 
 
@@ -39,18 +38,25 @@ class Notifying:
         """See core.actions.Action. Done when the messages are in the ledger; nobody's having subscribed is no failure.
 
         A channel's attribute that the study has not yet is waited for.
-        Templates may name the item's attributes, and `rule`, `store`, `study_uid`, `sop_instance_uid`, `path`.
+        Templates may name the item's attributes, and `rule`, `store`, `study_uid`, `sop_instance_uid`, `path`, as
+        `values` and of the `item`.
         """
         channel, attributes = filled_for(self._archive, task.job.item, self._channel)
-        values = {key: value for key, value in attributes.items() if _VALUE_NAME.fullmatch(key)} | facts(task.job)
-        content = pb.Content(template=self._spec.template, values=_fitting(values), study=_study(task.job.item))
+        values = nameable(attributes) | facts(task.job)
+        content = pb.Content(
+            template=self._spec.template,
+            values=_fitting(values),
+            study=_study(task.job.item),
+            item=pb.MessageItem(**facts(task.job), attributes=_fitting(attributes)),
+        )
         with attempted(NOTIFY):
             try:
                 self._notify.dispatch(channel, content, request_id=task.request_id)
             except NotFound as error:
                 if error.reason != Reason.CHANNEL_UNKNOWN.name:
                     raise
-                raise Refused(f"notify has no channel that {self._spec.channel!r} leads to") from error
+                led = f", to which {self._spec.channel!r} leads" if channel != self._spec.channel else ""
+                raise Refused(f"notify has no channel {channel!r}{led}") from error
 
     def _channel(self, attributes: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
         return filled(self._spec.channel, attributes), attributes

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from diana_route.core.journal import Counted, Learnt
 from diana_route.core.model import FileItem, Job, NewJob, State
 from diana_route.stores.rows import item_text, job_made, new_step, new_steps
+from diana_route.stores.schema import BY_ITEM
 
 
 @dataclass
@@ -53,7 +55,16 @@ def add_job(db: sqlite3.Connection, new: NewJob, now: float) -> Job | None:
     row = db.execute(
         f"INSERT INTO job ({', '.join(values)}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING number", values
     ).fetchone()
+    if row and new.replaces:
+        succeed(db, row[0], name, new)
     return job_made(row[0], name, new, now) if row else None
+
+
+def succeed(db: sqlite3.Connection, number: int, name: str, new: NewJob) -> None:
+    """The earlier jobs of a new one's rule and item name it as their successor, unless they are done or have one."""
+    earlier = "item_key = ? AND rule = ? AND number < ? AND state <> ? AND successor IS NULL"
+    values = (name, new.item.key, new.rule, number, State.DONE.value)
+    db.execute(f"UPDATE job {BY_ITEM} SET successor = ? WHERE {earlier}", values)
 
 
 def learn(db: sqlite3.Connection, learnt: Learnt) -> None:
@@ -70,6 +81,19 @@ def learn(db: sqlite3.Connection, learnt: Learnt) -> None:
         gone = [(found.source, study_uid) for study_uid in found.gone]
         db.executemany("INSERT OR IGNORE INTO found VALUES (?, ?)", new)
         db.executemany("DELETE FROM found WHERE source = ? AND study_uid = ?", gone)
+
+
+def claim_study(db: sqlite3.Connection, number: int, store: str, study_uid: str, attributes: Mapping[str, str]) -> bool:
+    """See Journal.claim."""
+    where = "store = ? AND study_uid = ?"
+    row = db.execute(f"SELECT attributes, job FROM claim WHERE {where}", (store, study_uid)).fetchone()
+    known: dict[str, str] = json.loads(row[0]) if row else {}
+    if any(known.get(name, value) != value for name, value in attributes.items()):
+        return False
+    both = json.dumps({**known, **attributes})
+    if row != (both, number):
+        db.execute("INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)", (store, study_uid, both, number))
+    return True
 
 
 def row_of(db: sqlite3.Connection, number: int) -> Row | None:
@@ -118,8 +142,10 @@ def go_on(db: sqlite3.Connection, row: Row, now: float) -> None:
         db.execute(f"UPDATE job SET {done} WHERE number = ?", (State.DONE.value, now, row.number))
         return
     target = row.steps[row.step + 1]["target"]
-    db.execute("UPDATE job SET step = step + 1, target = ? WHERE number = ?", (target, row.number))
-    if row.state is not State.CANCELLED:
+    # It stays due since when it was: before jobs that came later, so that each is done soon after it was begun.
+    since = "waiting_since = ?"
+    db.execute(f"UPDATE job SET step = step + 1, target = ?, {since} WHERE number = ?", (target, now, row.number))
+    if row.state not in (State.WAITING, State.CANCELLED):
         wait(db, row.number, now)
 
 
@@ -140,5 +166,8 @@ def wait(db: sqlite3.Connection, number: int, now: float) -> None:
 
 
 def end(db: sqlite3.Connection, number: int, state: State, now: float) -> None:
-    """The job waits for nothing any more."""
+    """The job waits for nothing any more; its memo goes, as in `go_on`."""
+    if (row := row_of(db, number)) and row.current["memo"]:
+        row.current["memo"] = ""
+        keep_steps(db, row)
     db.execute("UPDATE job SET state = ?, due_time = NULL, end_time = ? WHERE number = ?", (state.value, now, number))

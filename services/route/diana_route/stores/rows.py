@@ -11,7 +11,7 @@ from diana_route.core.model import FileItem, InstanceItem, Item, Job, NewJob, St
 
 JOB = (
     "number, name, rule, digest, item, trail, state, step, steps, create_time, due_time, end_time, stored_count,"
-    " refused_count, waiting_since"
+    " refused_count, waiting_since, coalesce(successor, '')"
 )
 """A job's columns, in the order in which `job_of` takes them."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Partial indexes hold a state's number literally, or SQLite could not use them. `targets`, `trail` and `steps` are
-# JSON; of steps, the one numbered `step` is next, and `target` is its own. A job whose `occasion` is NULL is in the way
-# of no other.
+# Partial indexes hold a state's number literally, or SQLite could not use them. `item`, `trail` and `steps` are JSON;
+# of steps, the one numbered `step` is next, and `target` is its own. A job whose `occasion` is NULL is in the way of no
+# other.
 _FIRST = """
 CREATE TABLE job (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -61,8 +61,21 @@ CREATE TABLE file (
 CREATE TABLE stopped (rule TEXT PRIMARY KEY, why TEXT NOT NULL, configuration TEXT NOT NULL) WITHOUT ROWID;
 """
 
-SCHEMA = (_FIRST,)
+_SUCCESSORS = "ALTER TABLE job ADD COLUMN successor TEXT;"
+
+_CLAIMS = """
+CREATE TABLE claim (
+    store TEXT NOT NULL, study_uid TEXT NOT NULL, attributes TEXT NOT NULL, job INTEGER NOT NULL,
+    PRIMARY KEY (store, study_uid)
+) WITHOUT ROWID;
+CREATE INDEX claimed ON claim (job);
+"""
+
+SCHEMA = (_FIRST, _SUCCESSORS, _CLAIMS)
 """What leads to the newest schema, a step a version."""
+
+BY_ITEM = "INDEXED BY by_item"
+"""For statements about the jobs of one item: left to itself, SQLite goes through all jobs of the rule."""
 
 # Each target is found by a step along the index, however many jobs wait for it.
 WAITING = """
@@ -80,6 +93,7 @@ SELECT place, (
 """
 
 BURY = """
-UPDATE job SET state = :dead, due_time = NULL, end_time = :now, steps = json_set(steps, '$[' || step || '].error', :why)
+UPDATE job INDEXED BY waiting SET state = :dead, due_time = NULL, end_time = :now,
+    steps = json_set(steps, '$[' || step || '].error', :why, '$[' || step || '].memo', '')
 WHERE state = 1 AND target = :target AND waiting_since <= :before RETURNING number
 """

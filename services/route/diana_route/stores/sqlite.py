@@ -11,11 +11,12 @@ from typing import Any
 
 from diana_common.errors import DianaError, Reason
 from diana_common.sqlite_file import Database
-from diana_route.core.journal import TOGETHER, Counted, Learnt, Trail
+from diana_route.core.journal import RUN, TOGETHER, Counted, Learnt, Trail
 from diana_route.core.model import FileItem, Job, NewJob, State, Task
 from diana_route.stores.changing import (
     add_job,
     begin_anew,
+    claim_study,
     count_instances,
     end,
     go_on,
@@ -25,7 +26,7 @@ from diana_route.stores.changing import (
     row_of,
 )
 from diana_route.stores.rows import JOB, job_of
-from diana_route.stores.schema import BURY, SCHEMA, WAITING
+from diana_route.stores.schema import BURY, BY_ITEM, SCHEMA, WAITING
 
 _PAST_ALL = 1 << 62
 _PAST_ALL_UIDS = "~"
@@ -58,14 +59,24 @@ class SqliteJournal:
         self._tell(job.number for job in added)
         return added
 
+    def made(self, rule: str, key: str, occasion: str) -> Job | None:
+        """See Journal."""
+        jobs = self._jobs("WHERE item_key = ? AND rule = ? AND occasion = ?", key, rule, occasion)
+        return jobs[0] if jobs else None
+
     def recent_count(self, rule: str, key: str, since: float) -> int:
         """See Journal."""
         where = "item_key = ? AND rule = ? AND create_time >= ?"
-        return int(self._value(f"SELECT count(*) FROM job WHERE {where}", key, rule, since))
+        return int(self._value(f"SELECT count(*) FROM job {BY_ITEM} WHERE {where}", key, rule, since))
 
     def credit(self, number: int, operation: str) -> None:
         """See Journal."""
         self._write("INSERT OR REPLACE INTO credit VALUES (?, ?)", operation, number)
+
+    def claim(self, number: int, store: str, study_uid: str, attributes: Mapping[str, str]) -> bool:
+        """See Journal."""
+        with self._database.writing() as db:
+            return claim_study(db, number, store, study_uid, attributes)
 
     def trail_of(self, operation: str) -> Trail | None:
         """See Journal."""
@@ -111,16 +122,9 @@ class SqliteJournal:
         """See Journal."""
         with self._database.writing() as db:
             db.executemany("DELETE FROM file WHERE rule = ? AND path = ?", [(rule, path) for path in paths])
-            keys = [(FileItem(rule, path, "").key, rule) for path in paths]
-            db.executemany("UPDATE job SET occasion = NULL WHERE item_key = ? AND rule = ?", keys)
-
-    def set_target(self, number: int, target: str) -> None:
-        """See Journal."""
-        with self._database.writing() as db:
-            if row := row_of(db, number):
-                row.current["target"] = target
-                keep_steps(db, row)
-                db.execute("UPDATE job SET target = ? WHERE number = ?", (target, number))
+            keys = [(FileItem(rule, path, "").key, rule, f"{RUN}%") for path in paths]
+            where = "item_key = ? AND rule = ? AND occasion NOT LIKE ?"
+            db.executemany(f"UPDATE job {BY_ITEM} SET occasion = NULL WHERE {where}", keys)
 
     def write_memo(self, number: int, memo: str) -> None:
         """See Journal."""
@@ -147,7 +151,7 @@ class SqliteJournal:
         if not first:
             return None
         task = Task(first[0], target)
-        if task.attempt_count or not isinstance(task.job.item, FileItem):
+        if not _may_have_company(task.job):
             return task
         others = self._due(target, now, [*but, task.job.number], TOGETHER - 1)
         return Task(task.job, target, tuple(job for job in others if _goes_with(task.job, job)))
@@ -209,7 +213,7 @@ class SqliteJournal:
 
     def of_item(self, key: str, size: int) -> list[Job]:
         """See Journal."""
-        return self._jobs("WHERE item_key = ? ORDER BY number DESC LIMIT ?", key, size)
+        return self._jobs(f"{BY_ITEM} WHERE item_key = ? ORDER BY number DESC LIMIT ?", key, size)
 
     def retry(self, name: str, digests: Mapping[str, str], now: float) -> Job:
         """See Journal."""
@@ -217,6 +221,11 @@ class SqliteJournal:
             job = _named(db, name)
             if job.state is State.DONE:
                 raise DianaError(Reason.JOB_ENDED, "The job is done.")
+            if job.successor:
+                raise DianaError(Reason.JOB_ENDED, f"Its item was run again as {job.successor}.")
+            if not job.digest:
+                text = "Its rule could not be asked of its item; retry it with the rule's present actions."
+                raise DianaError(Reason.RULE_CHANGED, text)
             if digests.get(job.rule) != job.digest:
                 raise DianaError(Reason.RULE_CHANGED, f"Rule {job.rule} is no more, or has other actions now.")
             if job.state is State.WAITING:
@@ -260,7 +269,7 @@ class SqliteJournal:
         some = "SELECT number FROM job WHERE state > 1 AND end_time < ? LIMIT ?"
         with self._database.writing() as db:
             numbers = [row[0] for row in db.execute(some, (ended_before, _FORGOTTEN_AT_A_TIME))]
-            for table, column in (("credit", "job"), ("job", "number")):
+            for table, column in (("credit", "job"), ("claim", "job"), ("job", "number")):
                 listed = "SELECT value FROM json_each(?)"
                 db.execute(f"DELETE FROM {table} WHERE {column} IN ({listed})", (json.dumps(numbers),))
         return len(numbers)
@@ -295,10 +304,16 @@ class SqliteJournal:
             db.execute(statement, values)
 
 
+def _may_have_company(job: Job) -> bool:
+    """Whether a job is of a file that is no zip by its name, and at a step that was never tried."""
+    is_small = isinstance(job.item, FileItem) and not job.item.path.lower().endswith(".zip")
+    return is_small and not job.steps[job.current].attempt_count
+
+
 def _goes_with(job: Job, other: Job) -> bool:
-    """Whether a file's job can be done together with another one that was never tried."""
+    """Whether a job that may have company has that of another one."""
     alike = (job.rule, job.digest, job.current) == (other.rule, other.digest, other.current)
-    return alike and isinstance(other.item, FileItem) and not other.steps[other.current].attempt_count
+    return alike and _may_have_company(other)
 
 
 def _named(db: sqlite3.Connection, name: str) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from diana.route.v1 import route_service_pb2 as pb
 from diana_route.core.model import Job, State
 from diana_route.wire.items import item_to_proto
-from diana_route.wire.times import timestamp
+from diana_server.times import timestamp
 
 
 def state_from_proto(state: pb.Job.State.ValueType) -> State | None:
@@ -25,6 +25,7 @@ def job_to_proto(job: Job) -> pb.Job:
         end_time=timestamp(job.end_time),
         stored_count=job.stored_count,
         refused_count=job.refused_count,
+        successor=job.successor,
     )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from diana.route.v1 import route_service_pb2 as pb
-from diana_common.documents import Fault
+from diana_route.core.checking import Checked
 from diana_route.core.dry_run import DryJob
 from diana_route.core.explaining import Explained
+from diana_route.core.references import Finding
 from diana_route.core.rulebook import Standing
 from diana_route.core.words import action_text
 from diana_route.wire.items import item_to_proto
 from diana_route.wire.jobs import job_to_proto
-from diana_route.wire.times import timestamp
+from diana_server.times import timestamp
 
 
 def rule_to_proto(standing: Standing) -> pb.Rule:
@@ -30,9 +31,14 @@ def rule_to_proto(standing: Standing) -> pb.Rule:
     )
 
 
-def finding_to_proto(fault: Fault) -> pb.RuleFinding:
+def checked_to_proto(checked: Checked) -> pb.CheckRulesResponse:
     """What is wrong with rules."""
-    return pb.RuleFinding(line=fault.line, field=fault.field, description=fault.description)
+    return pb.CheckRulesResponse(findings=map(_finding, checked.findings), rules=checked.rules)
+
+
+def _finding(one: Finding) -> pb.RuleFinding:
+    line, field, description = one.fault.line, one.fault.field, one.fault.description
+    return pb.RuleFinding(line=line, field=field, description=description, is_warning=one.is_warning)
 
 
 def dry_job_to_proto(job: DryJob) -> pb.DryRunResponse:
@@ -45,6 +51,12 @@ def dry_job_to_proto(job: DryJob) -> pb.DryRunResponse:
 def dry_summary_to_proto(entry_count: int, job_counts: Mapping[str, int]) -> pb.DryRunResponse:
     """The end of a dry run."""
     return pb.DryRunResponse(summary=pb.DryRunSummary(entry_count=entry_count, job_counts=job_counts))
+
+
+def backfill_summary_to_proto(entry_count: int, job_count: int) -> pb.BackfillRuleResponse:
+    """The end of a backfill."""
+    summary = pb.BackfillSummary(entry_count=entry_count, job_count=job_count)
+    return pb.BackfillRuleResponse(summary=summary)
 
 
 def explained_to_proto(explained: Explained) -> pb.ExplainItemResponse:

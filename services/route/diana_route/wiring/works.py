@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from diana_common.attempts import Attempting, RetryPolicy
+from diana_common.attempts import Attempting
 from diana_route.adapters.folders import HostFolder
 from diana_route.adapters.observer import PrometheusObserver
 from diana_route.adapters.outgoing import OutgoingFolder
@@ -23,6 +23,7 @@ from diana_route.core.watched import WatchedFolders
 from diana_route.core.watching import Watching
 from diana_route.peers.actions import Services, make_actions
 from diana_route.peers.channels import Channels
+from diana_route.peers.endpoints import Endpoints
 from diana_route.peers.file_actions import FileActions
 from diana_route.stores.sqlite import SqliteJournal
 
@@ -46,7 +47,7 @@ class Works:
     """See core.deciding.Targets."""
 
 
-def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels) -> Works:
+def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels, endpoints: Endpoints) -> Works:
     """All of it, not begun yet.
 
     Raises DianaError: CONFIG_INVALID, STORE_SCHEMA_NEWER, STORE_DAMAGED, DISK_FULL, and what the actions of rules
@@ -61,8 +62,7 @@ def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels) -
     def targets(rule: Rule, item: Item) -> Sequence[str]:
         return [action.target(item) for action in carried[rule.name].actions]
 
-    retry = RetryPolicy(config.retry.first_seconds, config.retry.longest_seconds, config.retry.give_up_seconds)
-    attempting = Attempting(journal, Executing(carried).attempt, retry, config.keep_days * _DAY, observer)
+    attempting = Attempting(journal, Executing(carried).attempt, config.retry, config.keep_days * _DAY, observer)
     intake = Intake(journal, configuration_digest(rules), attempting.wake, observer.stopped, observer.undone)
     folders = WatchedFolders(
         rules,
@@ -72,22 +72,21 @@ def make_works(config: RouteConfig, rules: Sequence[Rule], channels: Channels) -
         targets,
         observer.folder_trouble,
     )
-    services = _services(config, channels, journal, stopping)
+    services = _services(config, channels, endpoints, journal, stopping)
     files = FileActions(channels.archive, folders, journal, stopping.is_set)
     carried.update({rule.name: Carried(rule.digest, make_actions(rule, services, files)) for rule in rules})
     return Works(journal, watching, observer, attempting, intake, folders, stopping, targets)
 
 
-def _services(config: RouteConfig, channels: Channels, journal: Journal, stopping: threading.Event) -> Services:
+def _services(
+    config: RouteConfig, channels: Channels, endpoints: Endpoints, journal: Journal, stopping: threading.Event
+) -> Services:
     return Services(
-        archive=channels.archive,
-        anon=channels.anon,
-        index=channels.index,
-        notify=channels.notify,
-        dimse=channels.dimse,
-        archives=channels.archives,
+        channels=channels,
         open_folder=lambda path: OutgoingFolder(path, config.folders),
         notes=journal,
+        credits=journal,
+        endpoints=endpoints,
         stopping=stopping.is_set,
     )
 

@@ -3118,7 +3118,15 @@ type WatchFeedRequest struct {
 	// the call began.
 	StopAtHead bool `protobuf:"varint,3,opt,name=stop_at_head,json=stopAtHead,proto3" json:"stop_at_head,omitempty"`
 	// Leave the headers out of InstanceStored entries.
-	OmitHeaders   bool `protobuf:"varint,4,opt,name=omit_headers,json=omitHeaders,proto3" json:"omit_headers,omitempty"`
+	OmitHeaders bool `protobuf:"varint,4,opt,name=omit_headers,json=omitHeaders,proto3" json:"omit_headers,omitempty"`
+	// Changes with a later commit_time than this; with `after_position` too,
+	// those after both. Unset means any time. The place is found at once,
+	// however long the feed is. Along the feed commit_time never decreases,
+	// but several entries may share one: name a moment a little earlier rather
+	// than lose those. It tells where to begin and nothing more: with a time
+	// to come, the feed begins at its head. While the archive's clock stands
+	// behind one that it showed before, entries keep the later time.
+	AfterTime     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=after_time,json=afterTime,proto3" json:"after_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3179,6 +3187,13 @@ func (x *WatchFeedRequest) GetOmitHeaders() bool {
 		return x.OmitHeaders
 	}
 	return false
+}
+
+func (x *WatchFeedRequest) GetAfterTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AfterTime
+	}
+	return nil
 }
 
 // WatchFeedResponse holds the next entries. A message without entries is
@@ -3819,13 +3834,15 @@ const file_diana_archive_v1_archive_service_proto_rawDesc = "" +
 	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\x122\n" +
 	"\x15hidden_instance_count\x18\x05 \x01(\x03R\x13hiddenInstanceCount\x12*\n" +
 	"\x11hidden_size_bytes\x18\x06 \x01(\x03R\x0fhiddenSizeBytes\x12#\n" +
-	"\rhead_position\x18\a \x01(\tR\fheadPosition\"\xa0\x01\n" +
+	"\rhead_position\x18\a \x01(\tR\fheadPosition\"\xdb\x01\n" +
 	"\x10WatchFeedRequest\x12 \n" +
 	"\x06stores\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\x06stores\x12%\n" +
 	"\x0eafter_position\x18\x02 \x01(\tR\rafterPosition\x12 \n" +
 	"\fstop_at_head\x18\x03 \x01(\bR\n" +
 	"stopAtHead\x12!\n" +
-	"\fomit_headers\x18\x04 \x01(\bR\vomitHeaders\"\x8d\x01\n" +
+	"\fomit_headers\x18\x04 \x01(\bR\vomitHeaders\x129\n" +
+	"\n" +
+	"after_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tafterTime\"\x8d\x01\n" +
 	"\x11WatchFeedResponse\x125\n" +
 	"\aentries\x18\x01 \x03(\v2\x1b.diana.archive.v1.FeedEntryR\aentries\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12%\n" +
@@ -4009,62 +4026,63 @@ var file_diana_archive_v1_archive_service_proto_depIdxs = []int32{
 	59, // 36: diana.archive.v1.UnsealStudyAttributesResponse.attributes:type_name -> diana.archive.v1.UnsealStudyAttributesResponse.AttributesEntry
 	70, // 37: diana.archive.v1.CompleteStudyRequest.reason:type_name -> diana.archive.v1.CompletionReason
 	60, // 38: diana.archive.v1.CompleteStudyRequest.origin:type_name -> diana.type.v1.Origin
-	71, // 39: diana.archive.v1.WatchFeedResponse.entries:type_name -> diana.archive.v1.FeedEntry
-	62, // 40: diana.archive.v1.VerifyStoreResponse.operation:type_name -> diana.operation.v1.Operation
-	62, // 41: diana.archive.v1.BackUpArchiveResponse.operation:type_name -> diana.operation.v1.Operation
-	1,  // 42: diana.archive.v1.ArchiveService.UploadInstances:input_type -> diana.archive.v1.UploadInstancesRequest
-	3,  // 43: diana.archive.v1.ArchiveService.GetUpload:input_type -> diana.archive.v1.GetUploadRequest
-	5,  // 44: diana.archive.v1.ArchiveService.AdoptInstances:input_type -> diana.archive.v1.AdoptInstancesRequest
-	8,  // 45: diana.archive.v1.ArchiveService.ImportInstances:input_type -> diana.archive.v1.ImportInstancesRequest
-	15, // 46: diana.archive.v1.ArchiveService.FindMissingInstances:input_type -> diana.archive.v1.FindMissingInstancesRequest
-	18, // 47: diana.archive.v1.ArchiveService.ReadInstance:input_type -> diana.archive.v1.ReadInstanceRequest
-	20, // 48: diana.archive.v1.ArchiveService.DownloadInstances:input_type -> diana.archive.v1.DownloadInstancesRequest
-	23, // 49: diana.archive.v1.ArchiveService.GetInstanceHeader:input_type -> diana.archive.v1.GetInstanceHeaderRequest
-	25, // 50: diana.archive.v1.ArchiveService.ListStores:input_type -> diana.archive.v1.ListStoresRequest
-	27, // 51: diana.archive.v1.ArchiveService.GetStudy:input_type -> diana.archive.v1.GetStudyRequest
-	29, // 52: diana.archive.v1.ArchiveService.ListStudies:input_type -> diana.archive.v1.ListStudiesRequest
-	31, // 53: diana.archive.v1.ArchiveService.ListSeries:input_type -> diana.archive.v1.ListSeriesRequest
-	33, // 54: diana.archive.v1.ArchiveService.ListInstances:input_type -> diana.archive.v1.ListInstancesRequest
-	35, // 55: diana.archive.v1.ArchiveService.DeleteInstances:input_type -> diana.archive.v1.DeleteInstancesRequest
-	37, // 56: diana.archive.v1.ArchiveService.UndeleteInstances:input_type -> diana.archive.v1.UndeleteInstancesRequest
-	39, // 57: diana.archive.v1.ArchiveService.UpdateStudyAttributes:input_type -> diana.archive.v1.UpdateStudyAttributesRequest
-	41, // 58: diana.archive.v1.ArchiveService.SealStudyAttributes:input_type -> diana.archive.v1.SealStudyAttributesRequest
-	43, // 59: diana.archive.v1.ArchiveService.UnsealStudyAttributes:input_type -> diana.archive.v1.UnsealStudyAttributesRequest
-	45, // 60: diana.archive.v1.ArchiveService.CompleteStudy:input_type -> diana.archive.v1.CompleteStudyRequest
-	11, // 61: diana.archive.v1.ArchiveService.RecordEvidence:input_type -> diana.archive.v1.RecordEvidenceRequest
-	51, // 62: diana.archive.v1.ArchiveService.VerifyStore:input_type -> diana.archive.v1.VerifyStoreRequest
-	54, // 63: diana.archive.v1.ArchiveService.BackUpArchive:input_type -> diana.archive.v1.BackUpArchiveRequest
-	47, // 64: diana.archive.v1.ArchiveService.GetStatistics:input_type -> diana.archive.v1.GetStatisticsRequest
-	49, // 65: diana.archive.v1.ArchiveService.WatchFeed:input_type -> diana.archive.v1.WatchFeedRequest
-	13, // 66: diana.archive.v1.ArchiveService.UploadInstances:output_type -> diana.archive.v1.UploadInstancesResponse
-	4,  // 67: diana.archive.v1.ArchiveService.GetUpload:output_type -> diana.archive.v1.GetUploadResponse
-	7,  // 68: diana.archive.v1.ArchiveService.AdoptInstances:output_type -> diana.archive.v1.AdoptInstancesResponse
-	9,  // 69: diana.archive.v1.ArchiveService.ImportInstances:output_type -> diana.archive.v1.ImportInstancesResponse
-	17, // 70: diana.archive.v1.ArchiveService.FindMissingInstances:output_type -> diana.archive.v1.FindMissingInstancesResponse
-	19, // 71: diana.archive.v1.ArchiveService.ReadInstance:output_type -> diana.archive.v1.ReadInstanceResponse
-	21, // 72: diana.archive.v1.ArchiveService.DownloadInstances:output_type -> diana.archive.v1.DownloadInstancesResponse
-	24, // 73: diana.archive.v1.ArchiveService.GetInstanceHeader:output_type -> diana.archive.v1.GetInstanceHeaderResponse
-	26, // 74: diana.archive.v1.ArchiveService.ListStores:output_type -> diana.archive.v1.ListStoresResponse
-	28, // 75: diana.archive.v1.ArchiveService.GetStudy:output_type -> diana.archive.v1.GetStudyResponse
-	30, // 76: diana.archive.v1.ArchiveService.ListStudies:output_type -> diana.archive.v1.ListStudiesResponse
-	32, // 77: diana.archive.v1.ArchiveService.ListSeries:output_type -> diana.archive.v1.ListSeriesResponse
-	34, // 78: diana.archive.v1.ArchiveService.ListInstances:output_type -> diana.archive.v1.ListInstancesResponse
-	36, // 79: diana.archive.v1.ArchiveService.DeleteInstances:output_type -> diana.archive.v1.DeleteInstancesResponse
-	38, // 80: diana.archive.v1.ArchiveService.UndeleteInstances:output_type -> diana.archive.v1.UndeleteInstancesResponse
-	40, // 81: diana.archive.v1.ArchiveService.UpdateStudyAttributes:output_type -> diana.archive.v1.UpdateStudyAttributesResponse
-	42, // 82: diana.archive.v1.ArchiveService.SealStudyAttributes:output_type -> diana.archive.v1.SealStudyAttributesResponse
-	44, // 83: diana.archive.v1.ArchiveService.UnsealStudyAttributes:output_type -> diana.archive.v1.UnsealStudyAttributesResponse
-	46, // 84: diana.archive.v1.ArchiveService.CompleteStudy:output_type -> diana.archive.v1.CompleteStudyResponse
-	12, // 85: diana.archive.v1.ArchiveService.RecordEvidence:output_type -> diana.archive.v1.RecordEvidenceResponse
-	52, // 86: diana.archive.v1.ArchiveService.VerifyStore:output_type -> diana.archive.v1.VerifyStoreResponse
-	55, // 87: diana.archive.v1.ArchiveService.BackUpArchive:output_type -> diana.archive.v1.BackUpArchiveResponse
-	48, // 88: diana.archive.v1.ArchiveService.GetStatistics:output_type -> diana.archive.v1.GetStatisticsResponse
-	50, // 89: diana.archive.v1.ArchiveService.WatchFeed:output_type -> diana.archive.v1.WatchFeedResponse
-	66, // [66:90] is the sub-list for method output_type
-	42, // [42:66] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	61, // 39: diana.archive.v1.WatchFeedRequest.after_time:type_name -> google.protobuf.Timestamp
+	71, // 40: diana.archive.v1.WatchFeedResponse.entries:type_name -> diana.archive.v1.FeedEntry
+	62, // 41: diana.archive.v1.VerifyStoreResponse.operation:type_name -> diana.operation.v1.Operation
+	62, // 42: diana.archive.v1.BackUpArchiveResponse.operation:type_name -> diana.operation.v1.Operation
+	1,  // 43: diana.archive.v1.ArchiveService.UploadInstances:input_type -> diana.archive.v1.UploadInstancesRequest
+	3,  // 44: diana.archive.v1.ArchiveService.GetUpload:input_type -> diana.archive.v1.GetUploadRequest
+	5,  // 45: diana.archive.v1.ArchiveService.AdoptInstances:input_type -> diana.archive.v1.AdoptInstancesRequest
+	8,  // 46: diana.archive.v1.ArchiveService.ImportInstances:input_type -> diana.archive.v1.ImportInstancesRequest
+	15, // 47: diana.archive.v1.ArchiveService.FindMissingInstances:input_type -> diana.archive.v1.FindMissingInstancesRequest
+	18, // 48: diana.archive.v1.ArchiveService.ReadInstance:input_type -> diana.archive.v1.ReadInstanceRequest
+	20, // 49: diana.archive.v1.ArchiveService.DownloadInstances:input_type -> diana.archive.v1.DownloadInstancesRequest
+	23, // 50: diana.archive.v1.ArchiveService.GetInstanceHeader:input_type -> diana.archive.v1.GetInstanceHeaderRequest
+	25, // 51: diana.archive.v1.ArchiveService.ListStores:input_type -> diana.archive.v1.ListStoresRequest
+	27, // 52: diana.archive.v1.ArchiveService.GetStudy:input_type -> diana.archive.v1.GetStudyRequest
+	29, // 53: diana.archive.v1.ArchiveService.ListStudies:input_type -> diana.archive.v1.ListStudiesRequest
+	31, // 54: diana.archive.v1.ArchiveService.ListSeries:input_type -> diana.archive.v1.ListSeriesRequest
+	33, // 55: diana.archive.v1.ArchiveService.ListInstances:input_type -> diana.archive.v1.ListInstancesRequest
+	35, // 56: diana.archive.v1.ArchiveService.DeleteInstances:input_type -> diana.archive.v1.DeleteInstancesRequest
+	37, // 57: diana.archive.v1.ArchiveService.UndeleteInstances:input_type -> diana.archive.v1.UndeleteInstancesRequest
+	39, // 58: diana.archive.v1.ArchiveService.UpdateStudyAttributes:input_type -> diana.archive.v1.UpdateStudyAttributesRequest
+	41, // 59: diana.archive.v1.ArchiveService.SealStudyAttributes:input_type -> diana.archive.v1.SealStudyAttributesRequest
+	43, // 60: diana.archive.v1.ArchiveService.UnsealStudyAttributes:input_type -> diana.archive.v1.UnsealStudyAttributesRequest
+	45, // 61: diana.archive.v1.ArchiveService.CompleteStudy:input_type -> diana.archive.v1.CompleteStudyRequest
+	11, // 62: diana.archive.v1.ArchiveService.RecordEvidence:input_type -> diana.archive.v1.RecordEvidenceRequest
+	51, // 63: diana.archive.v1.ArchiveService.VerifyStore:input_type -> diana.archive.v1.VerifyStoreRequest
+	54, // 64: diana.archive.v1.ArchiveService.BackUpArchive:input_type -> diana.archive.v1.BackUpArchiveRequest
+	47, // 65: diana.archive.v1.ArchiveService.GetStatistics:input_type -> diana.archive.v1.GetStatisticsRequest
+	49, // 66: diana.archive.v1.ArchiveService.WatchFeed:input_type -> diana.archive.v1.WatchFeedRequest
+	13, // 67: diana.archive.v1.ArchiveService.UploadInstances:output_type -> diana.archive.v1.UploadInstancesResponse
+	4,  // 68: diana.archive.v1.ArchiveService.GetUpload:output_type -> diana.archive.v1.GetUploadResponse
+	7,  // 69: diana.archive.v1.ArchiveService.AdoptInstances:output_type -> diana.archive.v1.AdoptInstancesResponse
+	9,  // 70: diana.archive.v1.ArchiveService.ImportInstances:output_type -> diana.archive.v1.ImportInstancesResponse
+	17, // 71: diana.archive.v1.ArchiveService.FindMissingInstances:output_type -> diana.archive.v1.FindMissingInstancesResponse
+	19, // 72: diana.archive.v1.ArchiveService.ReadInstance:output_type -> diana.archive.v1.ReadInstanceResponse
+	21, // 73: diana.archive.v1.ArchiveService.DownloadInstances:output_type -> diana.archive.v1.DownloadInstancesResponse
+	24, // 74: diana.archive.v1.ArchiveService.GetInstanceHeader:output_type -> diana.archive.v1.GetInstanceHeaderResponse
+	26, // 75: diana.archive.v1.ArchiveService.ListStores:output_type -> diana.archive.v1.ListStoresResponse
+	28, // 76: diana.archive.v1.ArchiveService.GetStudy:output_type -> diana.archive.v1.GetStudyResponse
+	30, // 77: diana.archive.v1.ArchiveService.ListStudies:output_type -> diana.archive.v1.ListStudiesResponse
+	32, // 78: diana.archive.v1.ArchiveService.ListSeries:output_type -> diana.archive.v1.ListSeriesResponse
+	34, // 79: diana.archive.v1.ArchiveService.ListInstances:output_type -> diana.archive.v1.ListInstancesResponse
+	36, // 80: diana.archive.v1.ArchiveService.DeleteInstances:output_type -> diana.archive.v1.DeleteInstancesResponse
+	38, // 81: diana.archive.v1.ArchiveService.UndeleteInstances:output_type -> diana.archive.v1.UndeleteInstancesResponse
+	40, // 82: diana.archive.v1.ArchiveService.UpdateStudyAttributes:output_type -> diana.archive.v1.UpdateStudyAttributesResponse
+	42, // 83: diana.archive.v1.ArchiveService.SealStudyAttributes:output_type -> diana.archive.v1.SealStudyAttributesResponse
+	44, // 84: diana.archive.v1.ArchiveService.UnsealStudyAttributes:output_type -> diana.archive.v1.UnsealStudyAttributesResponse
+	46, // 85: diana.archive.v1.ArchiveService.CompleteStudy:output_type -> diana.archive.v1.CompleteStudyResponse
+	12, // 86: diana.archive.v1.ArchiveService.RecordEvidence:output_type -> diana.archive.v1.RecordEvidenceResponse
+	52, // 87: diana.archive.v1.ArchiveService.VerifyStore:output_type -> diana.archive.v1.VerifyStoreResponse
+	55, // 88: diana.archive.v1.ArchiveService.BackUpArchive:output_type -> diana.archive.v1.BackUpArchiveResponse
+	48, // 89: diana.archive.v1.ArchiveService.GetStatistics:output_type -> diana.archive.v1.GetStatisticsResponse
+	50, // 90: diana.archive.v1.ArchiveService.WatchFeed:output_type -> diana.archive.v1.WatchFeedResponse
+	67, // [67:91] is the sub-list for method output_type
+	43, // [43:67] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_diana_archive_v1_archive_service_proto_init() }

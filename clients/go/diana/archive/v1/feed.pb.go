@@ -225,7 +225,7 @@ type FeedEntry struct {
 	Position string `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	// The store the change happened in.
 	Store string `protobuf:"bytes,2,opt,name=store,proto3" json:"store,omitempty"`
-	// When the change was committed.
+	// When the change was committed; never earlier than the entry before it.
 	CommitTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
 	// Where it came from.
 	Origin *v1.Origin `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`

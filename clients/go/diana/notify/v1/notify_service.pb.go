@@ -172,7 +172,7 @@ func (x Delivery_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Delivery_State.Descriptor instead.
 func (Delivery_State) EnumDescriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7, 0}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Recipient is where one message goes.
@@ -252,7 +252,11 @@ type Content struct {
 	// instances, any attribute by keyword, `study.PatientID`. It is read from
 	// the archive only where a template names it, when the message is queued.
 	// Without it, a template that names `study` is refused.
-	Study         *MessageStudy `protobuf:"bytes,5,opt,name=study,proto3" json:"study,omitempty"`
+	Study *MessageStudy `protobuf:"bytes,5,opt,name=study,proto3" json:"study,omitempty"`
+	// What happened, from whoever makes messages by rules: templates may name
+	// what is set of it, `item.study_uid`, and `item.attributes`. Naming what
+	// is not set is refused with TEMPLATE_INVALID.
+	Item          *MessageItem `protobuf:"bytes,6,opt,name=item,proto3" json:"item,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,6 +326,106 @@ func (x *Content) GetStudy() *MessageStudy {
 	return nil
 }
 
+func (x *Content) GetItem() *MessageItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+// MessageItem is what a rule's message is about: a study or an instance of a
+// store, or a file.
+type MessageItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rule that fired.
+	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The store. Empty for a file.
+	Store string `protobuf:"bytes,2,opt,name=store,proto3" json:"store,omitempty"`
+	// The Study Instance UID. Empty for a file.
+	StudyUid string `protobuf:"bytes,3,opt,name=study_uid,json=studyUid,proto3" json:"study_uid,omitempty"`
+	// The SOP Instance UID of an instance. Empty otherwise.
+	SopInstanceUid string `protobuf:"bytes,4,opt,name=sop_instance_uid,json=sopInstanceUid,proto3" json:"sop_instance_uid,omitempty"`
+	// A file's path below the folder that the rule watches. Empty otherwise.
+	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
+	// Its plain attributes: a study's, or what a folder's layout tells of a
+	// file. At most 64.
+	Attributes    map[string]string `protobuf:"bytes,6,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageItem) Reset() {
+	*x = MessageItem{}
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageItem) ProtoMessage() {}
+
+func (x *MessageItem) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageItem.ProtoReflect.Descriptor instead.
+func (*MessageItem) Descriptor() ([]byte, []int) {
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MessageItem) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *MessageItem) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *MessageItem) GetStudyUid() string {
+	if x != nil {
+		return x.StudyUid
+	}
+	return ""
+}
+
+func (x *MessageItem) GetSopInstanceUid() string {
+	if x != nil {
+		return x.SopInstanceUid
+	}
+	return ""
+}
+
+func (x *MessageItem) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *MessageItem) GetAttributes() map[string]string {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
 // MessageStudy names a study of the archive.
 type MessageStudy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -335,7 +439,7 @@ type MessageStudy struct {
 
 func (x *MessageStudy) Reset() {
 	*x = MessageStudy{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +451,7 @@ func (x *MessageStudy) String() string {
 func (*MessageStudy) ProtoMessage() {}
 
 func (x *MessageStudy) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[2]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +464,7 @@ func (x *MessageStudy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageStudy.ProtoReflect.Descriptor instead.
 func (*MessageStudy) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{2}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MessageStudy) GetStore() string {
@@ -394,7 +498,7 @@ type SendMessageRequest struct {
 
 func (x *SendMessageRequest) Reset() {
 	*x = SendMessageRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -406,7 +510,7 @@ func (x *SendMessageRequest) String() string {
 func (*SendMessageRequest) ProtoMessage() {}
 
 func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[3]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -419,7 +523,7 @@ func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageRequest.ProtoReflect.Descriptor instead.
 func (*SendMessageRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{3}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SendMessageRequest) GetRequestId() string {
@@ -454,7 +558,7 @@ type SendMessageResponse struct {
 
 func (x *SendMessageResponse) Reset() {
 	*x = SendMessageResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +570,7 @@ func (x *SendMessageResponse) String() string {
 func (*SendMessageResponse) ProtoMessage() {}
 
 func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[4]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +583,7 @@ func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageResponse.ProtoReflect.Descriptor instead.
 func (*SendMessageResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{4}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SendMessageResponse) GetDelivery() *Delivery {
@@ -506,7 +610,7 @@ type DispatchMessageRequest struct {
 
 func (x *DispatchMessageRequest) Reset() {
 	*x = DispatchMessageRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +622,7 @@ func (x *DispatchMessageRequest) String() string {
 func (*DispatchMessageRequest) ProtoMessage() {}
 
 func (x *DispatchMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[5]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +635,7 @@ func (x *DispatchMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DispatchMessageRequest.ProtoReflect.Descriptor instead.
 func (*DispatchMessageRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{5}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DispatchMessageRequest) GetRequestId() string {
@@ -566,7 +670,7 @@ type DispatchMessageResponse struct {
 
 func (x *DispatchMessageResponse) Reset() {
 	*x = DispatchMessageResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +682,7 @@ func (x *DispatchMessageResponse) String() string {
 func (*DispatchMessageResponse) ProtoMessage() {}
 
 func (x *DispatchMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[6]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +695,7 @@ func (x *DispatchMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DispatchMessageResponse.ProtoReflect.Descriptor instead.
 func (*DispatchMessageResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{6}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DispatchMessageResponse) GetDeliveries() []*Delivery {
@@ -637,7 +741,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +753,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[7]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +766,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{7}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Delivery) GetName() string {
@@ -753,7 +857,7 @@ type GetDeliveryRequest struct {
 
 func (x *GetDeliveryRequest) Reset() {
 	*x = GetDeliveryRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +869,7 @@ func (x *GetDeliveryRequest) String() string {
 func (*GetDeliveryRequest) ProtoMessage() {}
 
 func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[8]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +882,7 @@ func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*GetDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{8}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetDeliveryRequest) GetName() string {
@@ -799,7 +903,7 @@ type GetDeliveryResponse struct {
 
 func (x *GetDeliveryResponse) Reset() {
 	*x = GetDeliveryResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +915,7 @@ func (x *GetDeliveryResponse) String() string {
 func (*GetDeliveryResponse) ProtoMessage() {}
 
 func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[9]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +928,7 @@ func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*GetDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{9}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetDeliveryResponse) GetDelivery() *Delivery {
@@ -853,7 +957,7 @@ type ListDeliveriesRequest struct {
 
 func (x *ListDeliveriesRequest) Reset() {
 	*x = ListDeliveriesRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +969,7 @@ func (x *ListDeliveriesRequest) String() string {
 func (*ListDeliveriesRequest) ProtoMessage() {}
 
 func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[10]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +982,7 @@ func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{10}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListDeliveriesRequest) GetState() Delivery_State {
@@ -923,7 +1027,7 @@ type ListDeliveriesResponse struct {
 
 func (x *ListDeliveriesResponse) Reset() {
 	*x = ListDeliveriesResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1039,7 @@ func (x *ListDeliveriesResponse) String() string {
 func (*ListDeliveriesResponse) ProtoMessage() {}
 
 func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[11]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1052,7 @@ func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{11}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListDeliveriesResponse) GetDeliveries() []*Delivery {
@@ -974,7 +1078,7 @@ type ListChannelsRequest struct {
 
 func (x *ListChannelsRequest) Reset() {
 	*x = ListChannelsRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1090,7 @@ func (x *ListChannelsRequest) String() string {
 func (*ListChannelsRequest) ProtoMessage() {}
 
 func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[12]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1103,7 @@ func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChannelsRequest.ProtoReflect.Descriptor instead.
 func (*ListChannelsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{12}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{13}
 }
 
 // ListChannelsResponse carries them.
@@ -1013,7 +1117,7 @@ type ListChannelsResponse struct {
 
 func (x *ListChannelsResponse) Reset() {
 	*x = ListChannelsResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1129,7 @@ func (x *ListChannelsResponse) String() string {
 func (*ListChannelsResponse) ProtoMessage() {}
 
 func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[13]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1142,7 @@ func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChannelsResponse.ProtoReflect.Descriptor instead.
 func (*ListChannelsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{13}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListChannelsResponse) GetChannels() []*Channel {
@@ -1063,7 +1167,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1179,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[14]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1192,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{14}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Channel) GetTag() string {
@@ -1127,7 +1231,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1243,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[15]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1256,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{15}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Subscriber) GetDisplayName() string {
@@ -1187,7 +1291,7 @@ type WatchDeliveriesRequest struct {
 
 func (x *WatchDeliveriesRequest) Reset() {
 	*x = WatchDeliveriesRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1303,7 @@ func (x *WatchDeliveriesRequest) String() string {
 func (*WatchDeliveriesRequest) ProtoMessage() {}
 
 func (x *WatchDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[16]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1316,7 @@ func (x *WatchDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*WatchDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{16}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchDeliveriesRequest) GetChannel() string {
@@ -1233,7 +1337,7 @@ type WatchDeliveriesResponse struct {
 
 func (x *WatchDeliveriesResponse) Reset() {
 	*x = WatchDeliveriesResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1349,7 @@ func (x *WatchDeliveriesResponse) String() string {
 func (*WatchDeliveriesResponse) ProtoMessage() {}
 
 func (x *WatchDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[17]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1362,7 @@ func (x *WatchDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*WatchDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{17}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchDeliveriesResponse) GetDelivery() *Delivery {
@@ -1279,7 +1383,7 @@ type ReplayDeliveryRequest struct {
 
 func (x *ReplayDeliveryRequest) Reset() {
 	*x = ReplayDeliveryRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1395,7 @@ func (x *ReplayDeliveryRequest) String() string {
 func (*ReplayDeliveryRequest) ProtoMessage() {}
 
 func (x *ReplayDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[18]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1408,7 @@ func (x *ReplayDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{18}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReplayDeliveryRequest) GetName() string {
@@ -1325,7 +1429,7 @@ type ReplayDeliveryResponse struct {
 
 func (x *ReplayDeliveryResponse) Reset() {
 	*x = ReplayDeliveryResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1441,7 @@ func (x *ReplayDeliveryResponse) String() string {
 func (*ReplayDeliveryResponse) ProtoMessage() {}
 
 func (x *ReplayDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[19]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1454,7 @@ func (x *ReplayDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{19}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReplayDeliveryResponse) GetDelivery() *Delivery {
@@ -1371,7 +1475,7 @@ type CancelDeliveryRequest struct {
 
 func (x *CancelDeliveryRequest) Reset() {
 	*x = CancelDeliveryRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1487,7 @@ func (x *CancelDeliveryRequest) String() string {
 func (*CancelDeliveryRequest) ProtoMessage() {}
 
 func (x *CancelDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[20]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1500,7 @@ func (x *CancelDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*CancelDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{20}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CancelDeliveryRequest) GetName() string {
@@ -1417,7 +1521,7 @@ type CancelDeliveryResponse struct {
 
 func (x *CancelDeliveryResponse) Reset() {
 	*x = CancelDeliveryResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1533,7 @@ func (x *CancelDeliveryResponse) String() string {
 func (*CancelDeliveryResponse) ProtoMessage() {}
 
 func (x *CancelDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[21]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1546,7 @@ func (x *CancelDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*CancelDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{21}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CancelDeliveryResponse) GetDelivery() *Delivery {
@@ -1470,7 +1574,7 @@ type PreviewMessageRequest struct {
 
 func (x *PreviewMessageRequest) Reset() {
 	*x = PreviewMessageRequest{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1586,7 @@ func (x *PreviewMessageRequest) String() string {
 func (*PreviewMessageRequest) ProtoMessage() {}
 
 func (x *PreviewMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[22]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1599,7 @@ func (x *PreviewMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewMessageRequest.ProtoReflect.Descriptor instead.
 func (*PreviewMessageRequest) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{22}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PreviewMessageRequest) GetTo() isPreviewMessageRequest_To {
@@ -1561,7 +1665,7 @@ type PreviewMessageResponse struct {
 
 func (x *PreviewMessageResponse) Reset() {
 	*x = PreviewMessageResponse{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1677,7 @@ func (x *PreviewMessageResponse) String() string {
 func (*PreviewMessageResponse) ProtoMessage() {}
 
 func (x *PreviewMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[23]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1690,7 @@ func (x *PreviewMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewMessageResponse.ProtoReflect.Descriptor instead.
 func (*PreviewMessageResponse) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{23}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PreviewMessageResponse) GetMessages() []*MessagePreview {
@@ -1618,7 +1722,7 @@ type MessagePreview struct {
 
 func (x *MessagePreview) Reset() {
 	*x = MessagePreview{}
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1734,7 @@ func (x *MessagePreview) String() string {
 func (*MessagePreview) ProtoMessage() {}
 
 func (x *MessagePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[24]
+	mi := &file_diana_notify_v1_notify_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1747,7 @@ func (x *MessagePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagePreview.ProtoReflect.Descriptor instead.
 func (*MessagePreview) Descriptor() ([]byte, []int) {
-	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{24}
+	return file_diana_notify_v1_notify_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *MessagePreview) GetRecipient() *Recipient {
@@ -1675,14 +1779,27 @@ const file_diana_notify_v1_notify_service_proto_rawDesc = "" +
 	"\tRecipient\x12D\n" +
 	"\ttransport\x18\x01 \x01(\x0e2\x1a.diana.notify.v1.TransportB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\ttransport\x12\"\n" +
-	"\aaddress\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aaddress\"\xcc\x02\n" +
+	"\aaddress\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aaddress\"\xfe\x02\n" +
 	"\aContent\x12#\n" +
 	"\btemplate\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18?R\btemplate\x12\"\n" +
 	"\asubject\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80 R\asubject\x12\x1d\n" +
 	"\x04body\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04body\x12i\n" +
 	"\x06values\x18\x04 \x03(\v2$.diana.notify.v1.Content.ValuesEntryB+\xbaH(\x9a\x01%\x10@\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03(\x80 R\x06values\x123\n" +
-	"\x05study\x18\x05 \x01(\v2\x1d.diana.notify.v1.MessageStudyR\x05study\x1a9\n" +
+	"\x05study\x18\x05 \x01(\v2\x1d.diana.notify.v1.MessageStudyR\x05study\x120\n" +
+	"\x04item\x18\x06 \x01(\v2\x1c.diana.notify.v1.MessageItemR\x04item\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe5\x02\n" +
+	"\vMessageItem\x12\x1c\n" +
+	"\x04rule\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x04rule\x12\x1d\n" +
+	"\x05store\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\x05store\x12$\n" +
+	"\tstudy_uid\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\bstudyUid\x121\n" +
+	"\x10sop_instance_uid\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0esopInstanceUid\x12\x1c\n" +
+	"\x04path\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x04path\x12c\n" +
+	"\n" +
+	"attributes\x18\x06 \x03(\v2,.diana.notify.v1.MessageItem.AttributesEntryB\x15\xbaH\x12\x9a\x01\x0f\x10@\"\x04r\x02\x18?*\x05r\x03(\x80 R\n" +
+	"attributes\x1a=\n" +
+	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"{\n" +
 	"\fMessageStudy\x127\n" +
@@ -1817,88 +1934,92 @@ func file_diana_notify_v1_notify_service_proto_rawDescGZIP() []byte {
 }
 
 var file_diana_notify_v1_notify_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_diana_notify_v1_notify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_diana_notify_v1_notify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_diana_notify_v1_notify_service_proto_goTypes = []any{
 	(Transport)(0),                  // 0: diana.notify.v1.Transport
 	(Delivery_State)(0),             // 1: diana.notify.v1.Delivery.State
 	(*Recipient)(nil),               // 2: diana.notify.v1.Recipient
 	(*Content)(nil),                 // 3: diana.notify.v1.Content
-	(*MessageStudy)(nil),            // 4: diana.notify.v1.MessageStudy
-	(*SendMessageRequest)(nil),      // 5: diana.notify.v1.SendMessageRequest
-	(*SendMessageResponse)(nil),     // 6: diana.notify.v1.SendMessageResponse
-	(*DispatchMessageRequest)(nil),  // 7: diana.notify.v1.DispatchMessageRequest
-	(*DispatchMessageResponse)(nil), // 8: diana.notify.v1.DispatchMessageResponse
-	(*Delivery)(nil),                // 9: diana.notify.v1.Delivery
-	(*GetDeliveryRequest)(nil),      // 10: diana.notify.v1.GetDeliveryRequest
-	(*GetDeliveryResponse)(nil),     // 11: diana.notify.v1.GetDeliveryResponse
-	(*ListDeliveriesRequest)(nil),   // 12: diana.notify.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),  // 13: diana.notify.v1.ListDeliveriesResponse
-	(*ListChannelsRequest)(nil),     // 14: diana.notify.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),    // 15: diana.notify.v1.ListChannelsResponse
-	(*Channel)(nil),                 // 16: diana.notify.v1.Channel
-	(*Subscriber)(nil),              // 17: diana.notify.v1.Subscriber
-	(*WatchDeliveriesRequest)(nil),  // 18: diana.notify.v1.WatchDeliveriesRequest
-	(*WatchDeliveriesResponse)(nil), // 19: diana.notify.v1.WatchDeliveriesResponse
-	(*ReplayDeliveryRequest)(nil),   // 20: diana.notify.v1.ReplayDeliveryRequest
-	(*ReplayDeliveryResponse)(nil),  // 21: diana.notify.v1.ReplayDeliveryResponse
-	(*CancelDeliveryRequest)(nil),   // 22: diana.notify.v1.CancelDeliveryRequest
-	(*CancelDeliveryResponse)(nil),  // 23: diana.notify.v1.CancelDeliveryResponse
-	(*PreviewMessageRequest)(nil),   // 24: diana.notify.v1.PreviewMessageRequest
-	(*PreviewMessageResponse)(nil),  // 25: diana.notify.v1.PreviewMessageResponse
-	(*MessagePreview)(nil),          // 26: diana.notify.v1.MessagePreview
-	nil,                             // 27: diana.notify.v1.Content.ValuesEntry
-	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
+	(*MessageItem)(nil),             // 4: diana.notify.v1.MessageItem
+	(*MessageStudy)(nil),            // 5: diana.notify.v1.MessageStudy
+	(*SendMessageRequest)(nil),      // 6: diana.notify.v1.SendMessageRequest
+	(*SendMessageResponse)(nil),     // 7: diana.notify.v1.SendMessageResponse
+	(*DispatchMessageRequest)(nil),  // 8: diana.notify.v1.DispatchMessageRequest
+	(*DispatchMessageResponse)(nil), // 9: diana.notify.v1.DispatchMessageResponse
+	(*Delivery)(nil),                // 10: diana.notify.v1.Delivery
+	(*GetDeliveryRequest)(nil),      // 11: diana.notify.v1.GetDeliveryRequest
+	(*GetDeliveryResponse)(nil),     // 12: diana.notify.v1.GetDeliveryResponse
+	(*ListDeliveriesRequest)(nil),   // 13: diana.notify.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),  // 14: diana.notify.v1.ListDeliveriesResponse
+	(*ListChannelsRequest)(nil),     // 15: diana.notify.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),    // 16: diana.notify.v1.ListChannelsResponse
+	(*Channel)(nil),                 // 17: diana.notify.v1.Channel
+	(*Subscriber)(nil),              // 18: diana.notify.v1.Subscriber
+	(*WatchDeliveriesRequest)(nil),  // 19: diana.notify.v1.WatchDeliveriesRequest
+	(*WatchDeliveriesResponse)(nil), // 20: diana.notify.v1.WatchDeliveriesResponse
+	(*ReplayDeliveryRequest)(nil),   // 21: diana.notify.v1.ReplayDeliveryRequest
+	(*ReplayDeliveryResponse)(nil),  // 22: diana.notify.v1.ReplayDeliveryResponse
+	(*CancelDeliveryRequest)(nil),   // 23: diana.notify.v1.CancelDeliveryRequest
+	(*CancelDeliveryResponse)(nil),  // 24: diana.notify.v1.CancelDeliveryResponse
+	(*PreviewMessageRequest)(nil),   // 25: diana.notify.v1.PreviewMessageRequest
+	(*PreviewMessageResponse)(nil),  // 26: diana.notify.v1.PreviewMessageResponse
+	(*MessagePreview)(nil),          // 27: diana.notify.v1.MessagePreview
+	nil,                             // 28: diana.notify.v1.Content.ValuesEntry
+	nil,                             // 29: diana.notify.v1.MessageItem.AttributesEntry
+	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
 }
 var file_diana_notify_v1_notify_service_proto_depIdxs = []int32{
 	0,  // 0: diana.notify.v1.Recipient.transport:type_name -> diana.notify.v1.Transport
-	27, // 1: diana.notify.v1.Content.values:type_name -> diana.notify.v1.Content.ValuesEntry
-	4,  // 2: diana.notify.v1.Content.study:type_name -> diana.notify.v1.MessageStudy
-	2,  // 3: diana.notify.v1.SendMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
-	3,  // 4: diana.notify.v1.SendMessageRequest.content:type_name -> diana.notify.v1.Content
-	9,  // 5: diana.notify.v1.SendMessageResponse.delivery:type_name -> diana.notify.v1.Delivery
-	3,  // 6: diana.notify.v1.DispatchMessageRequest.content:type_name -> diana.notify.v1.Content
-	9,  // 7: diana.notify.v1.DispatchMessageResponse.deliveries:type_name -> diana.notify.v1.Delivery
-	1,  // 8: diana.notify.v1.Delivery.state:type_name -> diana.notify.v1.Delivery.State
-	2,  // 9: diana.notify.v1.Delivery.recipient:type_name -> diana.notify.v1.Recipient
-	28, // 10: diana.notify.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
-	28, // 11: diana.notify.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
-	28, // 12: diana.notify.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
-	9,  // 13: diana.notify.v1.GetDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
-	1,  // 14: diana.notify.v1.ListDeliveriesRequest.state:type_name -> diana.notify.v1.Delivery.State
-	9,  // 15: diana.notify.v1.ListDeliveriesResponse.deliveries:type_name -> diana.notify.v1.Delivery
-	16, // 16: diana.notify.v1.ListChannelsResponse.channels:type_name -> diana.notify.v1.Channel
-	17, // 17: diana.notify.v1.Channel.subscribers:type_name -> diana.notify.v1.Subscriber
-	2,  // 18: diana.notify.v1.Subscriber.recipients:type_name -> diana.notify.v1.Recipient
-	9,  // 19: diana.notify.v1.WatchDeliveriesResponse.delivery:type_name -> diana.notify.v1.Delivery
-	9,  // 20: diana.notify.v1.ReplayDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
-	9,  // 21: diana.notify.v1.CancelDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
-	2,  // 22: diana.notify.v1.PreviewMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
-	3,  // 23: diana.notify.v1.PreviewMessageRequest.content:type_name -> diana.notify.v1.Content
-	26, // 24: diana.notify.v1.PreviewMessageResponse.messages:type_name -> diana.notify.v1.MessagePreview
-	2,  // 25: diana.notify.v1.MessagePreview.recipient:type_name -> diana.notify.v1.Recipient
-	5,  // 26: diana.notify.v1.NotifyService.SendMessage:input_type -> diana.notify.v1.SendMessageRequest
-	7,  // 27: diana.notify.v1.NotifyService.DispatchMessage:input_type -> diana.notify.v1.DispatchMessageRequest
-	10, // 28: diana.notify.v1.NotifyService.GetDelivery:input_type -> diana.notify.v1.GetDeliveryRequest
-	12, // 29: diana.notify.v1.NotifyService.ListDeliveries:input_type -> diana.notify.v1.ListDeliveriesRequest
-	18, // 30: diana.notify.v1.NotifyService.WatchDeliveries:input_type -> diana.notify.v1.WatchDeliveriesRequest
-	20, // 31: diana.notify.v1.NotifyService.ReplayDelivery:input_type -> diana.notify.v1.ReplayDeliveryRequest
-	22, // 32: diana.notify.v1.NotifyService.CancelDelivery:input_type -> diana.notify.v1.CancelDeliveryRequest
-	24, // 33: diana.notify.v1.NotifyService.PreviewMessage:input_type -> diana.notify.v1.PreviewMessageRequest
-	14, // 34: diana.notify.v1.NotifyService.ListChannels:input_type -> diana.notify.v1.ListChannelsRequest
-	6,  // 35: diana.notify.v1.NotifyService.SendMessage:output_type -> diana.notify.v1.SendMessageResponse
-	8,  // 36: diana.notify.v1.NotifyService.DispatchMessage:output_type -> diana.notify.v1.DispatchMessageResponse
-	11, // 37: diana.notify.v1.NotifyService.GetDelivery:output_type -> diana.notify.v1.GetDeliveryResponse
-	13, // 38: diana.notify.v1.NotifyService.ListDeliveries:output_type -> diana.notify.v1.ListDeliveriesResponse
-	19, // 39: diana.notify.v1.NotifyService.WatchDeliveries:output_type -> diana.notify.v1.WatchDeliveriesResponse
-	21, // 40: diana.notify.v1.NotifyService.ReplayDelivery:output_type -> diana.notify.v1.ReplayDeliveryResponse
-	23, // 41: diana.notify.v1.NotifyService.CancelDelivery:output_type -> diana.notify.v1.CancelDeliveryResponse
-	25, // 42: diana.notify.v1.NotifyService.PreviewMessage:output_type -> diana.notify.v1.PreviewMessageResponse
-	15, // 43: diana.notify.v1.NotifyService.ListChannels:output_type -> diana.notify.v1.ListChannelsResponse
-	35, // [35:44] is the sub-list for method output_type
-	26, // [26:35] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	28, // 1: diana.notify.v1.Content.values:type_name -> diana.notify.v1.Content.ValuesEntry
+	5,  // 2: diana.notify.v1.Content.study:type_name -> diana.notify.v1.MessageStudy
+	4,  // 3: diana.notify.v1.Content.item:type_name -> diana.notify.v1.MessageItem
+	29, // 4: diana.notify.v1.MessageItem.attributes:type_name -> diana.notify.v1.MessageItem.AttributesEntry
+	2,  // 5: diana.notify.v1.SendMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
+	3,  // 6: diana.notify.v1.SendMessageRequest.content:type_name -> diana.notify.v1.Content
+	10, // 7: diana.notify.v1.SendMessageResponse.delivery:type_name -> diana.notify.v1.Delivery
+	3,  // 8: diana.notify.v1.DispatchMessageRequest.content:type_name -> diana.notify.v1.Content
+	10, // 9: diana.notify.v1.DispatchMessageResponse.deliveries:type_name -> diana.notify.v1.Delivery
+	1,  // 10: diana.notify.v1.Delivery.state:type_name -> diana.notify.v1.Delivery.State
+	2,  // 11: diana.notify.v1.Delivery.recipient:type_name -> diana.notify.v1.Recipient
+	30, // 12: diana.notify.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
+	30, // 13: diana.notify.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
+	30, // 14: diana.notify.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
+	10, // 15: diana.notify.v1.GetDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	1,  // 16: diana.notify.v1.ListDeliveriesRequest.state:type_name -> diana.notify.v1.Delivery.State
+	10, // 17: diana.notify.v1.ListDeliveriesResponse.deliveries:type_name -> diana.notify.v1.Delivery
+	17, // 18: diana.notify.v1.ListChannelsResponse.channels:type_name -> diana.notify.v1.Channel
+	18, // 19: diana.notify.v1.Channel.subscribers:type_name -> diana.notify.v1.Subscriber
+	2,  // 20: diana.notify.v1.Subscriber.recipients:type_name -> diana.notify.v1.Recipient
+	10, // 21: diana.notify.v1.WatchDeliveriesResponse.delivery:type_name -> diana.notify.v1.Delivery
+	10, // 22: diana.notify.v1.ReplayDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	10, // 23: diana.notify.v1.CancelDeliveryResponse.delivery:type_name -> diana.notify.v1.Delivery
+	2,  // 24: diana.notify.v1.PreviewMessageRequest.recipient:type_name -> diana.notify.v1.Recipient
+	3,  // 25: diana.notify.v1.PreviewMessageRequest.content:type_name -> diana.notify.v1.Content
+	27, // 26: diana.notify.v1.PreviewMessageResponse.messages:type_name -> diana.notify.v1.MessagePreview
+	2,  // 27: diana.notify.v1.MessagePreview.recipient:type_name -> diana.notify.v1.Recipient
+	6,  // 28: diana.notify.v1.NotifyService.SendMessage:input_type -> diana.notify.v1.SendMessageRequest
+	8,  // 29: diana.notify.v1.NotifyService.DispatchMessage:input_type -> diana.notify.v1.DispatchMessageRequest
+	11, // 30: diana.notify.v1.NotifyService.GetDelivery:input_type -> diana.notify.v1.GetDeliveryRequest
+	13, // 31: diana.notify.v1.NotifyService.ListDeliveries:input_type -> diana.notify.v1.ListDeliveriesRequest
+	19, // 32: diana.notify.v1.NotifyService.WatchDeliveries:input_type -> diana.notify.v1.WatchDeliveriesRequest
+	21, // 33: diana.notify.v1.NotifyService.ReplayDelivery:input_type -> diana.notify.v1.ReplayDeliveryRequest
+	23, // 34: diana.notify.v1.NotifyService.CancelDelivery:input_type -> diana.notify.v1.CancelDeliveryRequest
+	25, // 35: diana.notify.v1.NotifyService.PreviewMessage:input_type -> diana.notify.v1.PreviewMessageRequest
+	15, // 36: diana.notify.v1.NotifyService.ListChannels:input_type -> diana.notify.v1.ListChannelsRequest
+	7,  // 37: diana.notify.v1.NotifyService.SendMessage:output_type -> diana.notify.v1.SendMessageResponse
+	9,  // 38: diana.notify.v1.NotifyService.DispatchMessage:output_type -> diana.notify.v1.DispatchMessageResponse
+	12, // 39: diana.notify.v1.NotifyService.GetDelivery:output_type -> diana.notify.v1.GetDeliveryResponse
+	14, // 40: diana.notify.v1.NotifyService.ListDeliveries:output_type -> diana.notify.v1.ListDeliveriesResponse
+	20, // 41: diana.notify.v1.NotifyService.WatchDeliveries:output_type -> diana.notify.v1.WatchDeliveriesResponse
+	22, // 42: diana.notify.v1.NotifyService.ReplayDelivery:output_type -> diana.notify.v1.ReplayDeliveryResponse
+	24, // 43: diana.notify.v1.NotifyService.CancelDelivery:output_type -> diana.notify.v1.CancelDeliveryResponse
+	26, // 44: diana.notify.v1.NotifyService.PreviewMessage:output_type -> diana.notify.v1.PreviewMessageResponse
+	16, // 45: diana.notify.v1.NotifyService.ListChannels:output_type -> diana.notify.v1.ListChannelsResponse
+	37, // [37:46] is the sub-list for method output_type
+	28, // [28:37] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_diana_notify_v1_notify_service_proto_init() }
@@ -1906,7 +2027,7 @@ func file_diana_notify_v1_notify_service_proto_init() {
 	if File_diana_notify_v1_notify_service_proto != nil {
 		return
 	}
-	file_diana_notify_v1_notify_service_proto_msgTypes[22].OneofWrappers = []any{
+	file_diana_notify_v1_notify_service_proto_msgTypes[23].OneofWrappers = []any{
 		(*PreviewMessageRequest_Recipient)(nil),
 		(*PreviewMessageRequest_Channel)(nil),
 	}
@@ -1916,7 +2037,7 @@ func file_diana_notify_v1_notify_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_notify_v1_notify_service_proto_rawDesc), len(file_diana_notify_v1_notify_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

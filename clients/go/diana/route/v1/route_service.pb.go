@@ -85,7 +85,7 @@ func (x Job_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Job_State.Descriptor instead.
 func (Job_State) EnumDescriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{17, 0}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // Rule is a rule in force.
@@ -106,7 +106,8 @@ type Rule struct {
 	DeadCount int64 `protobuf:"varint,6,opt,name=dead_count,json=deadCount,proto3" json:"dead_count,omitempty"`
 	// What is wrong with it: its folder or part of it cannot be read, the
 	// archive cannot be reached or was restored, so that a part of the feed was
-	// not heard, or it was stopped because it fed itself. Empty when nothing is.
+	// not heard, it was stopped because it fed itself, or it has so many dead
+	// jobs that further items make none. Empty when nothing is.
 	Trouble string `protobuf:"bytes,7,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	// Whether it was stopped, because it and other rules fed one another; it
 	// goes on after the configuration was changed and the service restarted.
@@ -333,9 +334,10 @@ func (x *CheckRulesRequest) GetRulesYaml() string {
 // CheckRulesResponse says what is wrong.
 type CheckRulesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the order of lines; none when the rules would be taken.
+	// In the order of lines. A service starts with rules that name what others
+	// do not know yet, and has those in trouble; nothing else is let pass.
 	Findings []*RuleFinding `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
-	// The names of the rules, when nothing is wrong.
+	// The names of the rules, when nothing is wrong, warnings apart.
 	Rules         []string `protobuf:"bytes,2,rep,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -388,12 +390,15 @@ func (x *CheckRulesResponse) GetRules() []string {
 // RuleFinding is one thing that is wrong with rules.
 type RuleFinding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The line, from 1.
+	// The line, from 1; zero where it is no single line's.
 	Line int32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
-	// The setting: "rules[1].do[0].send.folder".
+	// The setting: "rules[1].do[0].send.folder". May be empty.
 	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
 	// What is wrong, and what would be right.
-	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Whether nothing is known to be wrong, but something could not be looked
+	// at.
+	IsWarning     bool `protobuf:"varint,4,opt,name=is_warning,json=isWarning,proto3" json:"is_warning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,6 +452,13 @@ func (x *RuleFinding) GetDescription() string {
 		return x.Description
 	}
 	return ""
+}
+
+func (x *RuleFinding) GetIsWarning() bool {
+	if x != nil {
+		return x.IsWarning
+	}
+	return false
 }
 
 // DryRunRequest asks what rules would have done.
@@ -1162,6 +1174,316 @@ func (x *Explanation) GetReason() string {
 	return ""
 }
 
+// RunRuleRequest names a rule and an item.
+type RunRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rule, by its name. Required.
+	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What to make a job of. Of a file: one of this rule's own folder.
+	// Required.
+	Item *Item `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	// The same in each attempt of one request, other in every other request:
+	// then a repetition answers with the job that the first made. Empty means
+	// that each call is another request.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunRuleRequest) Reset() {
+	*x = RunRuleRequest{}
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunRuleRequest) ProtoMessage() {}
+
+func (x *RunRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunRuleRequest.ProtoReflect.Descriptor instead.
+func (*RunRuleRequest) Descriptor() ([]byte, []int) {
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RunRuleRequest) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *RunRuleRequest) GetItem() *Item {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+func (x *RunRuleRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// RunRuleResponse carries the job.
+type RunRuleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job that was made.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunRuleResponse) Reset() {
+	*x = RunRuleResponse{}
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunRuleResponse) ProtoMessage() {}
+
+func (x *RunRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunRuleResponse.ProtoReflect.Descriptor instead.
+func (*RunRuleResponse) Descriptor() ([]byte, []int) {
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RunRuleResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// BackfillRuleRequest names a rule and a time.
+type BackfillRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rule, by its name. Required.
+	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// How far to look back: at most 3,660 days. Required.
+	Since         *durationpb.Duration `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillRuleRequest) Reset() {
+	*x = BackfillRuleRequest{}
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillRuleRequest) ProtoMessage() {}
+
+func (x *BackfillRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillRuleRequest.ProtoReflect.Descriptor instead.
+func (*BackfillRuleRequest) Descriptor() ([]byte, []int) {
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BackfillRuleRequest) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *BackfillRuleRequest) GetSince() *durationpb.Duration {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// BackfillRuleResponse is one job that was made, or the end.
+type BackfillRuleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*BackfillRuleResponse_Job
+	//	*BackfillRuleResponse_Summary
+	Event         isBackfillRuleResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillRuleResponse) Reset() {
+	*x = BackfillRuleResponse{}
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillRuleResponse) ProtoMessage() {}
+
+func (x *BackfillRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillRuleResponse.ProtoReflect.Descriptor instead.
+func (*BackfillRuleResponse) Descriptor() ([]byte, []int) {
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *BackfillRuleResponse) GetEvent() isBackfillRuleResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *BackfillRuleResponse) GetJob() *Job {
+	if x != nil {
+		if x, ok := x.Event.(*BackfillRuleResponse_Job); ok {
+			return x.Job
+		}
+	}
+	return nil
+}
+
+func (x *BackfillRuleResponse) GetSummary() *BackfillSummary {
+	if x != nil {
+		if x, ok := x.Event.(*BackfillRuleResponse_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+type isBackfillRuleResponse_Event interface {
+	isBackfillRuleResponse_Event()
+}
+
+type BackfillRuleResponse_Job struct {
+	// A job that was made.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3,oneof"`
+}
+
+type BackfillRuleResponse_Summary struct {
+	// The end; sent last.
+	Summary *BackfillSummary `protobuf:"bytes,2,opt,name=summary,proto3,oneof"`
+}
+
+func (*BackfillRuleResponse_Job) isBackfillRuleResponse_Event() {}
+
+func (*BackfillRuleResponse_Summary) isBackfillRuleResponse_Event() {}
+
+// BackfillSummary says how much was looked at.
+type BackfillSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries of the feed of the kind that the rule waits for.
+	EntryCount int64 `protobuf:"varint,1,opt,name=entry_count,json=entryCount,proto3" json:"entry_count,omitempty"`
+	// Jobs made.
+	JobCount      int64 `protobuf:"varint,2,opt,name=job_count,json=jobCount,proto3" json:"job_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillSummary) Reset() {
+	*x = BackfillSummary{}
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillSummary) ProtoMessage() {}
+
+func (x *BackfillSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillSummary.ProtoReflect.Descriptor instead.
+func (*BackfillSummary) Descriptor() ([]byte, []int) {
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BackfillSummary) GetEntryCount() int64 {
+	if x != nil {
+		return x.EntryCount
+	}
+	return 0
+}
+
+func (x *BackfillSummary) GetJobCount() int64 {
+	if x != nil {
+		return x.JobCount
+	}
+	return 0
+}
+
 // Job is a rule being carried out on one item.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1183,14 +1505,17 @@ type Job struct {
 	// many were refused. Of others: zero.
 	StoredCount int64 `protobuf:"varint,8,opt,name=stored_count,json=storedCount,proto3" json:"stored_count,omitempty"`
 	// How many were refused; the log and `steps` say why.
-	RefusedCount  int64 `protobuf:"varint,9,opt,name=refused_count,json=refusedCount,proto3" json:"refused_count,omitempty"`
+	RefusedCount int64 `protobuf:"varint,9,opt,name=refused_count,json=refusedCount,proto3" json:"refused_count,omitempty"`
+	// Of one that died or was cancelled: the job by which its item was run
+	// again, a resource name. Empty when it was not.
+	Successor     string `protobuf:"bytes,10,opt,name=successor,proto3" json:"successor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[17]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1527,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[17]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1540,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{17}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Job) GetName() string {
@@ -1281,6 +1606,13 @@ func (x *Job) GetRefusedCount() int64 {
 	return 0
 }
 
+func (x *Job) GetSuccessor() string {
+	if x != nil {
+		return x.Successor
+	}
+	return ""
+}
+
 // Step is an action of a job.
 type Step struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1300,7 +1632,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[18]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1644,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[18]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1657,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{18}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Step) GetAction() string {
@@ -1374,7 +1706,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[19]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1718,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[19]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1731,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{19}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -1420,7 +1752,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[20]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1764,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[20]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1777,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{20}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -1474,7 +1806,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[21]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1818,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[21]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1831,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{21}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListJobsRequest) GetState() Job_State {
@@ -1544,7 +1876,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[22]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1888,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[22]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1901,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{22}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1597,7 +1929,7 @@ type WatchJobsRequest struct {
 
 func (x *WatchJobsRequest) Reset() {
 	*x = WatchJobsRequest{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[23]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1941,7 @@ func (x *WatchJobsRequest) String() string {
 func (*WatchJobsRequest) ProtoMessage() {}
 
 func (x *WatchJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[23]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1954,7 @@ func (x *WatchJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobsRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobsRequest) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{23}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchJobsRequest) GetRule() string {
@@ -1643,7 +1975,7 @@ type WatchJobsResponse struct {
 
 func (x *WatchJobsResponse) Reset() {
 	*x = WatchJobsResponse{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[24]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1987,7 @@ func (x *WatchJobsResponse) String() string {
 func (*WatchJobsResponse) ProtoMessage() {}
 
 func (x *WatchJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[24]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +2000,7 @@ func (x *WatchJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobsResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobsResponse) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{24}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchJobsResponse) GetJob() *Job {
@@ -1682,14 +2014,18 @@ func (x *WatchJobsResponse) GetJob() *Job {
 type RetryJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its resource name. Required.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where the job's rule has other actions now than when it was made: make
+	// another job of its item as RunRule does, and answer with that one, each
+	// time with the same. Without it, such a job is refused.
+	WithNewActions bool `protobuf:"varint,2,opt,name=with_new_actions,json=withNewActions,proto3" json:"with_new_actions,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[25]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +2037,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[25]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +2050,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{25}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RetryJobRequest) GetName() string {
@@ -1724,10 +2060,17 @@ func (x *RetryJobRequest) GetName() string {
 	return ""
 }
 
+func (x *RetryJobRequest) GetWithNewActions() bool {
+	if x != nil {
+		return x.WithNewActions
+	}
+	return false
+}
+
 // RetryJobResponse carries it.
 type RetryJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job, waiting.
+	// The job, waiting; or the one that was made in its place.
 	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1735,7 +2078,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[26]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2090,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[26]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2103,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{26}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -1781,7 +2124,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[27]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +2136,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[27]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +2149,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{27}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelJobRequest) GetName() string {
@@ -1827,7 +2170,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[28]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2182,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_diana_route_v1_route_service_proto_msgTypes[28]
+	mi := &file_diana_route_v1_route_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2195,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{28}
+	return file_diana_route_v1_route_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -1886,11 +2229,13 @@ const file_diana_route_v1_route_service_proto_rawDesc = "" +
 	"rules_yaml\x18\x01 \x01(\tB\v\xbaH\br\x06\x10\x01(\x80\x80@R\trulesYaml\"c\n" +
 	"\x12CheckRulesResponse\x127\n" +
 	"\bfindings\x18\x01 \x03(\v2\x1b.diana.route.v1.RuleFindingR\bfindings\x12\x14\n" +
-	"\x05rules\x18\x02 \x03(\tR\x05rules\"Y\n" +
+	"\x05rules\x18\x02 \x03(\tR\x05rules\"x\n" +
 	"\vRuleFinding\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x05R\x04line\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"{\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1d\n" +
+	"\n" +
+	"is_warning\x18\x04 \x01(\bR\tisWarning\"{\n" +
 	"\rDryRunRequest\x12(\n" +
 	"\n" +
 	"rules_yaml\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\trulesYaml\x12@\n" +
@@ -1937,7 +2282,28 @@ const file_diana_route_v1_route_service_proto_rawDesc = "" +
 	"\vExplanation\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
 	"\x05fires\x18\x02 \x01(\bR\x05fires\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xd8\x03\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x8b\x01\n" +
+	"\x0eRunRuleRequest\x12\x1e\n" +
+	"\x04rule\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04rule\x120\n" +
+	"\x04item\x18\x02 \x01(\v2\x14.diana.route.v1.ItemB\x06\xbaH\x03\xc8\x01\x01R\x04item\x12'\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\"8\n" +
+	"\x0fRunRuleResponse\x12%\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job\"{\n" +
+	"\x13BackfillRuleRequest\x12\x1e\n" +
+	"\x04rule\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04rule\x12D\n" +
+	"\x05since\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xc8\x01\x01\xaa\x01\n" +
+	"\"\x06\b\x80\xe4\xe4\x96\x01*\x00R\x05since\"\x85\x01\n" +
+	"\x14BackfillRuleResponse\x12'\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobH\x00R\x03job\x12;\n" +
+	"\asummary\x18\x02 \x01(\v2\x1f.diana.route.v1.BackfillSummaryH\x00R\asummaryB\a\n" +
+	"\x05event\"O\n" +
+	"\x0fBackfillSummary\x12\x1f\n" +
+	"\ventry_count\x18\x01 \x01(\x03R\n" +
+	"entryCount\x12\x1b\n" +
+	"\tjob_count\x18\x02 \x01(\x03R\bjobCount\"\xf6\x03\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\tR\x04rule\x12(\n" +
@@ -1948,7 +2314,9 @@ const file_diana_route_v1_route_service_proto_rawDesc = "" +
 	"createTime\x125\n" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12!\n" +
 	"\fstored_count\x18\b \x01(\x03R\vstoredCount\x12#\n" +
-	"\rrefused_count\x18\t \x01(\x03R\frefusedCount\"f\n" +
+	"\rrefused_count\x18\t \x01(\x03R\frefusedCount\x12\x1c\n" +
+	"\tsuccessor\x18\n" +
+	" \x01(\tR\tsuccessor\"f\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x0e\n" +
@@ -1981,21 +2349,24 @@ const file_diana_route_v1_route_service_proto_rawDesc = "" +
 	"\x10WatchJobsRequest\x12\x1c\n" +
 	"\x04rule\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x04rule\":\n" +
 	"\x11WatchJobsResponse\x12%\n" +
-	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job\"D\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job\"n\n" +
 	"\x0fRetryJobRequest\x121\n" +
-	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^jobs/[a-z0-9-]{1,64}$R\x04name\"9\n" +
+	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^jobs/[a-z0-9-]{1,64}$R\x04name\x12(\n" +
+	"\x10with_new_actions\x18\x02 \x01(\bR\x0ewithNewActions\"9\n" +
 	"\x10RetryJobResponse\x12%\n" +
 	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job\"E\n" +
 	"\x10CancelJobRequest\x121\n" +
 	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^jobs/[a-z0-9-]{1,64}$R\x04name\":\n" +
 	"\x11CancelJobResponse\x12%\n" +
-	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job2\xe5\x05\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.diana.route.v1.JobR\x03job2\x8e\a\n" +
 	"\fRouteService\x12P\n" +
 	"\tListRules\x12 .diana.route.v1.ListRulesRequest\x1a!.diana.route.v1.ListRulesResponse\x12S\n" +
 	"\n" +
 	"CheckRules\x12!.diana.route.v1.CheckRulesRequest\x1a\".diana.route.v1.CheckRulesResponse\x12I\n" +
 	"\x06DryRun\x12\x1d.diana.route.v1.DryRunRequest\x1a\x1e.diana.route.v1.DryRunResponse0\x01\x12V\n" +
-	"\vExplainItem\x12\".diana.route.v1.ExplainItemRequest\x1a#.diana.route.v1.ExplainItemResponse\x12G\n" +
+	"\vExplainItem\x12\".diana.route.v1.ExplainItemRequest\x1a#.diana.route.v1.ExplainItemResponse\x12J\n" +
+	"\aRunRule\x12\x1e.diana.route.v1.RunRuleRequest\x1a\x1f.diana.route.v1.RunRuleResponse\x12[\n" +
+	"\fBackfillRule\x12#.diana.route.v1.BackfillRuleRequest\x1a$.diana.route.v1.BackfillRuleResponse0\x01\x12G\n" +
 	"\x06GetJob\x12\x1d.diana.route.v1.GetJobRequest\x1a\x1e.diana.route.v1.GetJobResponse\x12M\n" +
 	"\bListJobs\x12\x1f.diana.route.v1.ListJobsRequest\x1a .diana.route.v1.ListJobsResponse\x12R\n" +
 	"\tWatchJobs\x12 .diana.route.v1.WatchJobsRequest\x1a!.diana.route.v1.WatchJobsResponse0\x01\x12M\n" +
@@ -2016,7 +2387,7 @@ func file_diana_route_v1_route_service_proto_rawDescGZIP() []byte {
 }
 
 var file_diana_route_v1_route_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_diana_route_v1_route_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_diana_route_v1_route_service_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_diana_route_v1_route_service_proto_goTypes = []any{
 	(Job_State)(0),                // 0: diana.route.v1.Job.State
 	(*Rule)(nil),                  // 1: diana.route.v1.Rule
@@ -2036,72 +2407,86 @@ var file_diana_route_v1_route_service_proto_goTypes = []any{
 	(*ExplainItemRequest)(nil),    // 15: diana.route.v1.ExplainItemRequest
 	(*ExplainItemResponse)(nil),   // 16: diana.route.v1.ExplainItemResponse
 	(*Explanation)(nil),           // 17: diana.route.v1.Explanation
-	(*Job)(nil),                   // 18: diana.route.v1.Job
-	(*Step)(nil),                  // 19: diana.route.v1.Step
-	(*GetJobRequest)(nil),         // 20: diana.route.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 21: diana.route.v1.GetJobResponse
-	(*ListJobsRequest)(nil),       // 22: diana.route.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 23: diana.route.v1.ListJobsResponse
-	(*WatchJobsRequest)(nil),      // 24: diana.route.v1.WatchJobsRequest
-	(*WatchJobsResponse)(nil),     // 25: diana.route.v1.WatchJobsResponse
-	(*RetryJobRequest)(nil),       // 26: diana.route.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),      // 27: diana.route.v1.RetryJobResponse
-	(*CancelJobRequest)(nil),      // 28: diana.route.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 29: diana.route.v1.CancelJobResponse
-	nil,                           // 30: diana.route.v1.DryRunSummary.JobCountsEntry
-	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*RunRuleRequest)(nil),        // 18: diana.route.v1.RunRuleRequest
+	(*RunRuleResponse)(nil),       // 19: diana.route.v1.RunRuleResponse
+	(*BackfillRuleRequest)(nil),   // 20: diana.route.v1.BackfillRuleRequest
+	(*BackfillRuleResponse)(nil),  // 21: diana.route.v1.BackfillRuleResponse
+	(*BackfillSummary)(nil),       // 22: diana.route.v1.BackfillSummary
+	(*Job)(nil),                   // 23: diana.route.v1.Job
+	(*Step)(nil),                  // 24: diana.route.v1.Step
+	(*GetJobRequest)(nil),         // 25: diana.route.v1.GetJobRequest
+	(*GetJobResponse)(nil),        // 26: diana.route.v1.GetJobResponse
+	(*ListJobsRequest)(nil),       // 27: diana.route.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 28: diana.route.v1.ListJobsResponse
+	(*WatchJobsRequest)(nil),      // 29: diana.route.v1.WatchJobsRequest
+	(*WatchJobsResponse)(nil),     // 30: diana.route.v1.WatchJobsResponse
+	(*RetryJobRequest)(nil),       // 31: diana.route.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),      // 32: diana.route.v1.RetryJobResponse
+	(*CancelJobRequest)(nil),      // 33: diana.route.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),     // 34: diana.route.v1.CancelJobResponse
+	nil,                           // 35: diana.route.v1.DryRunSummary.JobCountsEntry
+	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
 }
 var file_diana_route_v1_route_service_proto_depIdxs = []int32{
 	1,  // 0: diana.route.v1.ListRulesResponse.rules:type_name -> diana.route.v1.Rule
 	6,  // 1: diana.route.v1.CheckRulesResponse.findings:type_name -> diana.route.v1.RuleFinding
-	31, // 2: diana.route.v1.DryRunRequest.since:type_name -> google.protobuf.Duration
+	36, // 2: diana.route.v1.DryRunRequest.since:type_name -> google.protobuf.Duration
 	9,  // 3: diana.route.v1.DryRunResponse.job:type_name -> diana.route.v1.DryJob
 	10, // 4: diana.route.v1.DryRunResponse.summary:type_name -> diana.route.v1.DryRunSummary
 	11, // 5: diana.route.v1.DryJob.item:type_name -> diana.route.v1.Item
-	32, // 6: diana.route.v1.DryJob.time:type_name -> google.protobuf.Timestamp
-	30, // 7: diana.route.v1.DryRunSummary.job_counts:type_name -> diana.route.v1.DryRunSummary.JobCountsEntry
+	37, // 6: diana.route.v1.DryJob.time:type_name -> google.protobuf.Timestamp
+	35, // 7: diana.route.v1.DryRunSummary.job_counts:type_name -> diana.route.v1.DryRunSummary.JobCountsEntry
 	12, // 8: diana.route.v1.Item.study:type_name -> diana.route.v1.StudyItem
 	13, // 9: diana.route.v1.Item.instance:type_name -> diana.route.v1.InstanceItem
 	14, // 10: diana.route.v1.Item.file:type_name -> diana.route.v1.FileItem
 	11, // 11: diana.route.v1.ExplainItemRequest.item:type_name -> diana.route.v1.Item
 	17, // 12: diana.route.v1.ExplainItemResponse.explanations:type_name -> diana.route.v1.Explanation
-	18, // 13: diana.route.v1.ExplainItemResponse.jobs:type_name -> diana.route.v1.Job
-	11, // 14: diana.route.v1.Job.item:type_name -> diana.route.v1.Item
-	0,  // 15: diana.route.v1.Job.state:type_name -> diana.route.v1.Job.State
-	19, // 16: diana.route.v1.Job.steps:type_name -> diana.route.v1.Step
-	32, // 17: diana.route.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	32, // 18: diana.route.v1.Job.end_time:type_name -> google.protobuf.Timestamp
-	32, // 19: diana.route.v1.Step.next_attempt_time:type_name -> google.protobuf.Timestamp
-	18, // 20: diana.route.v1.GetJobResponse.job:type_name -> diana.route.v1.Job
-	0,  // 21: diana.route.v1.ListJobsRequest.state:type_name -> diana.route.v1.Job.State
-	18, // 22: diana.route.v1.ListJobsResponse.jobs:type_name -> diana.route.v1.Job
-	18, // 23: diana.route.v1.WatchJobsResponse.job:type_name -> diana.route.v1.Job
-	18, // 24: diana.route.v1.RetryJobResponse.job:type_name -> diana.route.v1.Job
-	18, // 25: diana.route.v1.CancelJobResponse.job:type_name -> diana.route.v1.Job
-	2,  // 26: diana.route.v1.RouteService.ListRules:input_type -> diana.route.v1.ListRulesRequest
-	4,  // 27: diana.route.v1.RouteService.CheckRules:input_type -> diana.route.v1.CheckRulesRequest
-	7,  // 28: diana.route.v1.RouteService.DryRun:input_type -> diana.route.v1.DryRunRequest
-	15, // 29: diana.route.v1.RouteService.ExplainItem:input_type -> diana.route.v1.ExplainItemRequest
-	20, // 30: diana.route.v1.RouteService.GetJob:input_type -> diana.route.v1.GetJobRequest
-	22, // 31: diana.route.v1.RouteService.ListJobs:input_type -> diana.route.v1.ListJobsRequest
-	24, // 32: diana.route.v1.RouteService.WatchJobs:input_type -> diana.route.v1.WatchJobsRequest
-	26, // 33: diana.route.v1.RouteService.RetryJob:input_type -> diana.route.v1.RetryJobRequest
-	28, // 34: diana.route.v1.RouteService.CancelJob:input_type -> diana.route.v1.CancelJobRequest
-	3,  // 35: diana.route.v1.RouteService.ListRules:output_type -> diana.route.v1.ListRulesResponse
-	5,  // 36: diana.route.v1.RouteService.CheckRules:output_type -> diana.route.v1.CheckRulesResponse
-	8,  // 37: diana.route.v1.RouteService.DryRun:output_type -> diana.route.v1.DryRunResponse
-	16, // 38: diana.route.v1.RouteService.ExplainItem:output_type -> diana.route.v1.ExplainItemResponse
-	21, // 39: diana.route.v1.RouteService.GetJob:output_type -> diana.route.v1.GetJobResponse
-	23, // 40: diana.route.v1.RouteService.ListJobs:output_type -> diana.route.v1.ListJobsResponse
-	25, // 41: diana.route.v1.RouteService.WatchJobs:output_type -> diana.route.v1.WatchJobsResponse
-	27, // 42: diana.route.v1.RouteService.RetryJob:output_type -> diana.route.v1.RetryJobResponse
-	29, // 43: diana.route.v1.RouteService.CancelJob:output_type -> diana.route.v1.CancelJobResponse
-	35, // [35:44] is the sub-list for method output_type
-	26, // [26:35] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	23, // 13: diana.route.v1.ExplainItemResponse.jobs:type_name -> diana.route.v1.Job
+	11, // 14: diana.route.v1.RunRuleRequest.item:type_name -> diana.route.v1.Item
+	23, // 15: diana.route.v1.RunRuleResponse.job:type_name -> diana.route.v1.Job
+	36, // 16: diana.route.v1.BackfillRuleRequest.since:type_name -> google.protobuf.Duration
+	23, // 17: diana.route.v1.BackfillRuleResponse.job:type_name -> diana.route.v1.Job
+	22, // 18: diana.route.v1.BackfillRuleResponse.summary:type_name -> diana.route.v1.BackfillSummary
+	11, // 19: diana.route.v1.Job.item:type_name -> diana.route.v1.Item
+	0,  // 20: diana.route.v1.Job.state:type_name -> diana.route.v1.Job.State
+	24, // 21: diana.route.v1.Job.steps:type_name -> diana.route.v1.Step
+	37, // 22: diana.route.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	37, // 23: diana.route.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	37, // 24: diana.route.v1.Step.next_attempt_time:type_name -> google.protobuf.Timestamp
+	23, // 25: diana.route.v1.GetJobResponse.job:type_name -> diana.route.v1.Job
+	0,  // 26: diana.route.v1.ListJobsRequest.state:type_name -> diana.route.v1.Job.State
+	23, // 27: diana.route.v1.ListJobsResponse.jobs:type_name -> diana.route.v1.Job
+	23, // 28: diana.route.v1.WatchJobsResponse.job:type_name -> diana.route.v1.Job
+	23, // 29: diana.route.v1.RetryJobResponse.job:type_name -> diana.route.v1.Job
+	23, // 30: diana.route.v1.CancelJobResponse.job:type_name -> diana.route.v1.Job
+	2,  // 31: diana.route.v1.RouteService.ListRules:input_type -> diana.route.v1.ListRulesRequest
+	4,  // 32: diana.route.v1.RouteService.CheckRules:input_type -> diana.route.v1.CheckRulesRequest
+	7,  // 33: diana.route.v1.RouteService.DryRun:input_type -> diana.route.v1.DryRunRequest
+	15, // 34: diana.route.v1.RouteService.ExplainItem:input_type -> diana.route.v1.ExplainItemRequest
+	18, // 35: diana.route.v1.RouteService.RunRule:input_type -> diana.route.v1.RunRuleRequest
+	20, // 36: diana.route.v1.RouteService.BackfillRule:input_type -> diana.route.v1.BackfillRuleRequest
+	25, // 37: diana.route.v1.RouteService.GetJob:input_type -> diana.route.v1.GetJobRequest
+	27, // 38: diana.route.v1.RouteService.ListJobs:input_type -> diana.route.v1.ListJobsRequest
+	29, // 39: diana.route.v1.RouteService.WatchJobs:input_type -> diana.route.v1.WatchJobsRequest
+	31, // 40: diana.route.v1.RouteService.RetryJob:input_type -> diana.route.v1.RetryJobRequest
+	33, // 41: diana.route.v1.RouteService.CancelJob:input_type -> diana.route.v1.CancelJobRequest
+	3,  // 42: diana.route.v1.RouteService.ListRules:output_type -> diana.route.v1.ListRulesResponse
+	5,  // 43: diana.route.v1.RouteService.CheckRules:output_type -> diana.route.v1.CheckRulesResponse
+	8,  // 44: diana.route.v1.RouteService.DryRun:output_type -> diana.route.v1.DryRunResponse
+	16, // 45: diana.route.v1.RouteService.ExplainItem:output_type -> diana.route.v1.ExplainItemResponse
+	19, // 46: diana.route.v1.RouteService.RunRule:output_type -> diana.route.v1.RunRuleResponse
+	21, // 47: diana.route.v1.RouteService.BackfillRule:output_type -> diana.route.v1.BackfillRuleResponse
+	26, // 48: diana.route.v1.RouteService.GetJob:output_type -> diana.route.v1.GetJobResponse
+	28, // 49: diana.route.v1.RouteService.ListJobs:output_type -> diana.route.v1.ListJobsResponse
+	30, // 50: diana.route.v1.RouteService.WatchJobs:output_type -> diana.route.v1.WatchJobsResponse
+	32, // 51: diana.route.v1.RouteService.RetryJob:output_type -> diana.route.v1.RetryJobResponse
+	34, // 52: diana.route.v1.RouteService.CancelJob:output_type -> diana.route.v1.CancelJobResponse
+	42, // [42:53] is the sub-list for method output_type
+	31, // [31:42] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_diana_route_v1_route_service_proto_init() }
@@ -2118,13 +2503,17 @@ func file_diana_route_v1_route_service_proto_init() {
 		(*Item_Instance)(nil),
 		(*Item_File)(nil),
 	}
+	file_diana_route_v1_route_service_proto_msgTypes[20].OneofWrappers = []any{
+		(*BackfillRuleResponse_Job)(nil),
+		(*BackfillRuleResponse_Summary)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_diana_route_v1_route_service_proto_rawDesc), len(file_diana_route_v1_route_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

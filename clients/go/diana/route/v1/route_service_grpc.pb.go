@@ -22,15 +22,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RouteService_ListRules_FullMethodName   = "/diana.route.v1.RouteService/ListRules"
-	RouteService_CheckRules_FullMethodName  = "/diana.route.v1.RouteService/CheckRules"
-	RouteService_DryRun_FullMethodName      = "/diana.route.v1.RouteService/DryRun"
-	RouteService_ExplainItem_FullMethodName = "/diana.route.v1.RouteService/ExplainItem"
-	RouteService_GetJob_FullMethodName      = "/diana.route.v1.RouteService/GetJob"
-	RouteService_ListJobs_FullMethodName    = "/diana.route.v1.RouteService/ListJobs"
-	RouteService_WatchJobs_FullMethodName   = "/diana.route.v1.RouteService/WatchJobs"
-	RouteService_RetryJob_FullMethodName    = "/diana.route.v1.RouteService/RetryJob"
-	RouteService_CancelJob_FullMethodName   = "/diana.route.v1.RouteService/CancelJob"
+	RouteService_ListRules_FullMethodName    = "/diana.route.v1.RouteService/ListRules"
+	RouteService_CheckRules_FullMethodName   = "/diana.route.v1.RouteService/CheckRules"
+	RouteService_DryRun_FullMethodName       = "/diana.route.v1.RouteService/DryRun"
+	RouteService_ExplainItem_FullMethodName  = "/diana.route.v1.RouteService/ExplainItem"
+	RouteService_RunRule_FullMethodName      = "/diana.route.v1.RouteService/RunRule"
+	RouteService_BackfillRule_FullMethodName = "/diana.route.v1.RouteService/BackfillRule"
+	RouteService_GetJob_FullMethodName       = "/diana.route.v1.RouteService/GetJob"
+	RouteService_ListJobs_FullMethodName     = "/diana.route.v1.RouteService/ListJobs"
+	RouteService_WatchJobs_FullMethodName    = "/diana.route.v1.RouteService/WatchJobs"
+	RouteService_RetryJob_FullMethodName     = "/diana.route.v1.RouteService/RetryJob"
+	RouteService_CancelJob_FullMethodName    = "/diana.route.v1.RouteService/CancelJob"
 )
 
 // RouteServiceClient is the client API for RouteService service.
@@ -59,20 +61,24 @@ type RouteServiceClient interface {
 	// fare. Read only.
 	ListRules(ctx context.Context, in *ListRulesRequest, opts ...grpc.CallOption) (*ListRulesResponse, error)
 	// CheckRules says what is wrong with rules that are not in force yet: a
-	// file can be checked before it is installed. Nothing wrong is no finding.
-	// Read only.
+	// file can be checked before it is installed. Whether stores, profiles,
+	// templates, channels, peers and what a query asks are known is looked up
+	// at the services that have them; which of these did not answer within
+	// seconds is a warning. `${NAME}` is the service's environment variable if
+	// the rules in force name it too: others' values are not told, which is a
+	// warning; not being set is a finding. Nothing wrong is no finding. Read
+	// only.
 	CheckRules(ctx context.Context, in *CheckRulesRequest, opts ...grpc.CallOption) (*CheckRulesResponse, error)
 	// DryRun says which jobs the rules would have made of what the archive's
 	// feed tells of a time, by default the last day; nothing is done. Folders
 	// and queries are not looked at. Conditions are asked of headers as they are
 	// now; they do not hold for what was deleted since. It takes the longer the
-	// longer the feed is, since that has no way in by time: one that holds
-	// millions of entries is read for minutes. Read only.
+	// more has happened in that time. Stores that the archive does not have tell
+	// of nothing. Read only.
 	//
 	// Errors:
 	//
 	//	INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-	//	NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
 	DryRun(ctx context.Context, in *DryRunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DryRunResponse], error)
 	// ExplainItem says of each rule why it would make a job of something, or
@@ -85,6 +91,40 @@ type RouteServiceClient interface {
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
 	//	  index where a rule has a query.
 	ExplainItem(ctx context.Context, in *ExplainItemRequest, opts ...grpc.CallOption) (*ExplainItemResponse, error)
+	// RunRule makes a job of an item by a rule as it is now, whatever was made
+	// of the item before: for what died under other actions, or came before the
+	// rule was there. All of the rule's actions are carried out, those too that
+	// an earlier job had done. The rule is asked as ever: where it does not
+	// fire, the answer says why. Dead and cancelled jobs of that rule and item
+	// stay as they are, and name the new one as their successor. Idempotent by
+	// `request_id`, for as long as the job is remembered.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+	//	  SOURCE_NOT_FOUND): the item is not there.
+	//	FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+	//	FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+	//	  has not ended; RetryJob has it tried at once.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+	//	  index where the rule has a query.
+	RunRule(ctx context.Context, in *RunRuleRequest, opts ...grpc.CallOption) (*RunRuleResponse, error)
+	// BackfillRule makes jobs of what the archive's feed tells of a time, by a
+	// rule that follows a store: of each item that is still there, for which
+	// the rule fires now, and of which it has no job, dead ones included, as
+	// far as the journal remembers. Jobs are answered as they are made; a call
+	// that is broken off has made those. Idempotent: what it made once, it does
+	// not make again.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+	//	NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+	//	INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+	//	FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+	BackfillRule(ctx context.Context, in *BackfillRuleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackfillRuleResponse], error)
 	// GetJob returns one job as it stands. Read only.
 	//
 	// Errors:
@@ -109,9 +149,11 @@ type RouteServiceClient interface {
 	// Errors:
 	//
 	//	NOT_FOUND (JOB_NOT_FOUND)
-	//	FAILED_PRECONDITION (JOB_ENDED): it is done.
+	//	FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+	//	  another job.
 	//	FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-	//	  actions now.
+	//	  actions now, and `with_new_actions` is not set.
+	//	With `with_new_actions` also those of RunRule.
 	RetryJob(ctx context.Context, in *RetryJobRequest, opts ...grpc.CallOption) (*RetryJobResponse, error)
 	// CancelJob ends a job. The action that is under way is finished, none
 	// follows; what was done is not undone. One that is cancelled already is
@@ -181,6 +223,35 @@ func (c *routeServiceClient) ExplainItem(ctx context.Context, in *ExplainItemReq
 	return out, nil
 }
 
+func (c *routeServiceClient) RunRule(ctx context.Context, in *RunRuleRequest, opts ...grpc.CallOption) (*RunRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunRuleResponse)
+	err := c.cc.Invoke(ctx, RouteService_RunRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routeServiceClient) BackfillRule(ctx context.Context, in *BackfillRuleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackfillRuleResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouteService_ServiceDesc.Streams[1], RouteService_BackfillRule_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackfillRuleRequest, BackfillRuleResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouteService_BackfillRuleClient = grpc.ServerStreamingClient[BackfillRuleResponse]
+
 func (c *routeServiceClient) GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetJobResponse)
@@ -203,7 +274,7 @@ func (c *routeServiceClient) ListJobs(ctx context.Context, in *ListJobsRequest, 
 
 func (c *routeServiceClient) WatchJobs(ctx context.Context, in *WatchJobsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchJobsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RouteService_ServiceDesc.Streams[1], RouteService_WatchJobs_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RouteService_ServiceDesc.Streams[2], RouteService_WatchJobs_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -266,20 +337,24 @@ type RouteServiceServer interface {
 	// fare. Read only.
 	ListRules(context.Context, *ListRulesRequest) (*ListRulesResponse, error)
 	// CheckRules says what is wrong with rules that are not in force yet: a
-	// file can be checked before it is installed. Nothing wrong is no finding.
-	// Read only.
+	// file can be checked before it is installed. Whether stores, profiles,
+	// templates, channels, peers and what a query asks are known is looked up
+	// at the services that have them; which of these did not answer within
+	// seconds is a warning. `${NAME}` is the service's environment variable if
+	// the rules in force name it too: others' values are not told, which is a
+	// warning; not being set is a finding. Nothing wrong is no finding. Read
+	// only.
 	CheckRules(context.Context, *CheckRulesRequest) (*CheckRulesResponse, error)
 	// DryRun says which jobs the rules would have made of what the archive's
 	// feed tells of a time, by default the last day; nothing is done. Folders
 	// and queries are not looked at. Conditions are asked of headers as they are
 	// now; they do not hold for what was deleted since. It takes the longer the
-	// longer the feed is, since that has no way in by time: one that holds
-	// millions of entries is read for minutes. Read only.
+	// more has happened in that time. Stores that the archive does not have tell
+	// of nothing. Read only.
 	//
 	// Errors:
 	//
 	//	INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-	//	NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
 	DryRun(*DryRunRequest, grpc.ServerStreamingServer[DryRunResponse]) error
 	// ExplainItem says of each rule why it would make a job of something, or
@@ -292,6 +367,40 @@ type RouteServiceServer interface {
 	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
 	//	  index where a rule has a query.
 	ExplainItem(context.Context, *ExplainItemRequest) (*ExplainItemResponse, error)
+	// RunRule makes a job of an item by a rule as it is now, whatever was made
+	// of the item before: for what died under other actions, or came before the
+	// rule was there. All of the rule's actions are carried out, those too that
+	// an earlier job had done. The rule is asked as ever: where it does not
+	// fire, the answer says why. Dead and cancelled jobs of that rule and item
+	// stay as they are, and name the new one as their successor. Idempotent by
+	// `request_id`, for as long as the job is remembered.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+	//	NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+	//	  SOURCE_NOT_FOUND): the item is not there.
+	//	FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+	//	FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+	//	  has not ended; RetryJob has it tried at once.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+	//	  index where the rule has a query.
+	RunRule(context.Context, *RunRuleRequest) (*RunRuleResponse, error)
+	// BackfillRule makes jobs of what the archive's feed tells of a time, by a
+	// rule that follows a store: of each item that is still there, for which
+	// the rule fires now, and of which it has no job, dead ones included, as
+	// far as the journal remembers. Jobs are answered as they are made; a call
+	// that is broken off has made those. Idempotent: what it made once, it does
+	// not make again.
+	//
+	// Errors:
+	//
+	//	NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+	//	NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+	//	INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+	//	FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+	//	UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
+	BackfillRule(*BackfillRuleRequest, grpc.ServerStreamingServer[BackfillRuleResponse]) error
 	// GetJob returns one job as it stands. Read only.
 	//
 	// Errors:
@@ -316,9 +425,11 @@ type RouteServiceServer interface {
 	// Errors:
 	//
 	//	NOT_FOUND (JOB_NOT_FOUND)
-	//	FAILED_PRECONDITION (JOB_ENDED): it is done.
+	//	FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+	//	  another job.
 	//	FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-	//	  actions now.
+	//	  actions now, and `with_new_actions` is not set.
+	//	With `with_new_actions` also those of RunRule.
 	RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error)
 	// CancelJob ends a job. The action that is under way is finished, none
 	// follows; what was done is not undone. One that is cancelled already is
@@ -350,6 +461,12 @@ func (UnimplementedRouteServiceServer) DryRun(*DryRunRequest, grpc.ServerStreami
 }
 func (UnimplementedRouteServiceServer) ExplainItem(context.Context, *ExplainItemRequest) (*ExplainItemResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainItem not implemented")
+}
+func (UnimplementedRouteServiceServer) RunRule(context.Context, *RunRuleRequest) (*RunRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RunRule not implemented")
+}
+func (UnimplementedRouteServiceServer) BackfillRule(*BackfillRuleRequest, grpc.ServerStreamingServer[BackfillRuleResponse]) error {
+	return status.Error(codes.Unimplemented, "method BackfillRule not implemented")
 }
 func (UnimplementedRouteServiceServer) GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJob not implemented")
@@ -451,6 +568,35 @@ func _RouteService_ExplainItem_Handler(srv interface{}, ctx context.Context, dec
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _RouteService_RunRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RunRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouteServiceServer).RunRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouteService_RunRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouteServiceServer).RunRule(ctx, req.(*RunRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouteService_BackfillRule_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackfillRuleRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouteServiceServer).BackfillRule(m, &grpc.GenericServerStream[BackfillRuleRequest, BackfillRuleResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouteService_BackfillRuleServer = grpc.ServerStreamingServer[BackfillRuleResponse]
 
 func _RouteService_GetJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetJobRequest)
@@ -555,6 +701,10 @@ var RouteService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RouteService_ExplainItem_Handler,
 		},
 		{
+			MethodName: "RunRule",
+			Handler:    _RouteService_RunRule_Handler,
+		},
+		{
 			MethodName: "GetJob",
 			Handler:    _RouteService_GetJob_Handler,
 		},
@@ -575,6 +725,11 @@ var RouteService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "DryRun",
 			Handler:       _RouteService_DryRun_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "BackfillRule",
+			Handler:       _RouteService_BackfillRule_Handler,
 			ServerStreams: true,
 		},
 		{

@@ -282,9 +282,33 @@ const (
 	// FAILED_PRECONDITION. See its state: what is done stays done; a dead or
 	// cancelled job can be retried.
 	ErrorReason_ERROR_REASON_JOB_ENDED ErrorReason = 87
-	// FAILED_PRECONDITION. Put the rule back as it was when the job was made,
-	// or have its source yield the item again.
+	// FAILED_PRECONDITION. Have its item run again by the rule as it is now
+	// (RetryJob with with_new_actions, or RunRule), or put the rule back as it
+	// was when the job was made.
 	ErrorReason_ERROR_REASON_RULE_CHANGED ErrorReason = 88
+	// NOT_FOUND. Name a rule that ListRules lists.
+	ErrorReason_ERROR_REASON_RULE_NOT_FOUND ErrorReason = 89
+	// FAILED_PRECONDITION. See the message: change the rule, or wait until its
+	// condition holds.
+	ErrorReason_ERROR_REASON_RULE_NOT_FIRING ErrorReason = 90
+	// FAILED_PRECONDITION. Wait for the job that the message names; RetryJob
+	// has it tried at once.
+	ErrorReason_ERROR_REASON_JOB_WAITING ErrorReason = 91
+	// NOT_FOUND. Check the item's id; a listing of the endpoint says which
+	// there are.
+	ErrorReason_ERROR_REASON_ITEM_NOT_FOUND ErrorReason = 92
+	// ALREADY_EXISTS. Something else is kept under this id: choose another, or
+	// have the endpoint's on_conflict say what to do.
+	ErrorReason_ERROR_REASON_ITEM_EXISTS ErrorReason = 93
+	// FAILED_PRECONDITION. See what the endpoint answered: correct what was
+	// sent, or the endpoint's settings.
+	ErrorReason_ERROR_REASON_ENDPOINT_REFUSED ErrorReason = 94
+	// FAILED_PRECONDITION. Install what the message names, where the command
+	// runs.
+	ErrorReason_ERROR_REASON_EXTRA_MISSING ErrorReason = 95
+	// FAILED_PRECONDITION. Choose objects whose pixels the installed decoders
+	// can read, within the limits on their size.
+	ErrorReason_ERROR_REASON_NOT_AN_IMAGE ErrorReason = 96
 )
 
 // Enum value maps for ErrorReason.
@@ -379,6 +403,14 @@ var (
 		86: "ERROR_REASON_JOB_NOT_FOUND",
 		87: "ERROR_REASON_JOB_ENDED",
 		88: "ERROR_REASON_RULE_CHANGED",
+		89: "ERROR_REASON_RULE_NOT_FOUND",
+		90: "ERROR_REASON_RULE_NOT_FIRING",
+		91: "ERROR_REASON_JOB_WAITING",
+		92: "ERROR_REASON_ITEM_NOT_FOUND",
+		93: "ERROR_REASON_ITEM_EXISTS",
+		94: "ERROR_REASON_ENDPOINT_REFUSED",
+		95: "ERROR_REASON_EXTRA_MISSING",
+		96: "ERROR_REASON_NOT_AN_IMAGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -470,6 +502,14 @@ var (
 		"ERROR_REASON_JOB_NOT_FOUND":              86,
 		"ERROR_REASON_JOB_ENDED":                  87,
 		"ERROR_REASON_RULE_CHANGED":               88,
+		"ERROR_REASON_RULE_NOT_FOUND":             89,
+		"ERROR_REASON_RULE_NOT_FIRING":            90,
+		"ERROR_REASON_JOB_WAITING":                91,
+		"ERROR_REASON_ITEM_NOT_FOUND":             92,
+		"ERROR_REASON_ITEM_EXISTS":                93,
+		"ERROR_REASON_ENDPOINT_REFUSED":           94,
+		"ERROR_REASON_EXTRA_MISSING":              95,
+		"ERROR_REASON_NOT_AN_IMAGE":               96,
 	}
 )
 
@@ -504,7 +544,7 @@ var File_diana_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xfc\x17\n" +
+	" diana/type/v1/error_reason.proto\x12\rdiana.type.v1*\xfe\x19\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -595,7 +635,15 @@ const file_diana_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1aERROR_REASON_RULES_INVALID\x10U\x12\x1e\n" +
 	"\x1aERROR_REASON_JOB_NOT_FOUND\x10V\x12\x1a\n" +
 	"\x16ERROR_REASON_JOB_ENDED\x10W\x12\x1d\n" +
-	"\x19ERROR_REASON_RULE_CHANGED\x10XB\x9f\x01\n" +
+	"\x19ERROR_REASON_RULE_CHANGED\x10X\x12\x1f\n" +
+	"\x1bERROR_REASON_RULE_NOT_FOUND\x10Y\x12 \n" +
+	"\x1cERROR_REASON_RULE_NOT_FIRING\x10Z\x12\x1c\n" +
+	"\x18ERROR_REASON_JOB_WAITING\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_ITEM_NOT_FOUND\x10\\\x12\x1c\n" +
+	"\x18ERROR_REASON_ITEM_EXISTS\x10]\x12!\n" +
+	"\x1dERROR_REASON_ENDPOINT_REFUSED\x10^\x12\x1e\n" +
+	"\x1aERROR_REASON_EXTRA_MISSING\x10_\x12\x1d\n" +
+	"\x19ERROR_REASON_NOT_AN_IMAGE\x10`B\x9f\x01\n" +
 	"\x11com.diana.type.v1B\x10ErrorReasonProtoP\x01Z\"diana-mesh/go/diana/type/v1;typev1\xa2\x02\x03DTX\xaa\x02\rDiana.Type.V1\xca\x02\rDiana\\Type\\V1\xe2\x02\x19Diana\\Type\\V1\\GPBMetadata\xea\x02\x0fDiana::Type::V1b\x06proto3"
 
 var (

@@ -1617,6 +1617,7 @@ class WatchFeedRequest(message.Message):
     AFTER_POSITION_FIELD_NUMBER: builtins.int
     STOP_AT_HEAD_FIELD_NUMBER: builtins.int
     OMIT_HEADERS_FIELD_NUMBER: builtins.int
+    AFTER_TIME_FIELD_NUMBER: builtins.int
     after_position: builtins.str
     """Changes after this position. Empty means from the beginning."""
     stop_at_head: builtins.bool
@@ -1629,6 +1630,17 @@ class WatchFeedRequest(message.Message):
     def stores(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Only changes of these stores. Empty means every store."""
 
+    @builtins.property
+    def after_time(self) -> timestamp_pb2.Timestamp:
+        """Changes with a later commit_time than this; with `after_position` too,
+        those after both. Unset means any time. The place is found at once,
+        however long the feed is. Along the feed commit_time never decreases,
+        but several entries may share one: name a moment a little earlier rather
+        than lose those. It tells where to begin and nothing more: with a time
+        to come, the feed begins at its head. While the archive's clock stands
+        behind one that it showed before, entries keep the later time.
+        """
+
     def __init__(
         self,
         *,
@@ -1636,10 +1648,11 @@ class WatchFeedRequest(message.Message):
         after_position: builtins.str = ...,
         stop_at_head: builtins.bool = ...,
         omit_headers: builtins.bool = ...,
+        after_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["after_time", b"after_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["after_position", b"after_position", "omit_headers", b"omit_headers", "stop_at_head", b"stop_at_head", "stores", b"stores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after_position", b"after_position", "after_time", b"after_time", "omit_headers", b"omit_headers", "stop_at_head", b"stop_at_head", "stores", b"stores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

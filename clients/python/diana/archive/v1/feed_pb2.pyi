@@ -168,7 +168,7 @@ class FeedEntry(message.Message):
     """The store the change happened in."""
     @builtins.property
     def commit_time(self) -> timestamp_pb2.Timestamp:
-        """When the change was committed."""
+        """When the change was committed; never earlier than the entry before it."""
 
     @builtins.property
     def origin(self) -> origin_pb2.Origin:

@@ -159,6 +159,7 @@ class Content(message.Message):
     BODY_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
     STUDY_FIELD_NUMBER: builtins.int
+    ITEM_FIELD_NUMBER: builtins.int
     template: builtins.str
     """The name of a configured template. Either this or `subject` and `body`."""
     subject: builtins.str
@@ -183,6 +184,13 @@ class Content(message.Message):
         Without it, a template that names `study` is refused.
         """
 
+    @builtins.property
+    def item(self) -> MessageItem:
+        """What happened, from whoever makes messages by rules: templates may name
+        what is set of it, `item.study_uid`, and `item.attributes`. Naming what
+        is not set is refused with TEMPLATE_INVALID.
+        """
+
     def __init__(
         self,
         *,
@@ -191,10 +199,77 @@ class Content(message.Message):
         body: builtins.str = ...,
         values: abc.Mapping[builtins.str, builtins.str] | None = ...,
         study: MessageStudy | None = ...,
+        item: MessageItem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["study", b"study"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item", "study", b"study"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "study", b"study", "subject", b"subject", "template", b"template", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "item", b"item", "study", b"study", "subject", b"subject", "template", b"template", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MessageItem(message.Message):
+    """MessageItem is what a rule's message is about: a study or an instance of a
+    store, or a file.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class AttributesEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RULE_FIELD_NUMBER: builtins.int
+    STORE_FIELD_NUMBER: builtins.int
+    STUDY_UID_FIELD_NUMBER: builtins.int
+    SOP_INSTANCE_UID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    ATTRIBUTES_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """The rule that fired."""
+    store: builtins.str
+    """The store. Empty for a file."""
+    study_uid: builtins.str
+    """The Study Instance UID. Empty for a file."""
+    sop_instance_uid: builtins.str
+    """The SOP Instance UID of an instance. Empty otherwise."""
+    path: builtins.str
+    """A file's path below the folder that the rule watches. Empty otherwise."""
+    @builtins.property
+    def attributes(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Its plain attributes: a study's, or what a folder's layout tells of a
+        file. At most 64.
+        """
+
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        store: builtins.str = ...,
+        study_uid: builtins.str = ...,
+        sop_instance_uid: builtins.str = ...,
+        path: builtins.str = ...,
+        attributes: abc.Mapping[builtins.str, builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attributes", b"attributes", "path", b"path", "rule", b"rule", "sop_instance_uid", b"sop_instance_uid", "store", b"store", "study_uid", b"study_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,7 +54,8 @@ class Rule(message.Message):
     trouble: builtins.str
     """What is wrong with it: its folder or part of it cannot be read, the
     archive cannot be reached or was restored, so that a part of the feed was
-    not heard, or it was stopped because it fed itself. Empty when nothing is.
+    not heard, it was stopped because it fed itself, or it has so many dead
+    jobs that further items make none. Empty when nothing is.
     """
     stopped: builtins.bool
     """Whether it was stopped, because it and other rules fed one another; it
@@ -145,11 +146,13 @@ class CheckRulesResponse(message.Message):
     RULES_FIELD_NUMBER: builtins.int
     @builtins.property
     def findings(self) -> containers.RepeatedCompositeFieldContainer[RuleFinding]:
-        """In the order of lines; none when the rules would be taken."""
+        """In the order of lines. A service starts with rules that name what others
+        do not know yet, and has those in trouble; nothing else is let pass.
+        """
 
     @builtins.property
     def rules(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The names of the rules, when nothing is wrong."""
+        """The names of the rules, when nothing is wrong, warnings apart."""
 
     def __init__(
         self,
@@ -172,22 +175,28 @@ class RuleFinding(message.Message):
     LINE_FIELD_NUMBER: builtins.int
     FIELD_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    IS_WARNING_FIELD_NUMBER: builtins.int
     line: builtins.int
-    """The line, from 1."""
+    """The line, from 1; zero where it is no single line's."""
     field: builtins.str
-    """The setting: "rules[1].do[0].send.folder"."""
+    """The setting: "rules[1].do[0].send.folder". May be empty."""
     description: builtins.str
     """What is wrong, and what would be right."""
+    is_warning: builtins.bool
+    """Whether nothing is known to be wrong, but something could not be looked
+    at.
+    """
     def __init__(
         self,
         *,
         line: builtins.int = ...,
         field: builtins.str = ...,
         description: builtins.str = ...,
+        is_warning: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "field", b"field", "line", b"line"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "field", b"field", "is_warning", b"is_warning", "line", b"line"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -522,6 +531,143 @@ class Explanation(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class RunRuleRequest(message.Message):
+    """RunRuleRequest names a rule and an item."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    ITEM_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """The rule, by its name. Required."""
+    request_id: builtins.str
+    """The same in each attempt of one request, other in every other request:
+    then a repetition answers with the job that the first made. Empty means
+    that each call is another request.
+    """
+    @builtins.property
+    def item(self) -> Item:
+        """What to make a job of. Of a file: one of this rule's own folder.
+        Required.
+        """
+
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        item: Item | None = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["item", b"item", "request_id", b"request_id", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RunRuleResponse(message.Message):
+    """RunRuleResponse carries the job."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> Job:
+        """The job that was made."""
+
+    def __init__(
+        self,
+        *,
+        job: Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackfillRuleRequest(message.Message):
+    """BackfillRuleRequest names a rule and a time."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """The rule, by its name. Required."""
+    @builtins.property
+    def since(self) -> duration_pb2.Duration:
+        """How far to look back: at most 3,660 days. Required."""
+
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        since: duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rule", b"rule", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BackfillRuleResponse(message.Message):
+    """BackfillRuleResponse is one job that was made, or the end."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    SUMMARY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> Job:
+        """A job that was made."""
+
+    @builtins.property
+    def summary(self) -> BackfillSummary:
+        """The end; sent last."""
+
+    def __init__(
+        self,
+        *,
+        job: Job | None = ...,
+        summary: BackfillSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["event", b"event", "job", b"job", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["event", b"event", "job", b"job", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = typing.Literal["job", "summary"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+@typing.final
+class BackfillSummary(message.Message):
+    """BackfillSummary says how much was looked at."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRY_COUNT_FIELD_NUMBER: builtins.int
+    JOB_COUNT_FIELD_NUMBER: builtins.int
+    entry_count: builtins.int
+    """Entries of the feed of the kind that the rule waits for."""
+    job_count: builtins.int
+    """Jobs made."""
+    def __init__(
+        self,
+        *,
+        entry_count: builtins.int = ...,
+        job_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entry_count", b"entry_count", "job_count", b"job_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Job(message.Message):
     """Job is a rule being carried out on one item."""
 
@@ -567,6 +713,7 @@ class Job(message.Message):
     END_TIME_FIELD_NUMBER: builtins.int
     STORED_COUNT_FIELD_NUMBER: builtins.int
     REFUSED_COUNT_FIELD_NUMBER: builtins.int
+    SUCCESSOR_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its resource name, "jobs/" and an id."""
     rule: builtins.str
@@ -579,6 +726,10 @@ class Job(message.Message):
     """
     refused_count: builtins.int
     """How many were refused; the log and `steps` say why."""
+    successor: builtins.str
+    """Of one that died or was cancelled: the job by which its item was run
+    again, a resource name. Empty when it was not.
+    """
     @builtins.property
     def item(self) -> Item:
         """What it is about."""
@@ -607,10 +758,11 @@ class Job(message.Message):
         end_time: timestamp_pb2.Timestamp | None = ...,
         stored_count: builtins.int = ...,
         refused_count: builtins.int = ...,
+        successor: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "end_time", b"end_time", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "end_time", b"end_time", "item", b"item", "name", b"name", "refused_count", b"refused_count", "rule", b"rule", "state", b"state", "steps", b"steps", "stored_count", b"stored_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "end_time", b"end_time", "item", b"item", "name", b"name", "refused_count", b"refused_count", "rule", b"rule", "state", b"state", "steps", b"steps", "stored_count", b"stored_count", "successor", b"successor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -807,16 +959,23 @@ class RetryJobRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    WITH_NEW_ACTIONS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its resource name. Required."""
+    with_new_actions: builtins.bool
+    """Where the job's rule has other actions now than when it was made: make
+    another job of its item as RunRule does, and answer with that one, each
+    time with the same. Without it, such a job is refused.
+    """
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        with_new_actions: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "with_new_actions", b"with_new_actions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -829,7 +988,7 @@ class RetryJobResponse(message.Message):
     JOB_FIELD_NUMBER: builtins.int
     @builtins.property
     def job(self) -> Job:
-        """The job, waiting."""
+        """The job, waiting; or the one that was made in its place."""
 
     def __init__(
         self,

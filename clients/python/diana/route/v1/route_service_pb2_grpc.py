@@ -70,6 +70,16 @@ class RouteServiceStub(object):
                 request_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemRequest.SerializeToString,
                 response_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemResponse.FromString,
                 _registered_method=True)
+        self.RunRule = channel.unary_unary(
+                '/diana.route.v1.RouteService/RunRule',
+                request_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleRequest.SerializeToString,
+                response_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleResponse.FromString,
+                _registered_method=True)
+        self.BackfillRule = channel.unary_stream(
+                '/diana.route.v1.RouteService/BackfillRule',
+                request_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleRequest.SerializeToString,
+                response_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/diana.route.v1.RouteService/GetJob',
                 request_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.GetJobRequest.SerializeToString,
@@ -126,8 +136,13 @@ class RouteServiceServicer(object):
 
     def CheckRules(self, request, context):
         """CheckRules says what is wrong with rules that are not in force yet: a
-        file can be checked before it is installed. Nothing wrong is no finding.
-        Read only.
+        file can be checked before it is installed. Whether stores, profiles,
+        templates, channels, peers and what a query asks are known is looked up
+        at the services that have them; which of these did not answer within
+        seconds is a warning. `${NAME}` is the service's environment variable if
+        the rules in force name it too: others' values are not told, which is a
+        warning; not being set is a finding. Nothing wrong is no finding. Read
+        only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,12 +153,11 @@ class RouteServiceServicer(object):
         feed tells of a time, by default the last day; nothing is done. Folders
         and queries are not looked at. Conditions are asked of headers as they are
         now; they do not hold for what was deleted since. It takes the longer the
-        longer the feed is, since that has no way in by time: one that holds
-        millions of entries is read for minutes. Read only.
+        more has happened in that time. Stores that the archive does not have tell
+        of nothing. Read only.
 
         Errors:
         INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-        NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
         UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,6 +173,48 @@ class RouteServiceServicer(object):
         SOURCE_NOT_FOUND).
         UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
         index where a rule has a query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunRule(self, request, context):
+        """RunRule makes a job of an item by a rule as it is now, whatever was made
+        of the item before: for what died under other actions, or came before the
+        rule was there. All of the rule's actions are carried out, those too that
+        an earlier job had done. The rule is asked as ever: where it does not
+        fire, the answer says why. Dead and cancelled jobs of that rule and item
+        stay as they are, and name the new one as their successor. Idempotent by
+        `request_id`, for as long as the job is remembered.
+
+        Errors:
+        NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+        NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND): the item is not there.
+        FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+        FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+        has not ended; RetryJob has it tried at once.
+        UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where the rule has a query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackfillRule(self, request, context):
+        """BackfillRule makes jobs of what the archive's feed tells of a time, by a
+        rule that follows a store: of each item that is still there, for which
+        the rule fires now, and of which it has no job, dead ones included, as
+        far as the journal remembers. Jobs are answered as they are made; a call
+        that is broken off has made those. Idempotent: what it made once, it does
+        not make again.
+
+        Errors:
+        NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+        NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+        INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+        FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+        UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,9 +257,11 @@ class RouteServiceServicer(object):
 
         Errors:
         NOT_FOUND (JOB_NOT_FOUND)
-        FAILED_PRECONDITION (JOB_ENDED): it is done.
+        FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+        another job.
         FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-        actions now.
+        actions now, and `with_new_actions` is not set.
+        With `with_new_actions` also those of RunRule.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,6 +302,16 @@ def add_RouteServiceServicer_to_server(servicer, server):
                     servicer.ExplainItem,
                     request_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemRequest.FromString,
                     response_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemResponse.SerializeToString,
+            ),
+            'RunRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunRule,
+                    request_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleRequest.FromString,
+                    response_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleResponse.SerializeToString,
+            ),
+            'BackfillRule': grpc.unary_stream_rpc_method_handler(
+                    servicer.BackfillRule,
+                    request_deserializer=diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleRequest.FromString,
+                    response_serializer=diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleResponse.SerializeToString,
             ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
@@ -395,6 +463,60 @@ class RouteService(object):
             '/diana.route.v1.RouteService/ExplainItem',
             diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemRequest.SerializeToString,
             diana_dot_route_dot_v1_dot_route__service__pb2.ExplainItemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diana.route.v1.RouteService/RunRule',
+            diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleRequest.SerializeToString,
+            diana_dot_route_dot_v1_dot_route__service__pb2.RunRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackfillRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/diana.route.v1.RouteService/BackfillRule',
+            diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleRequest.SerializeToString,
+            diana_dot_route_dot_v1_dot_route__service__pb2.BackfillRuleResponse.FromString,
             options,
             channel_credentials,
             insecure,

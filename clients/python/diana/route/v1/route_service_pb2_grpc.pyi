@@ -57,20 +57,24 @@ class RouteServiceStub:
     """
     CheckRules: grpc.UnaryUnaryMultiCallable[route_service_pb2.CheckRulesRequest, route_service_pb2.CheckRulesResponse]
     """CheckRules says what is wrong with rules that are not in force yet: a
-    file can be checked before it is installed. Nothing wrong is no finding.
-    Read only.
+    file can be checked before it is installed. Whether stores, profiles,
+    templates, channels, peers and what a query asks are known is looked up
+    at the services that have them; which of these did not answer within
+    seconds is a warning. `${NAME}` is the service's environment variable if
+    the rules in force name it too: others' values are not told, which is a
+    warning; not being set is a finding. Nothing wrong is no finding. Read
+    only.
     """
     DryRun: grpc.UnaryStreamMultiCallable[route_service_pb2.DryRunRequest, route_service_pb2.DryRunResponse]
     """DryRun says which jobs the rules would have made of what the archive's
     feed tells of a time, by default the last day; nothing is done. Folders
     and queries are not looked at. Conditions are asked of headers as they are
     now; they do not hold for what was deleted since. It takes the longer the
-    longer the feed is, since that has no way in by time: one that holds
-    millions of entries is read for minutes. Read only.
+    more has happened in that time. Stores that the archive does not have tell
+    of nothing. Read only.
 
     Errors:
       INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-      NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     ExplainItem: grpc.UnaryUnaryMultiCallable[route_service_pb2.ExplainItemRequest, route_service_pb2.ExplainItemResponse]
@@ -82,6 +86,40 @@ class RouteServiceStub:
         SOURCE_NOT_FOUND).
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
         index where a rule has a query.
+    """
+    RunRule: grpc.UnaryUnaryMultiCallable[route_service_pb2.RunRuleRequest, route_service_pb2.RunRuleResponse]
+    """RunRule makes a job of an item by a rule as it is now, whatever was made
+    of the item before: for what died under other actions, or came before the
+    rule was there. All of the rule's actions are carried out, those too that
+    an earlier job had done. The rule is asked as ever: where it does not
+    fire, the answer says why. Dead and cancelled jobs of that rule and item
+    stay as they are, and name the new one as their successor. Idempotent by
+    `request_id`, for as long as the job is remembered.
+
+    Errors:
+      NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND): the item is not there.
+      FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+      FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+        has not ended; RetryJob has it tried at once.
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where the rule has a query.
+    """
+    BackfillRule: grpc.UnaryStreamMultiCallable[route_service_pb2.BackfillRuleRequest, route_service_pb2.BackfillRuleResponse]
+    """BackfillRule makes jobs of what the archive's feed tells of a time, by a
+    rule that follows a store: of each item that is still there, for which
+    the rule fires now, and of which it has no job, dead ones included, as
+    far as the journal remembers. Jobs are answered as they are made; a call
+    that is broken off has made those. Idempotent: what it made once, it does
+    not make again.
+
+    Errors:
+      NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+      NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+      INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+      FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     GetJob: grpc.UnaryUnaryMultiCallable[route_service_pb2.GetJobRequest, route_service_pb2.GetJobResponse]
     """GetJob returns one job as it stands. Read only.
@@ -108,9 +146,11 @@ class RouteServiceStub:
 
     Errors:
       NOT_FOUND (JOB_NOT_FOUND)
-      FAILED_PRECONDITION (JOB_ENDED): it is done.
+      FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+        another job.
       FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-        actions now.
+        actions now, and `with_new_actions` is not set.
+      With `with_new_actions` also those of RunRule.
     """
     CancelJob: grpc.UnaryUnaryMultiCallable[route_service_pb2.CancelJobRequest, route_service_pb2.CancelJobResponse]
     """CancelJob ends a job. The action that is under way is finished, none
@@ -149,20 +189,24 @@ class RouteServiceAsyncStub(RouteServiceStub):
     """
     CheckRules: aio.UnaryUnaryMultiCallable[route_service_pb2.CheckRulesRequest, route_service_pb2.CheckRulesResponse]  # type: ignore[assignment]
     """CheckRules says what is wrong with rules that are not in force yet: a
-    file can be checked before it is installed. Nothing wrong is no finding.
-    Read only.
+    file can be checked before it is installed. Whether stores, profiles,
+    templates, channels, peers and what a query asks are known is looked up
+    at the services that have them; which of these did not answer within
+    seconds is a warning. `${NAME}` is the service's environment variable if
+    the rules in force name it too: others' values are not told, which is a
+    warning; not being set is a finding. Nothing wrong is no finding. Read
+    only.
     """
     DryRun: aio.UnaryStreamMultiCallable[route_service_pb2.DryRunRequest, route_service_pb2.DryRunResponse]  # type: ignore[assignment]
     """DryRun says which jobs the rules would have made of what the archive's
     feed tells of a time, by default the last day; nothing is done. Folders
     and queries are not looked at. Conditions are asked of headers as they are
     now; they do not hold for what was deleted since. It takes the longer the
-    longer the feed is, since that has no way in by time: one that holds
-    millions of entries is read for minutes. Read only.
+    more has happened in that time. Stores that the archive does not have tell
+    of nothing. Read only.
 
     Errors:
       INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-      NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     ExplainItem: aio.UnaryUnaryMultiCallable[route_service_pb2.ExplainItemRequest, route_service_pb2.ExplainItemResponse]  # type: ignore[assignment]
@@ -174,6 +218,40 @@ class RouteServiceAsyncStub(RouteServiceStub):
         SOURCE_NOT_FOUND).
       UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
         index where a rule has a query.
+    """
+    RunRule: aio.UnaryUnaryMultiCallable[route_service_pb2.RunRuleRequest, route_service_pb2.RunRuleResponse]  # type: ignore[assignment]
+    """RunRule makes a job of an item by a rule as it is now, whatever was made
+    of the item before: for what died under other actions, or came before the
+    rule was there. All of the rule's actions are carried out, those too that
+    an earlier job had done. The rule is asked as ever: where it does not
+    fire, the answer says why. Dead and cancelled jobs of that rule and item
+    stay as they are, and name the new one as their successor. Idempotent by
+    `request_id`, for as long as the job is remembered.
+
+    Errors:
+      NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+      NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+        SOURCE_NOT_FOUND): the item is not there.
+      FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+      FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+        has not ended; RetryJob has it tried at once.
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+        index where the rule has a query.
+    """
+    BackfillRule: aio.UnaryStreamMultiCallable[route_service_pb2.BackfillRuleRequest, route_service_pb2.BackfillRuleResponse]  # type: ignore[assignment]
+    """BackfillRule makes jobs of what the archive's feed tells of a time, by a
+    rule that follows a store: of each item that is still there, for which
+    the rule fires now, and of which it has no job, dead ones included, as
+    far as the journal remembers. Jobs are answered as they are made; a call
+    that is broken off has made those. Idempotent: what it made once, it does
+    not make again.
+
+    Errors:
+      NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+      NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+      INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+      FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+      UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
     """
     GetJob: aio.UnaryUnaryMultiCallable[route_service_pb2.GetJobRequest, route_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """GetJob returns one job as it stands. Read only.
@@ -200,9 +278,11 @@ class RouteServiceAsyncStub(RouteServiceStub):
 
     Errors:
       NOT_FOUND (JOB_NOT_FOUND)
-      FAILED_PRECONDITION (JOB_ENDED): it is done.
+      FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+        another job.
       FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-        actions now.
+        actions now, and `with_new_actions` is not set.
+      With `with_new_actions` also those of RunRule.
     """
     CancelJob: aio.UnaryUnaryMultiCallable[route_service_pb2.CancelJobRequest, route_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """CancelJob ends a job. The action that is under way is finished, none
@@ -250,8 +330,13 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[route_service_pb2.CheckRulesResponse, abc.Awaitable[route_service_pb2.CheckRulesResponse]]:
         """CheckRules says what is wrong with rules that are not in force yet: a
-        file can be checked before it is installed. Nothing wrong is no finding.
-        Read only.
+        file can be checked before it is installed. Whether stores, profiles,
+        templates, channels, peers and what a query asks are known is looked up
+        at the services that have them; which of these did not answer within
+        seconds is a warning. `${NAME}` is the service's environment variable if
+        the rules in force name it too: others' values are not told, which is a
+        warning; not being set is a finding. Nothing wrong is no finding. Read
+        only.
         """
 
     @abc_1.abstractmethod
@@ -264,12 +349,11 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
         feed tells of a time, by default the last day; nothing is done. Folders
         and queries are not looked at. Conditions are asked of headers as they are
         now; they do not hold for what was deleted since. It takes the longer the
-        longer the feed is, since that has no way in by time: one that holds
-        millions of entries is read for minutes. Read only.
+        more has happened in that time. Stores that the archive does not have tell
+        of nothing. Read only.
 
         Errors:
           INVALID_ARGUMENT (RULES_INVALID): BadRequest names lines.
-          NOT_FOUND (STORE_UNKNOWN): a rule names a store that the archive lacks.
           UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
 
@@ -287,6 +371,52 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
             SOURCE_NOT_FOUND).
           UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
             index where a rule has a query.
+        """
+
+    @abc_1.abstractmethod
+    def RunRule(
+        self,
+        request: route_service_pb2.RunRuleRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[route_service_pb2.RunRuleResponse, abc.Awaitable[route_service_pb2.RunRuleResponse]]:
+        """RunRule makes a job of an item by a rule as it is now, whatever was made
+        of the item before: for what died under other actions, or came before the
+        rule was there. All of the rule's actions are carried out, those too that
+        an earlier job had done. The rule is asked as ever: where it does not
+        fire, the answer says why. Dead and cancelled jobs of that rule and item
+        stay as they are, and name the new one as their successor. Idempotent by
+        `request_id`, for as long as the job is remembered.
+
+        Errors:
+          NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+          NOT_FOUND (STUDY_NOT_FOUND, INSTANCE_NOT_FOUND, STORE_UNKNOWN,
+            SOURCE_NOT_FOUND): the item is not there.
+          FAILED_PRECONDITION (RULE_NOT_FIRING): the message says why.
+          FAILED_PRECONDITION (JOB_WAITING): one under the rule's present actions
+            has not ended; RetryJob has it tried at once.
+          UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached, or the
+            index where the rule has a query.
+        """
+
+    @abc_1.abstractmethod
+    def BackfillRule(
+        self,
+        request: route_service_pb2.BackfillRuleRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[route_service_pb2.BackfillRuleResponse], abc.AsyncIterator[route_service_pb2.BackfillRuleResponse]]:
+        """BackfillRule makes jobs of what the archive's feed tells of a time, by a
+        rule that follows a store: of each item that is still there, for which
+        the rule fires now, and of which it has no job, dead ones included, as
+        far as the journal remembers. Jobs are answered as they are made; a call
+        that is broken off has made those. Idempotent: what it made once, it does
+        not make again.
+
+        Errors:
+          NOT_FOUND (RULE_NOT_FOUND): no rule in force has that name.
+          NOT_FOUND (STORE_UNKNOWN): the archive lacks the rule's store.
+          INVALID_ARGUMENT (INVALID_FIELD): the rule follows no store.
+          FAILED_PRECONDITION (RULE_NOT_FIRING): the rule was stopped.
+          UNAVAILABLE (PEER_UNAVAILABLE): the archive cannot be reached.
         """
 
     @abc_1.abstractmethod
@@ -337,9 +467,11 @@ class RouteServiceServicer(metaclass=abc_1.ABCMeta):
 
         Errors:
           NOT_FOUND (JOB_NOT_FOUND)
-          FAILED_PRECONDITION (JOB_ENDED): it is done.
+          FAILED_PRECONDITION (JOB_ENDED): it is done, or was run again as
+            another job.
           FAILED_PRECONDITION (RULE_CHANGED): its rule is no more, or has other
-            actions now.
+            actions now, and `with_new_actions` is not set.
+          With `with_new_actions` also those of RunRule.
         """
 
     @abc_1.abstractmethod

@@ -339,8 +339,39 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     cancelled job can be retried.
     """
     ERROR_REASON_RULE_CHANGED: _ErrorReason.ValueType  # 88
-    """FAILED_PRECONDITION. Put the rule back as it was when the job was made,
-    or have its source yield the item again.
+    """FAILED_PRECONDITION. Have its item run again by the rule as it is now
+    (RetryJob with with_new_actions, or RunRule), or put the rule back as it
+    was when the job was made.
+    """
+    ERROR_REASON_RULE_NOT_FOUND: _ErrorReason.ValueType  # 89
+    """NOT_FOUND. Name a rule that ListRules lists."""
+    ERROR_REASON_RULE_NOT_FIRING: _ErrorReason.ValueType  # 90
+    """FAILED_PRECONDITION. See the message: change the rule, or wait until its
+    condition holds.
+    """
+    ERROR_REASON_JOB_WAITING: _ErrorReason.ValueType  # 91
+    """FAILED_PRECONDITION. Wait for the job that the message names; RetryJob
+    has it tried at once.
+    """
+    ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 92
+    """NOT_FOUND. Check the item's id; a listing of the endpoint says which
+    there are.
+    """
+    ERROR_REASON_ITEM_EXISTS: _ErrorReason.ValueType  # 93
+    """ALREADY_EXISTS. Something else is kept under this id: choose another, or
+    have the endpoint's on_conflict say what to do.
+    """
+    ERROR_REASON_ENDPOINT_REFUSED: _ErrorReason.ValueType  # 94
+    """FAILED_PRECONDITION. See what the endpoint answered: correct what was
+    sent, or the endpoint's settings.
+    """
+    ERROR_REASON_EXTRA_MISSING: _ErrorReason.ValueType  # 95
+    """FAILED_PRECONDITION. Install what the message names, where the command
+    runs.
+    """
+    ERROR_REASON_NOT_AN_IMAGE: _ErrorReason.ValueType  # 96
+    """FAILED_PRECONDITION. Choose objects whose pixels the installed decoders
+    can read, within the limits on their size.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -673,6 +704,37 @@ ERROR_REASON_JOB_ENDED: ErrorReason.ValueType  # 87
 cancelled job can be retried.
 """
 ERROR_REASON_RULE_CHANGED: ErrorReason.ValueType  # 88
-"""FAILED_PRECONDITION. Put the rule back as it was when the job was made,
-or have its source yield the item again.
+"""FAILED_PRECONDITION. Have its item run again by the rule as it is now
+(RetryJob with with_new_actions, or RunRule), or put the rule back as it
+was when the job was made.
+"""
+ERROR_REASON_RULE_NOT_FOUND: ErrorReason.ValueType  # 89
+"""NOT_FOUND. Name a rule that ListRules lists."""
+ERROR_REASON_RULE_NOT_FIRING: ErrorReason.ValueType  # 90
+"""FAILED_PRECONDITION. See the message: change the rule, or wait until its
+condition holds.
+"""
+ERROR_REASON_JOB_WAITING: ErrorReason.ValueType  # 91
+"""FAILED_PRECONDITION. Wait for the job that the message names; RetryJob
+has it tried at once.
+"""
+ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 92
+"""NOT_FOUND. Check the item's id; a listing of the endpoint says which
+there are.
+"""
+ERROR_REASON_ITEM_EXISTS: ErrorReason.ValueType  # 93
+"""ALREADY_EXISTS. Something else is kept under this id: choose another, or
+have the endpoint's on_conflict say what to do.
+"""
+ERROR_REASON_ENDPOINT_REFUSED: ErrorReason.ValueType  # 94
+"""FAILED_PRECONDITION. See what the endpoint answered: correct what was
+sent, or the endpoint's settings.
+"""
+ERROR_REASON_EXTRA_MISSING: ErrorReason.ValueType  # 95
+"""FAILED_PRECONDITION. Install what the message names, where the command
+runs.
+"""
+ERROR_REASON_NOT_AN_IMAGE: ErrorReason.ValueType  # 96
+"""FAILED_PRECONDITION. Choose objects whose pixels the installed decoders
+can read, within the limits on their size.
 """

@@ -93,6 +93,9 @@ class Snapshot(Protocol):
     ) -> tuple[list[FeedEntry], int]:
         """Entries after one sequence and up to another, about `page_bytes` at most, and the sequence they cover."""
 
+    def last_until(self, time_us: int, head: int) -> int:
+        """A sequence, up to `head`: entries up to it were committed until that time, those after it later."""
+
     def quiet(self, store: str, before_us: int, limit: int) -> list[str]:
         """Study UIDs not complete, with a current instance, where nothing arrived since."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from diana_common.dicomjson import DataSetJson
+from diana_common.hours import Hours
 from diana_dimse.core.entities import PeerEntity
 from diana_dimse.core.outbound.asking import Found, Inquiry
 
@@ -18,21 +19,6 @@ class Retrieve(Enum):
 
     MOVE = "move"
     GET = "get"
-
-
-@dataclass(frozen=True)
-class Hours:
-    """A span of each day, local time; over midnight where it ends before it begins."""
-
-    start: time
-    end: time
-
-    def has(self, now: datetime) -> bool:
-        """Whether a moment lies in it. A span of no length is the whole day."""
-        at = now.time()
-        if self.start < self.end:
-            return self.start <= at < self.end
-        return at >= self.start or at < self.end
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from diana_common.conditions import BadPath, parse_step
@@ -11,6 +11,7 @@ from diana_common.settings import join, nearest
 from diana_common.tags import keyword_of, tag_of
 from diana_route.core.reading.sources import attributes_of
 from diana_route.core.reading.values import ValueReader
+from diana_route.core.references import ReferenceKind
 from diana_route.core.rules import (
     Anonymize,
     Delete,
@@ -27,12 +28,12 @@ from diana_route.core.rules import (
 )
 
 ANONYMIZE_KEYS = ("to", "profile", "attributes", "copy", "seal")
-SEND_KEYS = ("peer", "commit", "archive", "store", "folder")
+SEND_KEYS = ("peer", "commit", "archive", "store", "folder", "endpoint")
 DELETE_KEYS = ("unconfirmed",)
 NOTIFY_KEYS = ("channel", "template")
 _MOST = 20
 _MOST_ATTRIBUTES = 64
-_TARGETS = "must say one of: peer (of the DICOM door), archive (with a store), folder"
+_TARGETS = "must say one of: peer (of the DICOM door), archive (with a store), folder, endpoint"
 _KEPT = (Put, Send, Anonymize)
 
 
@@ -44,7 +45,7 @@ class ActionReader:
         self._source = source
         self._known = attributes_of(source)
         self._readers: Mapping[str, Callable[[Node, str], Spec]] = {
-            "put": lambda node, field: Put(self._word(node, field)),
+            "put": self._put,
             "anonymize": self._anonymize,
             "index": lambda node, field: Index(self._values.fields.text(node, field, 4_096) or ""),
             "send": self._send,
@@ -109,10 +110,18 @@ class ActionReader:
         elif not any(isinstance(spec, _KEPT) for spec in specs):
             self._values.fault(node, field, "would delete what is kept nowhere else: put, send or anonymize it before")
 
-    def _word(self, node: Node, field: str) -> str:
-        """A name that is an action's only setting."""
+    def _put(self, node: Node, field: str) -> Put:
         before, _, last = field.rpartition(".")
-        return self._values.name({last: node}, before, last)
+        store = self._values.name({last: node}, before, last)
+        self._values.refer(ReferenceKind.STORE, store, node, field)
+        return Put(store)
+
+    def _named(self, kind: ReferenceKind, found: Fields, field: str, key: str, of: str = "") -> str:
+        """A name that another service has to know."""
+        name = self._values.name(found, field, key)
+        if name:
+            self._values.refer(kind, name, found[key], join(field, key), of)
+        return name
 
     def _delete(self, node: Node, field: str) -> Delete:
         if isinstance(node, Scalar) and node.is_null:
@@ -129,8 +138,8 @@ class ActionReader:
         found = self._values.fields.mapping(node, field, ANONYMIZE_KEYS) or {}
         self._values.require(node, found, field, "to")
         return Anonymize(
-            to=self._values.name(found, field, "to"),
-            profile=self._values.name(found, field, "profile"),
+            to=self._named(ReferenceKind.STORE, found, field, "to"),
+            profile=self._named(ReferenceKind.PROFILE, found, field, "profile"),
             attributes=self._attributes(found["attributes"], join(field, "attributes"))
             if "attributes" in found
             else {},
@@ -169,32 +178,44 @@ class ActionReader:
 
     def _send(self, node: Node, field: str) -> Send:
         found = self._values.fields.mapping(node, field, SEND_KEYS) or {}
-        if sum(key in found for key in ("peer", "archive", "folder")) != 1:
+        if sum(key in found for key in ("peer", "archive", "folder", "endpoint")) != 1:
             self._values.fault(node, field, _TARGETS)
-        archive = self._values.text(found, field, "archive", 64)
-        if archive and archive not in self._values.scope.archives:
-            hint = nearest(archive, self._values.scope.archives)
-            where = join(field, "archive")
-            self._values.fault(found["archive"], where, f"is none that the setting `archives` lists; {hint}")
-        store = self._values.name(found, field, "store")
+        archive = self._configured(found, field, "archive", self._values.scope.archives)
+        peer = self._values.text(found, field, "peer", 64)
+        if peer:
+            self._values.refer(ReferenceKind.PEER, peer, found["peer"], join(field, "peer"))
+        store = self._named(ReferenceKind.STORE, found, field, "store", archive)
         if store and "archive" not in found:
             self._values.fault(found["store"], join(field, "store"), "is the other archive's: it goes with archive")
         if "commit" in found and "peer" not in found:
             self._values.fault(found["commit"], join(field, "commit"), "is asked of a DICOM peer: it goes with peer")
         folder = str(self._values.directory(found, field, "folder")) if "folder" in found else ""
         return Send(
-            peer=self._values.text(found, field, "peer", 64),
+            peer=peer,
             archive=archive,
             folder=folder,
+            endpoint=self._configured(found, field, "endpoint", self._values.scope.endpoints),
             store=store or ("default" if archive else ""),
             commit=self._truth(found, field, "commit"),
         )
+
+    def _configured(self, found: Fields, field: str, key: str, known: Collection[str] | None) -> str:
+        """What a setting of the service lists by name, `archives` or `endpoints`; None: nobody knows them."""
+        name = self._values.text(found, field, key, 64)
+        if name and known is not None and name not in known:
+            told = f"is none that the setting `{key}s` lists; {nearest(name, known)}"
+            self._values.fault(found[key], join(field, key), told)
+        return name
 
     def _notify(self, node: Node, field: str) -> Notify:
         found = self._values.fields.mapping(node, field, NOTIFY_KEYS) or {}
         self._values.require(node, found, field, *NOTIFY_KEYS)
         channel = self._values.pattern(found, field, "channel", self._known, 127)
-        return Notify(channel, self._values.text(found, field, "template", 255))
+        if "$" not in channel:  # which one it is, is known with the item only
+            self._values.refer(ReferenceKind.CHANNEL, channel, found.get("channel", node), join(field, "channel"))
+        template = self._values.text(found, field, "template", 255)
+        self._values.refer(ReferenceKind.TEMPLATE, template, found.get("template", node), join(field, "template"))
+        return Notify(channel, template)
 
     def _webhook(self, node: Node, field: str) -> Webhook:
         url = self._values.fields.text(node, field, 2_048) or ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from diana_common.conditions import Condition, bind, compile_condition
@@ -28,29 +28,62 @@ from diana_common.settings import join
 from diana_route.core.reading.actions import ActionReader
 from diana_route.core.reading.sources import SourceReader
 from diana_route.core.reading.values import Scope, ValueReader
+from diana_route.core.reading.variables import Expansion
+from diana_route.core.references import Reference
 from diana_route.core.rules import Anonymize, Delete, FolderSource, Rule, Send, Spec
 from diana_route.core.words import rule_text
 
 KEYS = ("rules",)
 RULE_KEYS = ("name", "source", "when", "do")
 _MOST = 1_000
+_SINCE_LATER = frozenset({"endpoint"})
+"""Settings of actions that digests left out once: while empty they still do, so that jobs which wait while the service
+is brought up to date go on."""
+
+_WITHHELD = "has an environment variable that the rules in force do not have: its value is not told"
 
 _Parts = Sequence[tuple[str, Condition]]
 
 
-def check_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ...] | tuple[Fault, ...]:
-    """The rules that a text means, or its faults in the order of lines; `name` says which text it is."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a text."""
+
+    rules: tuple[Rule, ...] = ()
+    """Those that could be read."""
+
+    faults: tuple[Fault, ...] = ()
+    """In the order of lines."""
+
+    references: Sequence[Reference] = ()
+    """What the text names that other services know."""
+
+    withheld: Collection[int] = ()
+    """Lines that could not be read as they are meant, for they have a variable that may not be told: see Scope."""
+
+
+def examine(text: bytes, scope: Scope, name: str = "rules") -> Reading:
+    """All that a text says, right or wrong; `name` says which text it is."""
     try:
         root = read_document(text)
     except NotADocument as error:
-        return (error.fault,)
+        return Reading(faults=(error.fault,))
     faults = Faults()
+    expansion = Expansion(scope.variables, scope.withheld, faults)
+    values = ValueReader(FieldReader(faults), scope)
     rules: tuple[Rule, ...] = ()
     try:
-        rules = _Reading(ValueReader(FieldReader(faults), scope), name).rules(root)
+        rules = _Rules(values, name).read(None if root is None else expansion.of(root))
     except TooManyFaults:
         pass
-    return faults.in_order() or rules
+    return Reading(rules, faults.in_order(), values.references, expansion.withheld_lines)
+
+
+def check_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ...] | tuple[Fault, ...]:
+    """The rules that a text means, or its faults in the order of lines."""
+    read = examine(text, scope, name)
+    withheld = tuple(Fault(line, "", _WITHHELD) for line in sorted(read.withheld))
+    return read.faults or withheld or read.rules
 
 
 def read_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ...]:
@@ -67,13 +100,13 @@ def read_rules(text: bytes, scope: Scope, name: str = "rules") -> tuple[Rule, ..
     return tuple(rules)
 
 
-class _Reading:
+class _Rules:
     def __init__(self, values: ValueReader, name: str) -> None:
         self._values = values
         self._name = name
         self._lines: dict[str, int] = {}
 
-    def rules(self, root: Node | None) -> tuple[Rule, ...]:
+    def read(self, root: Node | None) -> tuple[Rule, ...]:
         """All of them; and what only all of them together can do wrong."""
         found = self._values.fields.mapping(Entries(1) if root is None else root, "", KEYS) or {}
         nodes = self._values.fields.items(found["rules"], "rules") if "rules" in found else []
@@ -181,5 +214,9 @@ def _moved(rule: Rule) -> list[tuple[str, str]]:
 
 def _digest(actions: Sequence[Spec]) -> str:
     """The same for the same actions, whatever the order of settings and attributes."""
-    said = [[type(spec).__name__, asdict(spec)] for spec in actions]
+    said = [[type(spec).__name__, _said(spec)] for spec in actions]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _said(spec: Spec) -> Mapping[str, object]:
+    return {name: value for name, value in asdict(spec).items() if value or name not in _SINCE_LATER}

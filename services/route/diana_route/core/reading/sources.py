@@ -11,9 +11,10 @@ from diana_common.errors import DianaError
 from diana_common.filters import And, Filter, Not, Or, Restriction, parse_filter
 from diana_common.settings import join, nearest
 from diana_route.core.reading.values import ValueReader
+from diana_route.core.references import ReferenceKind
 from diana_route.core.rules import Event, FeedSource, FolderSource, QuerySource, Source
 
-FOLDER_KEYS = ("folder", "layout", "settle", "poll")
+FOLDER_KEYS = ("folder", "layout", "settle", "poll", "empty")
 STORE_KEYS = ("store", "event")
 QUERY_KEYS = ("query", "store", "every")
 
@@ -51,11 +52,13 @@ class SourceReader:
             layout,
             self._values.seconds(found, field, "settle", 2.0, 0.1, _HOUR),
             self._values.seconds(found, field, "poll", 1.0, 0.05, _HOUR),
+            self._values.seconds(found, field, "empty", _HOUR, 60.0, 36_500 * _DAY),
         )
 
     def _feed(self, node: Node, field: str) -> FeedSource:
         found = self._values.fields.mapping(node, field, STORE_KEYS) or {}
         store = self._values.name(found, field, "store")
+        self._values.refer(ReferenceKind.STORE, store, found.get("store", node), join(field, "store"))
         word = self._values.text(found, field, "event", 64) or Event.STUDY_COMPLETED.value
         events = {event.value: event for event in Event}
         if word not in events:
@@ -66,23 +69,28 @@ class SourceReader:
         found = self._values.fields.mapping(node, field, QUERY_KEYS) or {}
         self._values.require(node, found, field, "every")
         query = self._values.text(found, field, "query", 16_384)
-        if query:
-            self._check_query(query, found, field)
         store = self._values.name(found, field, "store") or "default"
+        self._values.refer(ReferenceKind.STORE, store, found.get("store", node), join(field, "store"))
+        if query and self._is_query(query, found, field):
+            self._values.refer(ReferenceKind.QUERY, query, found["query"], join(field, "query"), store)
         return QuerySource(store, query, self._values.seconds(found, field, "every", _DAY, 1.0, 31 * _DAY))
 
-    def _check_query(self, query: str, found: Fields, field: str) -> None:
+    def _is_query(self, query: str, found: Fields, field: str) -> bool:
+        """Whether it is one, as far as can be told without the index, which knows more names and what values fit."""
         where = join(field, "query")
         try:
             tree = parse_filter(query, where)
         except DianaError as error:
             self._values.fault(found["query"], where, error.fields[0].description)
-            return
+            return False
+        good = True
         for name in _names(tree) if tree else ():
             try:
                 parse_step(name)
             except BadPath as error:
                 self._values.fault(found["query"], where, str(error))
+                good = False
+        return good
 
 
 def layout_names(layout: str) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from diana_common.documents import FieldReader, Fields, Node, shown
 from diana_common.settings import join
+from diana_route.core.references import Reference, ReferenceKind
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """A store, a rule, a profile."""
@@ -29,11 +30,20 @@ _DEEPEST = 32
 class Scope:
     """What of the service's configuration rules may name."""
 
-    folders: Collection[Path] = ()
-    """Absolute directories; those of rules lie below one of them."""
+    folders: Collection[Path] | None = ()
+    """Absolute directories; those of rules lie below one of them. None where they are not known: any will do."""
 
-    archives: Collection[str] = ()
-    """Other archives."""
+    archives: Collection[str] | None = ()
+    """Other archives; likewise."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that `${NAME}` may take."""
+
+    withheld: Collection[str] = ()
+    """Others that are set, whose values are not for whoever wrote the rules."""
+
+    endpoints: Collection[str] | None = ()
+    """Endpoints; as `archives`."""
 
 
 class ValueReader:
@@ -42,6 +52,7 @@ class ValueReader:
     def __init__(self, fields: FieldReader, scope: Scope) -> None:
         self.fields = fields
         self.scope = scope
+        self.references: list[Reference] = []
 
     def fault(self, node: Node, field: str, description: str) -> None:
         """Note that something is wrong there."""
@@ -52,6 +63,11 @@ class ValueReader:
         for key in keys:
             if key not in found:
                 self.fault(node, join(field, key), "is required")
+
+    def refer(self, kind: ReferenceKind, name: str, node: Node, field: str, of: str = "") -> None:
+        """Note what another service has to know."""
+        if name:
+            self.references.append(Reference(kind, name, node.line, field, of))
 
     def text(self, found: Fields, field: str, key: str, limit: int = _LONGEST) -> str:
         """A text, or nothing."""
@@ -111,10 +127,14 @@ class ValueReader:
             self.fault(found[key], join(field, key), "must be an absolute path without '..'")
         elif len(path.parts) > _DEEPEST:
             self.fault(found[key], join(field, key), f"lies more than {_DEEPEST} directories deep")
-        elif text and not any(Path(path).is_relative_to(root) for root in self.scope.folders):
+        elif text and not self._is_open(Path(path)):
             remedy = "does not lie below one of the directories that the setting `folders` of the service lists"
             self.fault(found[key], join(field, key), remedy)
         return Path(path)
+
+    def _is_open(self, path: Path) -> bool:
+        roots = self.scope.folders
+        return roots is None or any(path.is_relative_to(root) for root in roots)
 
 
 def _duration_text(seconds: float) -> str:

@@ -1,12 +1,26 @@
-"""Seconds since the epoch, and the contract's timestamps."""
+"""Seconds since the epoch, and the contracts' timestamps."""
 
 from __future__ import annotations
+
+from typing import overload
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 
+@overload
+def timestamp(seconds: float) -> Timestamp: ...
+
+
+@overload
+def timestamp(seconds: None) -> None: ...
+
+
+@overload
+def timestamp(seconds: float | None) -> Timestamp | None: ...
+
+
 def timestamp(seconds: float | None) -> Timestamp | None:
-    """A moment; None for none."""
+    """A moment, UTC, to the microsecond; None for none."""
     if seconds is None:
         return None
     message = Timestamp()

@@ -1,4 +1,4 @@
-"""Page tokens of lists by number, newest first."""
+"""Page tokens of lists whose items have numbers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from diana_common.errors import DianaError, FieldViolation, Reason
 
 
 class Pages:
-    """The pages of one list: tokens are good for the same question only."""
+    """The pages of one list: tokens are good for the same question only, and refused rather than misread for others."""
 
     def __init__(self, *question: object) -> None:
+        """`question` is what was asked, apart from the page."""
         self._mark = hashlib.sha256(repr(question).encode()).hexdigest()[:8]
 
     def token(self, number: int) -> str:
-        """The token of the page that follows what has this number."""
+        """The token of the page that follows the item of this number."""
         return f"{number}.{self._mark}"
 
-    def before(self, token: str) -> int | None:
+    def number(self, token: str) -> int | None:
         """The number that a token stands for; None for the first page. Raises DianaError PAGE_TOKEN_INVALID."""
         if not token:
             return None
