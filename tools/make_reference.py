@@ -1,7 +1,7 @@
 """Generate the reference pages from the code: `python tools/make_reference.py OUT_DIR`.
 
 The pages say nothing of their own: contracts come from the comments in protos/, errors from the
-catalogue, settings from the docstrings of the configuration classes, commands from their help, what
+catalogue, settings (of endpoints too) from the docstrings of their classes, commands from their help, what
 happens to attributes from the rules of the profiles that come with the service, what is negotiated
 over DICOM from the code that does. The same code always gives the same bytes, so that `make check` can
 tell when a page is stale.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools.reference import cli, configuration, conformance, deidentification, errors, rpc
+from tools.reference import cli, configuration, conformance, deidentification, endpoints, errors, rpc
 from tools.reference.contracts import load_contracts
 from tools.reference.markdown import GENERATED
 
@@ -25,6 +25,7 @@ def make_pages() -> dict[str, str]:
     pages = rpc.make_pages(contracts)
     pages["errors.md"] = errors.make_page(contracts)
     pages["configuration.md"] = configuration.make_page()
+    pages["endpoints.md"] = endpoints.make_page()
     pages["cli.md"] = cli.make_page()
     pages["deidentification.md"] = deidentification.make_page()
     pages["dicom-conformance.md"] = conformance.make_page()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from diana_cli.actions import Actions
 from diana_cli.app import cli
+from tools.reference.examples import Example, example_of, examples
 from tools.reference.markdown import GENERATED, anchor, escape, prose, table
 
 _NAME = "diana-cli"
@@ -18,16 +20,41 @@ _EXAMPLE = "Example: "
 def make_page() -> str:
     """The page's text. Raises ValueError for a command without help or example."""
     names = sorted(cli.commands)
+    typed = examples()
     overview = _table("command", _NAME, {name: cli.commands[name] for name in names})
-    sections = "".join(_sections(cli.commands[name], f"{_NAME} {name}") for name in names)
+    sections = "".join(_sections(cli.commands[name], f"{_NAME} {name}", typed) for name in names)
     return GENERATED + _section(cli, _NAME, "#") + overview + sections
 
 
-def _sections(command: click.Command, path: str) -> str:
+def leaves() -> list[str]:
+    """Every command, or each action of one that has actions: "diana-cli find", "diana-cli cohort list"."""
+    return [path for name in sorted(cli.commands) for path in _leaves(cli.commands[name], f"{_NAME} {name}")]
+
+
+def _leaves(command: click.Command, path: str) -> list[str]:
+    return [f"{path} {name}" for name in command.actions] if isinstance(command, Actions) else [path]
+
+
+def _sections(command: click.Command, path: str, typed: Sequence[Example]) -> str:
     """A command's section, and those of its actions."""
-    actions = command.actions if isinstance(command, Actions) else {}
-    own = _section(command, path, "##") + (_table("action", path, actions) if actions else "")
-    return own + "".join(_section(action, f"{path} {name}", "###") for name, action in actions.items())
+    if not isinstance(command, Actions):
+        return _section(command, path, "##") + _typed(path, typed)
+    own = _section(command, path, "##") + _table("action", path, command.actions)
+    paths = {f"{path} {name}": action for name, action in command.actions.items()}
+    return own + "".join(_section(action, path, "###") + _typed(path, typed) for path, action in paths.items())
+
+
+def _typed(path: str, typed: Sequence[Example]) -> str:
+    """An example with what it prints, from a page that a test types."""
+    example = example_of(path, typed)
+    if example is None:
+        return ""
+    link = f"[{example.page}]({_link(example.page)})"
+    return f"As {link} has it, typed by a test:\n\n```console\n$ {example.line}\n{example.output}\n```\n\n"
+
+
+def _link(page: Path) -> str:
+    return f"../{page.name}" if page.parent.name == "docs" else f"../../{page}"
 
 
 def _table(title: str, path: str, commands: Mapping[str, click.Command]) -> str:

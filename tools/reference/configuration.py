@@ -77,8 +77,8 @@ def _section(service: str, class_name: str) -> str:
     rows = [
         (
             f"`{one.path}`<br>{_variable(service, one.path)}",
-            _type(one.hint),
-            _default(one.default),
+            type_of(one.hint),
+            default_of(one.default),
             prose(one.docstring, {}),
         )
         for one in settings_of(config)
@@ -115,15 +115,17 @@ def _below(setting: Setting) -> Iterator[Setting]:
 
 
 def field_docstrings(cls: type) -> dict[str, str]:
-    """The string that stands under each field of a class, unwrapped."""
+    """The string that stands under each field of a class and of its bases, unwrapped."""
+    return {name: text for one in reversed(cls.__mro__[:-1]) for name, text in _own_docstrings(one)}
+
+
+def _own_docstrings(cls: type) -> Iterator[tuple[str, str]]:
     body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]).body
-    found = {}
     for statement, following in pairwise(body):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             match following:
                 case ast.Expr(ast.Constant(str(text))):
-                    found[statement.target.id] = inspect.cleandoc(text)
-    return found
+                    yield statement.target.id, inspect.cleandoc(text)
 
 
 def _own_default(field: dataclasses.Field[Any]) -> Any:
@@ -145,21 +147,23 @@ def _variable(service: str, path: str) -> str:
     return "" if "[]" in path else f"`DIANA_{service.upper()}_{path.upper().replace('.', '__')}`"
 
 
-def _type(hint: Any) -> str:
+def type_of(hint: Any) -> str:
+    """A setting's type, in words."""
     hint = _without_none(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         return "settings"
     if _is_mapping(origin):
-        return f"{_type(arguments[1])} by name"
+        return f"{type_of(arguments[1])} by name"
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        return f"list of {type_of(arguments[0])}"
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return " or ".join(f"`{member.value}`" for member in hint)
     return _SCALARS[hint]
 
 
-def _default(value: Any) -> str:
+def default_of(value: Any) -> str:
+    """A setting's default, in words."""
     if value is dataclasses.MISSING:
         return "required"
     if value is None:

@@ -12,6 +12,7 @@ from diana_client.errors import from_status
 from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import BytesContent, Item
+from diana_endpoints.kind import Kind
 from diana_endpoints.mesh import MeshSettings, examine
 from diana_endpoints.profiles import ExplainedProfiles
 from diana_endpoints.proofs import KeptCrosswalk, KeptProofs
@@ -113,6 +114,9 @@ class Anon(ExplainedProfiles, KeptProofs, KeptCrosswalk):
 
     def _describe(self, channel: Channel) -> str:
         profiles = AnonClient(channel).profiles()
+        named = self._settings.profile
+        if named and named not in (profile.name for profile in profiles):
+            raise DianaError(Reason.PROFILE_UNKNOWN, f"there is no profile {named}")
         return f"{len(profiles)} profiles: {', '.join(profile.name for profile in profiles)}"
 
     def _one(self, item: Item, profile: str) -> Item:
@@ -178,3 +182,6 @@ def _study(operation: Operation) -> Item:
             "outcome": "anonymized",
         }
     )
+
+
+KIND = Kind(AnonSettings, Anon, setting="profile", mesh=True)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import io
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from diana.archive.v1 import archive_service_pb2 as pb
 from diana.archive.v1.feed_pb2 import CompletionReason, FeedEntry
 from diana.archive.v1.resources_pb2 import Instance
-from diana_client import ArchiveClient, Channel, MeshError, OperationClient, UploadItem, UploadResult
+from diana_client import ArchiveClient, Channel, MeshError, NotFound, OperationClient, UploadItem, UploadResult
 from diana_common.errors import DianaError, invalid_field
+from diana_endpoints.archive_attributes import KeptAttributes
 from diana_endpoints.archive_work import await_work
 from diana_endpoints.failures import failure_of
 from diana_endpoints.headers import fill_header
-from diana_endpoints.items import BytesContent, Content, FileContent, Item
-from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
+from diana_endpoints.items import BytesContent, Content, Item
+from diana_endpoints.kind import Kind
+from diana_endpoints.levels import INSTANCE, STUDY, UIDS, level_of
+from diana_endpoints.mesh import MeshSettings, examine
+from diana_endpoints.pieces import PiecesContent, upload_source
 from diana_endpoints.protocol.endpoint import Health, OnProgress
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 CONTRACT = "diana.archive.v1.ArchiveService"
 _SMALL = 4 * 1024 * 1024
@@ -45,7 +46,7 @@ class ArchiveSettings(MeshSettings):
     """The store; the archive's "default" when empty."""
 
 
-class Archive(MeshEndpoint):
+class Archive(KeptAttributes):
     """Endpoint `archive`. Every method but `check` raises MeshError when the archive cannot go on."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
@@ -71,7 +72,7 @@ class Archive(MeshEndpoint):
 
     def get(self, wanted: Item) -> Iterator[Item]:
         """The current instances of the study, series or instance that `wanted.meta` names."""
-        study, series, sop = _uids(wanted)
+        study, series, sop = self._named(wanted)
         if sop:
             yield from self._one(sop)
         else:
@@ -80,29 +81,32 @@ class Archive(MeshEndpoint):
     def put(self, items: Iterable[Item]) -> Iterator[Item]:
         """Upload each over several streams; it comes back once it is durable, or refused."""
         self._client.statistics(store=self._store)  # an archive that is not there is told of before anything is read
-        uploads = (UploadItem(item, _source(item), item.content.size if item.content else 0) for item in items)
+        uploads = (UploadItem(item, upload_source(item), item.content.size if item.content else 0) for item in items)
         for result in self._client.upload(uploads, store=self._store, streams=_STREAMS):
             yield _answered(result)
 
+    def marked(self, attribute: str, text: str) -> Iterator[Item]:
+        """The studies whose plain attribute has this value, each with the header of one of its instances."""
+        for number, study in enumerate(self._client.studies(store=self._store), 1):
+            if study.attributes.get(attribute) != text:
+                continue
+            for one in islice(self._client.instances(study.study_uid, store=self._store), 1):
+                header = self._client.header(one.sop_instance_uid, store=self._store).dicom_json
+                yield Item(
+                    {"id": study.study_uid, "study_uid": study.study_uid}, header=json.loads(header), number=number
+                )
+
     def delete(self, wanted: Item) -> int:
         """Delete the study, series or instance that `wanted.meta` names."""
-        study, series, sop = _uids(wanted)
+        study, series, sop = self._named(wanted)
         answer = self._client.delete(study, series_uid=series, sop_instance_uids=sop or (), store=self._store)
         return answer.deleted_count
 
     def undelete(self, wanted: Item) -> int:
         """Bring back the study, series or instance that `wanted.meta` names."""
-        study, series, sop = _uids(wanted)
+        study, series, sop = self._named(wanted)
         answer = self._client.undelete(study, series_uid=series, sop_instance_uids=sop or (), store=self._store)
         return answer.restored_count
-
-    def unseal(self, wanted: Item) -> Item:
-        """What is sealed on the study that the item names. The archive logs that somebody asked."""
-        study_uid = str(wanted.meta.get("study_uid", ""))
-        if not study_uid:
-            raise invalid_field("item", "names no study")
-        sealed = self._client.unseal_attributes(study_uid, store=self._store)
-        return Item({"study_uid": study_uid, "sealed": dict(sorted(sealed.items()))}, number=wanted.number)
 
     def watch(self, after: str | None, stop_at_head: bool) -> Iterator[Item]:
         """Changes, of this store if one is named, else of all; headers are left out."""
@@ -148,6 +152,28 @@ class Archive(MeshEndpoint):
                 for downloaded in self._client.download(sop_instance_uids=uids, store=self._store):
                     yield Item(_meta(downloaded.instance), content=BytesContent(downloaded.read()))
 
+    def _named(self, wanted: Item) -> tuple[str, str, str]:
+        """Study, series and instance UID of the deepest level named; an instance stands for itself.
+
+        An `id` is the UID of a study, else of an instance; `level` says of which.
+        """
+        study, series, sop = (str(wanted.meta.get(key) or "") for key in UIDS)
+        if sop:
+            return "", "", sop
+        if study:
+            return study, series, ""
+        uid, level = str(wanted.meta.get("id") or ""), level_of(wanted.meta.get("level"))
+        if not uid or level not in (None, STUDY, INSTANCE):
+            raise invalid_field("item", "names no study, series or instance; a series is named with its study")
+        return (uid, "", "") if level is STUDY or (level is None and self._is_study(uid)) else ("", "", uid)
+
+    def _is_study(self, uid: str) -> bool:
+        try:
+            self._client.study(uid, store=self._store)
+        except NotFound:
+            return False
+        return True
+
     def _one(self, sop_instance_uid: str) -> Iterator[Item]:
         for downloaded in self._client.download(sop_instance_uids=sop_instance_uid, store=self._store):
             instance = downloaded.instance
@@ -159,61 +185,7 @@ class Archive(MeshEndpoint):
 
     def _opened_later(self, instance: Instance) -> Content:
         uid, version = instance.sop_instance_uid, instance.version
-        return _ReadContent(instance.size_bytes, lambda: self._client.read(uid, store=self._store, version=version))
-
-
-@dataclass(frozen=True, slots=True)
-class _ReadContent:
-    size: int
-    pieces: Callable[[], Iterator[bytes]]
-
-    def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self.pieces()))
-
-
-class _Pieces(io.RawIOBase):
-    """A stream over pieces that arrive."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._held = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        while not self._held:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._held = memoryview(piece)
-        view = memoryview(buffer)
-        count = min(len(view), len(self._held))
-        view[:count], self._held = self._held[:count], self._held[count:]
-        return count
-
-
-def _uids(wanted: Item) -> tuple[str, str, str]:
-    """Study, series and instance UID of the deepest level named; an instance stands for itself."""
-    study, series, sop = (str(wanted.meta.get(key) or "") for key in ("study_uid", "series_uid", "sop_instance_uid"))
-    if sop:
-        return "", "", sop
-    if not study:
-        raise invalid_field("item", "names no study, series or instance")
-    return study, series, ""
-
-
-def _source(item: Item) -> Any:
-    content = item.content
-    if isinstance(content, FileContent):
-        return content.path
-    if isinstance(content, BytesContent):
-        return content.data
-    return content.open if content else _no_content
-
-
-def _no_content() -> BinaryIO:
-    raise invalid_field("content", "is required: get the instance before it is put")
+        return PiecesContent(instance.size_bytes, lambda: self._client.read(uid, store=self._store, version=version))
 
 
 def _answered(result: UploadResult) -> Item:
@@ -229,6 +201,7 @@ def _answered(result: UploadResult) -> Item:
 
 def _meta(instance: Instance) -> dict[str, Any]:
     return {
+        "id": instance.sop_instance_uid,
         "store": instance.store,
         "study_uid": instance.study_uid,
         "series_uid": instance.series_uid,
@@ -268,3 +241,6 @@ def _details(entry: FeedEntry, kind: str) -> dict[str, Any]:
             return {"study_uid": completed.study_uid, "reason": reason, "instances": completed.instance_count}
         case _:
             return {}
+
+
+KIND = Kind(ArchiveSettings, Archive, setting="store", mesh=True)

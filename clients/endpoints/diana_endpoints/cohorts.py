@@ -18,7 +18,7 @@ from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
 from diana_endpoints.mesh import MeshEndpoint
 from diana_endpoints.protocol.endpoint import OnProgress
-from diana_endpoints.protocol.index import Query
+from diana_endpoints.protocol.query import Query
 
 
 class IndexedCohorts(MeshEndpoint):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from diana_client import Channel, OperationClient
 from diana_client.dimse import DimseClient
-from diana_common.dicomjson import first_value
 from diana_endpoints.archive_work import await_work
+from diana_endpoints.headers import uids_in
 from diana_endpoints.items import Item
+from diana_endpoints.kind import Kind
 from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
 from diana_endpoints.protocol.dimse import Parcel, Wanted
 from diana_endpoints.protocol.endpoint import Health, OnProgress
-from diana_endpoints.protocol.index import Matches
+from diana_endpoints.protocol.query import Matches
 
 CONTRACT = "diana.dimse.v1.DimseService"
-_UIDS = {"study_uid": "0020000D", "series_uid": "0020000E", "sop_instance_uid": "00080018"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Dimse(MeshEndpoint):
         """A peer's answers to a C-FIND, while they come."""
         answers = self._client.find(peer, level, matches, return_keys=return_keys, limit=limit)
         for number, header in enumerate(answers, 1):
-            yield Item({"peer": peer, **_uids(header)}, header, number=number)
+            yield Item({"peer": peer, **uids_in(header)}, header, number=number)
 
     def start_pull(self, peer: str, wanted: Wanted) -> str:
         """Start to retrieve studies from a peer into the store; the name of the operation."""
@@ -116,6 +115,4 @@ def _describe(channel: Channel) -> str:
     )
 
 
-def _uids(header: dict[str, Any]) -> dict[str, str]:
-    named = {key: first_value(header, tag) for key, tag in _UIDS.items()}
-    return {key: uid for key, uid in named.items() if uid}
+KIND = Kind(DimseSettings, Dimse, setting="store", mesh=True)

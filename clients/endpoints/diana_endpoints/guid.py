@@ -11,10 +11,12 @@ from typing import Any
 from diana.guid.v1.guid_service_pb2 import Identity, Subject
 from diana_client import Channel, GuidClient, Minted, subject
 from diana_common.dicomjson import first_value
-from diana_common.errors import DianaError, invalid_field
+from diana_common.errors import DianaError, Reason, invalid_field
 from diana_endpoints.domain_keys import DomainKeys
 from diana_endpoints.failures import failure_of
 from diana_endpoints.items import Item
+from diana_endpoints.kind import Kind
+from diana_endpoints.levels import UIDS
 from diana_endpoints.mesh import MeshSettings, examine
 from diana_endpoints.protocol.endpoint import Health
 
@@ -27,7 +29,6 @@ _TAGS = {
     "sex": "00100040",
     "reference_date": "00080020",
 }
-_UIDS = ("study_uid", "series_uid", "sop_instance_uid")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class Guid(DomainKeys):
 
     def _describe(self, channel: Channel) -> str:
         domains = GuidClient(channel).domains()
+        named = self._settings.domain
+        if named and named not in (domain.name for domain in domains):
+            raise DianaError(Reason.DOMAIN_UNKNOWN, f"there is no domain {named}")
         return f"{len(domains)} domains: {', '.join(domain.name for domain in domains)}"
 
 
@@ -133,7 +137,7 @@ def _date(field: str, text: str) -> datetime.date | None:
 
 def _handed_on(item: Item) -> Item:
     """What is left of an item: some thousands wait for their answers, and must not hold their headers."""
-    return Item({key: item.meta[key] for key in _UIDS if item.meta.get(key)}, number=item.number)
+    return Item({key: item.meta[key] for key in UIDS if item.meta.get(key)}, number=item.number)
 
 
 def _identified(result: Item, answer: Minted | DianaError) -> Item:
@@ -154,3 +158,6 @@ def _meta(identity: Identity) -> dict[str, Any]:
         "birth_date": f"{born.year:04}-{born.month:02}-{born.day:02}" if identity.HasField("birth_date") else "",
         "time_offset_seconds": identity.time_offset.seconds,
     }
+
+
+KIND = Kind(GuidSettings, Guid, setting="domain", mesh=True)

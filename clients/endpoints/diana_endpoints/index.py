@@ -13,9 +13,10 @@ from diana_client import Channel, IndexClient
 from diana_endpoints.cohorts import IndexedCohorts
 from diana_endpoints.folders import IndexedFolders
 from diana_endpoints.items import Item
+from diana_endpoints.kind import Kind
 from diana_endpoints.mesh import MeshSettings, examine
 from diana_endpoints.protocol.endpoint import Health
-from diana_endpoints.protocol.index import Query
+from diana_endpoints.protocol.query import Query
 from diana_endpoints.written import IndexedWritings
 
 CONTRACT = "diana.index.v1.IndexService"
@@ -140,3 +141,6 @@ def _item(record: Record, number: int, store: str) -> Item:
     }
     meta = {key: name for key, name in named.items() if name} | {"instances": record.instance_count}
     return Item(meta, json.loads(record.dicom_json or b"{}"), number=number)
+
+
+KIND = Kind(IndexSettings, Index, setting="store", mesh=True)

@@ -68,16 +68,20 @@ class Failure:
 class Item:
     """One thing that flows through a chain.
 
-    `meta` holds plain values by name, among them `study_uid`, `series_uid`, `sop_instance_uid`, `size_bytes`
-    where they are known, and may hold a source's path. `header` is DICOM JSON (PS3.18 Annex F).
+    `meta` holds plain values by name: `id`, as its endpoint names things (a key, a path, a row's number, another
+    server's id); `study_uid`, `series_uid`, `sop_instance_uid`, `size_bytes` where they are known.
     """
 
     meta: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] | None = None
+    """DICOM JSON (PS3.18 Annex F)."""
     content: Content | None = None
     failure: Failure | None = None
     number: int = 0
     """Its place in its source, from 1: what a person is told where the path must not be shown."""
+    data: dict[str, Any] | None = None
+    """What it says, by name, as JSON knows values: a row of a table, the value of a key. Of an instance: its header,
+    simplified, as `diana_endpoints.headers.data_of` has it."""
 
     @property
     def name(self) -> str:
@@ -86,3 +90,15 @@ class Item:
             if self.meta.get(key):
                 return str(self.meta[key])
         return f"item {self.number}" if self.number else "item"
+
+
+_UNSAID = frozenset({"path", "file", "folder", "directory", "patient_id", "issuer_of_patient_id", "question"})
+
+
+def public_meta(item: Item) -> dict[str, Any]:
+    """Metadata without what may hold patient values: theirs, and places, which people name; an id may be a place."""
+    meta = {name: value for name, value in item.meta.items() if name not in _UNSAID}
+    named = str(meta.get("id", ""))
+    if named == str(item.meta.get("path", "")) or "/" in named or "\\" in named:
+        meta.pop("id", None)
+    return meta

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from diana_client import Channel, HealthClient, MeshError, Serving, TlsOptions, connect
+from diana_client import Channel, HealthClient, InvalidRequest, MeshError, Serving, TlsOptions, connect
+from diana_common.errors import DianaError
 from diana_endpoints.protocol.endpoint import Health
 
 _PATIENCE = 5.0
@@ -72,5 +73,9 @@ def examine(settings: MeshSettings, contract: str, describe: Callable[[Channel],
             if HealthClient(channel).check(contract) is not Serving.SERVING:
                 return Health(False, "answers, and is not ready")
             return Health(True, describe(channel))
+    except InvalidRequest as error:
+        return Health(False, error.message)
     except MeshError as error:
         return Health(False, error.reason or error.code.name)
+    except DianaError as error:
+        return Health(False, error.message)

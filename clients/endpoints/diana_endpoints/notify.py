@@ -12,6 +12,7 @@ from diana_client import Channel, NotifyClient
 from diana_common.errors import invalid_field
 from diana_common.settings import nearest
 from diana_endpoints.items import Item
+from diana_endpoints.kind import Kind
 from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
 from diana_endpoints.protocol.endpoint import Health
 from diana_endpoints.protocol.notify import Message
@@ -120,8 +121,13 @@ def recipient_of(text: str) -> pb.Recipient:
 def _content(message: Message) -> pb.Content:
     store, slash, uid = message.study.rpartition("/")
     study = pb.MessageStudy(store=store if slash else _DEFAULT_STORE, study_uid=uid) if message.study else None
-    texts = {"template": message.template, "subject": message.subject, "body": message.body}
-    return pb.Content(**texts, values=dict(message.values), study=study)
+    return pb.Content(
+        template=message.template,
+        subject=message.subject,
+        body=message.body,
+        values=dict(message.values),
+        study=study,
+    )
 
 
 def _item(delivery: pb.Delivery, number: int) -> Item:
@@ -156,3 +162,6 @@ def _name(word: str) -> str:
 
 def _time(stamp: Timestamp) -> str:
     return stamp.ToDatetime().isoformat(timespec="milliseconds") + "Z"
+
+
+KIND = Kind(NotifySettings, Notify, mesh=True)

@@ -11,8 +11,10 @@ from diana_client import Channel, RouteClient
 from diana_common.errors import invalid_field
 from diana_common.settings import nearest
 from diana_endpoints.items import Item
-from diana_endpoints.mesh import MeshEndpoint, MeshSettings, examine
+from diana_endpoints.kind import Kind
+from diana_endpoints.mesh import MeshSettings, examine
 from diana_endpoints.protocol.endpoint import Health
+from diana_endpoints.route_collections import RoutedCollections
 from diana_endpoints.route_jobs import STATES, job_item, time_of, word_of
 
 CONTRACT = "diana.route.v1.RouteService"
@@ -26,7 +28,7 @@ class RouteSettings(MeshSettings):
     """The router."""
 
 
-class Route(MeshEndpoint):
+class Route(RoutedCollections):
     """Endpoint `route`. Every method but `check` raises MeshError when it refuses, or cannot go on."""
 
     def __init__(self, settings: RouteSettings) -> None:
@@ -54,13 +56,8 @@ class Route(MeshEndpoint):
             yield Item(meta, number=number)
 
     def check_rules(self, text: str) -> Iterator[Item]:
-        """What is wrong with a file of rules; else its rules' names."""
-        checked = self._client.check_rules(text)
-        if not checked.findings:
-            yield Item({"outcome": "good", "rules": list(checked.rules)})
-        for number, one in enumerate(checked.findings, 1):
-            told = {"line": one.line, "field": one.field, "description": one.description}
-            yield Item({"outcome": "faulty", **told}, number=number)
+        """What is wrong with a file of rules; else its rules' names. And what could not be looked at."""
+        yield from checked_items(self._client.check_rules(text))
 
     def dry_run(self, text: str = "", since: datetime.timedelta | None = None) -> Iterator[Item]:
         """What rules would have done; at last the counts."""
@@ -69,16 +66,28 @@ class Route(MeshEndpoint):
                 counts = dict(sorted(event.job_counts.items()))
                 yield Item({"outcome": "looked_at", "entries": event.entry_count, "jobs": counts})
             else:
-                told = {"rule": event.rule, "thing": word_of(event.item), "time": time_of(event.time)}
+                told = {"rule": event.rule, "item": word_of(event.item), "time": time_of(event.time)}
                 yield Item({"outcome": "would_do", **told, "actions": list(event.actions)}, number=number)
 
-    def explain(self, thing: str) -> Iterator[Item]:
-        """What each rule makes of a thing, then its jobs. Raises DianaError INVALID_FIELD for what is no thing."""
-        answer = self._client.explain(thing_of(thing))
+    def explain(self, item: str) -> Iterator[Item]:
+        """What each rule makes of an item, then its jobs. Raises DianaError INVALID_FIELD for what is none."""
+        answer = self._client.explain(item_of(item))
         for number, one in enumerate(answer.explanations, 1):
             yield Item({"rule": one.rule, "fires": one.fires, "reason": one.reason}, number=number)
         for number, job in enumerate(answer.jobs, 1):
             yield job_item(job, number)
+
+    def run_rule(self, rule: str, item: str) -> Item:
+        """A job of an item. Raises DianaError INVALID_FIELD for what is none."""
+        return job_item(self._client.run(rule, item_of(item)))
+
+    def backfill(self, rule: str, since: datetime.timedelta) -> Iterator[Item]:
+        """The jobs that are made; at last the counts."""
+        for number, event in enumerate(self._client.backfill(rule, since), 1):
+            if isinstance(event, pb.BackfillSummary):
+                yield Item({"outcome": "looked_at", "entries": event.entry_count, "jobs": event.job_count})
+            else:
+                yield job_item(event, number)
 
     def jobs(self, state: str = "", rule: str = "") -> Iterator[Item]:
         """The journal, newest first."""
@@ -95,16 +104,26 @@ class Route(MeshEndpoint):
         for number, job in enumerate(self._client.watch(rule=rule), 1):
             yield job_item(job, number)
 
-    def retry_job(self, name: str) -> Item:
-        """Have a job go on."""
-        return job_item(self._client.retry(_job_name(name)))
+    def retry_job(self, name: str, with_new_actions: bool = False) -> Item:
+        """Have a job go on, or its item run again."""
+        return job_item(self._client.retry(_job_name(name), with_new_actions=with_new_actions))
 
     def cancel_job(self, name: str) -> Item:
         """End a job."""
         return job_item(self._client.cancel(_job_name(name)))
 
 
-def thing_of(word: str) -> pb.Item:
+def checked_items(checked: pb.CheckRulesResponse) -> Iterator[Item]:
+    """What a check found, a "warning" or "faulty" each; and that the rules are "good", if nothing is wrong."""
+    for number, one in enumerate(checked.findings, 1):
+        outcome = "warning" if one.is_warning else "faulty"
+        told = {"line": one.line, "field": one.field, "description": one.description}
+        yield Item({"outcome": outcome, **told}, number=number)
+    if all(one.is_warning for one in checked.findings):
+        yield Item({"outcome": "good", "rules": list(checked.rules)})
+
+
+def item_of(word: str) -> pb.Item:
     """The item that "study:STORE/UID", "instance:STORE/UID" or "file:RULE/PATH" means; no store is "default".
 
     Raises DianaError INVALID_FIELD.
@@ -135,3 +154,6 @@ def _describe(channel: Channel) -> str:
     told = f"{len(rules)} rules, {waiting} jobs waiting, {dead} dead"
     troubled = [rule.name for rule in rules if rule.trouble]
     return told + (f"; in trouble: {', '.join(troubled)}" if troubled else "")
+
+
+KIND = Kind(RouteSettings, Route, mesh=True)

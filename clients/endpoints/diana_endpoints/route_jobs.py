@@ -25,7 +25,7 @@ def job_item(job: pb.Job, number: int = 0) -> Item:
         "job": job.name,
         "state": pb.Job.State.Name(job.state).removeprefix("STATE_").lower(),
         "rule": job.rule,
-        "thing": word_of(job.item),
+        "item": word_of(job.item),
         "step": step.action if step else "",
         "attempts": step.attempt_count if step else 0,
         "last_error": step.last_error if step else "",
@@ -38,6 +38,8 @@ def job_item(job: pb.Job, number: int = 0) -> Item:
         meta["next_attempt"] = time_of(step.next_attempt_time)
     if job.HasField("end_time"):
         meta["ended"] = time_of(job.end_time)
+    if job.successor:
+        meta["successor"] = job.successor
     return Item(meta, number=number)
 
 

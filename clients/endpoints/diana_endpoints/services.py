@@ -4,45 +4,63 @@
     trial:   {ctype: archive, address: archive.site:50061, store: trial, tls: {ca_file: ca.pem}}
     inbox:   {ctype: folder, path: "${INBOX:?set it to the folder that scans arrive in}"}
 
-A value that begins with "@" is the text of the file it names, relative to the YAML's own folder; where that
-file ends in .yaml or .json, the tree it holds. "@@" stands for "@".
+What values may be is `service_files`' concern.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import yaml
-
 from diana_common.errors import invalid_field
-from diana_common.settings import config_invalid, expand, join, nearest
+from diana_common.settings import config_invalid, nearest, path_of
+from diana_endpoints.kind import Kind
 from diana_endpoints.protocol.endpoint import Endpoint
-from diana_endpoints.registry import KINDS, Kind, kind_of, make
+from diana_endpoints.registry import blaming, ctype_of_prefix, ctype_said, kind, make, prefixes
+from diana_endpoints.service_files import parse, resolve, text_of
 
-_LARGEST_FILE = 4 * 1024 * 1024
+_PATH = re.compile(r"([A-Za-z]:)?[./\\~]")
+"""How a path begins, of Windows too."""
 
 
 class Services:
-    """Endpoints by the names of a services mapping and by URL. Each is made once, and all are closed together."""
+    """Endpoints by the names of a services mapping and by URL. Each is made once, and all are closed together.
 
-    def __init__(self, entries: Mapping[str, Any]) -> None:
+    What is wrong with one service is told when it is used, and keeps no other from being used.
+    """
+
+    def __init__(self, entries: Mapping[str, Any], env: Mapping[str, str] | None = None) -> None:
+        """`env` is what URLs may take the rest of their settings from; the process' own environment if absent."""
+        self.entries: dict[str, Mapping[str, Any]] = {}
+        self._env = os.environ if env is None else env
         for name, entry in entries.items():
             if not isinstance(entry, Mapping):
                 raise config_invalid(str(name), "must be a mapping with a ctype")
-            kind_of(entry, str(name))
-        self.entries: dict[str, Mapping[str, Any]] = {str(name): entry for name, entry in entries.items()}
+            self.entries[str(name)] = {**entry, "ctype": ctype_said(entry)}
         self._made: dict[str, Endpoint] = {}
 
     @classmethod
     def read(cls, path: Path, env: Mapping[str, str]) -> Self:
         """The services that a YAML file describes. Raises DianaError CONFIG_INVALID."""
-        tree = _parse(_text(path, path.name), path.name)
-        if not isinstance(tree or {}, Mapping):
-            raise config_invalid(path.name, "must be a mapping of services by name")
-        return cls(_resolve(tree or {}, env, path.parent, ""))
+        where = path.name or "services"
+        return cls._of_text(text_of(path, where), where, path.parent, env)
+
+    @classmethod
+    def given(cls, text: str, env: Mapping[str, str]) -> Self:
+        """The services that a command line's text means: a file's name, with or without "@", or the YAML itself.
+
+        Raises DianaError CONFIG_INVALID.
+        """
+        if text.startswith("@"):
+            return cls.read(path_of(text[1:], "services"), env)
+        if _is_yaml(text) and not _is_there(text):
+            return cls._of_text(text, "services", Path(), env)
+        return cls.read(path_of(text, "services"), env)
 
     def endpoint(self, text: str) -> Endpoint:
         """The endpoint of a name ("inbox") or URL ("path:/data", "archive:trial").
@@ -58,9 +76,10 @@ class Services:
         return self._find(text)[0]
 
     def close(self) -> None:
-        """Close every endpoint that was made."""
-        while self._made:
-            self._made.popitem()[1].close()
+        """Close every endpoint that was made. Raises what one of them raises, once all the others are closed."""
+        with ExitStack() as closing:
+            while self._made:
+                closing.callback(self._made.popitem()[1].close)
 
     def __enter__(self) -> Self:
         return self
@@ -73,72 +92,71 @@ class Services:
     def _find(self, text: str) -> tuple[Mapping[str, Any], str]:
         if text in self.entries:
             return self.entries[text], text
-        prefix, colon, rest = text.partition(":")
-        kinds = {kind.prefix: kind for kind in KINDS}
-        prefixes = [f"{name}:" for name in kinds]
-        if not colon:
-            raise invalid_field(
-                "ENDPOINT", f"is not a service by name, nor a URL; {nearest(text, [*self.entries, *prefixes])}"
-            )
-        if prefix not in kinds:
-            raise invalid_field("ENDPOINT", f"begins with no known prefix; {nearest(f'{prefix}:', prefixes)}")
-        kind = kinds[prefix]
-        if rest and not kind.setting:
-            raise invalid_field("ENDPOINT", f"takes nothing after {prefix}:")
-        own = {kind.setting: rest} if rest else {}
-        if kind.mesh:
-            name = self._of_kind(kind)
+        prefix, _, rest = text.partition(":")
+        ctype = self._ctype(text)
+        found = kind(ctype)
+        if "+" in prefix and not found.read_url:
+            raise invalid_field("ENDPOINT", f"takes nothing before the colon: write {prefix.partition('+')[0]}:")
+        described = not rest and found.read_url and any(entry["ctype"] == ctype for entry in self.entries.values())
+        if found.mesh or described:
+            own = _own(found, rest, prefix)
+            name = self._of_kind(ctype)
             return {**self.entries[name], **own}, name
+        if found.read_url:
+            url = text.partition("+")[2] if "+" in prefix else text
+            with blaming(ctype, ctype):
+                return {"ctype": ctype, **found.read_url(url, self._env)}, ctype
         if not rest:
-            raise invalid_field("ENDPOINT", f"needs a {kind.setting} after the colon")
-        return {"ctype": kind.ctype, **own}, kind.ctype
+            raise invalid_field("ENDPOINT", f"needs a {found.setting or 'setting'} after the colon")
+        return {"ctype": ctype, **_own(found, rest, prefix)}, ctype
 
-    def _of_kind(self, kind: Kind) -> str:
-        """The service a mesh URL means: the one named like its kind, else the only one of that kind."""
-        names = [name for name, entry in self.entries.items() if entry["ctype"] == kind.ctype]
-        if kind.ctype in names:
-            return kind.ctype
+    def _ctype(self, text: str) -> str:
+        """The kind that a URL is of. Raises DianaError INVALID_FIELD, with a hint, for what is no URL."""
+        prefix, colon, _ = text.partition(":")
+        if colon and (ctype := ctype_of_prefix(prefix)):
+            return ctype
+        if _PATH.match(text):
+            raise invalid_field("ENDPOINT", "is a path alone: write path:DIR, zip:FILE, csv:FILE or the like")
+        known = [f"{name}:" for name in prefixes()]
+        if colon:
+            raise invalid_field("ENDPOINT", f"begins with no known prefix; {nearest(f'{prefix}:', known)}")
+        raise invalid_field(
+            "ENDPOINT", f"is not a service by name, nor a URL; {nearest(text, [*self.entries, *known])}"
+        )
+
+    def _of_kind(self, ctype: str) -> str:
+        """The service a URL without an address means: the one named like its kind, else the only one of that kind."""
+        names = [name for name, entry in self.entries.items() if entry["ctype"] == ctype]
+        if ctype in names:
+            return ctype
         if len(names) != 1:
             several = f"several services of this kind are described ({', '.join(sorted(names))}): name one of them"
             none = "no service of this kind is described: start a mesh (diana-cli up), or give --services FILE"
-            raise config_invalid(kind.ctype, several if names else none)
+            raise config_invalid(ctype, several if names else none)
         return names[0]
 
-
-def _resolve(tree: Any, env: Mapping[str, str], folder: Path, where: str) -> Any:
-    """Read @files and expand variables, in every string of a tree; what a variable holds is never a file's name."""
-    if isinstance(tree, Mapping):
-        return {key: _resolve(value, env, folder, join(where, str(key))) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_resolve(value, env, folder, f"{where}[{number}]") for number, value in enumerate(tree)]
-    if not isinstance(tree, str):
-        return tree
-    if not tree.startswith("@"):
-        return expand(tree, env, where)
-    if tree.startswith("@@"):
-        return expand(tree[1:], env, where)
-    path = folder / Path(expand(tree[1:], env, where)).expanduser()
-    text = _text(path, where)
-    return _parse(text, where) if path.suffix in (".yaml", ".yml", ".json") else text.rstrip("\r\n")
+    @classmethod
+    def _of_text(cls, text: str, where: str, folder: Path, env: Mapping[str, str]) -> Self:
+        tree = parse(text, where) or {}
+        if not isinstance(tree, Mapping):
+            raise config_invalid(where, "must be a mapping of services by name")
+        return cls(resolve(tree, env, folder, ""), env)
 
 
-def _text(path: Path, where: str) -> str:
+def _own(found: Kind, rest: str, prefix: str) -> dict[str, str]:
+    """The setting that a URL gives itself."""
+    if rest and not found.setting:
+        raise invalid_field("ENDPOINT", f"takes nothing after {prefix}:")
+    return {found.setting: rest} if rest else {}
+
+
+def _is_yaml(text: str) -> bool:
+    return "{" in text or ": " in text or "\n" in text
+
+
+def _is_there(text: str) -> bool:
+    """Whether a file has the name of what looks like YAML."""
     try:
-        with path.open(encoding="utf-8") as stream:
-            text = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise config_invalid(where, f"the file cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise config_invalid(where, "the file is not UTF-8 text") from error
-    if len(text) > _LARGEST_FILE:
-        raise config_invalid(where, "the file is larger than 4 MiB")
-    return text
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise config_invalid(where, f"is not YAML{place}") from error
+        return Path(text).is_file()
+    except OSError:  # no name at all: too long, for example
+        return False

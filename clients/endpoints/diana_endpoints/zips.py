@@ -7,17 +7,23 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from diana_common.errors import DianaError, Reason, invalid_field
-from diana_endpoints.failures import unreadable
-from diana_endpoints.folder import PREAMBLE, is_part10
+from diana_endpoints.by_uid import of_uids, wanted_uids
+from diana_endpoints.failures import each, unreadable
 from diana_endpoints.items import CHUNK, Item
+from diana_endpoints.kind import Kind
+from diana_endpoints.levels import UIDS
+from diana_endpoints.part10 import PREAMBLE, is_part10
 from diana_endpoints.protocol.endpoint import Health
+from diana_endpoints.walking import file_health
+from diana_endpoints.zip_writing import ZipWriter
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,6 +43,9 @@ class ZipSettings:
 
     path: Path
     """The file."""
+
+    replace: bool = False
+    """Whether what is put takes the place of a file that is there; else that is refused."""
 
     max_members: int = 200_000
     """More members than this are refused before any is listed."""
@@ -66,11 +75,8 @@ class Zip:
             self._open.close()
 
     def check(self) -> Health:
-        """Whether the file can be opened, and how many members it has."""
-        try:
-            return Health(True, f"{len(self._archive().infolist())} members")
-        except DianaError as error:
-            return Health(False, error.message)
+        """Whether the file can be opened, and how many members it has; one that is not there can be made."""
+        return file_health(self._settings.path, lambda: f"{len(self._archive().infolist())} members")
 
     def list(self) -> Iterator[Item]:
         """Every Part 10 member. Raises DianaError if the file is no ZIP file or passes a limit."""
@@ -80,12 +86,34 @@ class Zip:
                 yield item
 
     def get(self, wanted: Item) -> Iterator[Item]:
-        """The member that `wanted.meta["path"]` names, as the listing gave it."""
-        for item in self.list():
-            if item.meta["path"] == wanted.meta.get("path"):
-                yield item
-                return
-        raise invalid_field("path", "is not a DICOM member of the ZIP file")
+        """The member that `wanted.meta["id"]`, or "path", names, as the listing gave it; else those of its UIDs."""
+        named = str(wanted.meta.get("id") or wanted.meta.get("path") or "")
+        found = False
+        for item in self._of_name(named) if named else ():
+            found = True
+            yield item
+        by_uid = not found and (not named or any(key in wanted.meta for key in UIDS))
+        for item in of_uids(self.list(), wanted_uids(wanted)) if by_uid else ():
+            found = True
+            yield item
+        if not found:
+            raise DianaError(Reason.ITEM_NOT_FOUND, "is not a DICOM member of the ZIP file, by name or UID")
+
+    def put(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Write a new file. It is there once the last item is taken, or whoever takes them has had enough of them.
+
+        Members are named by number (PS3.12 Annex V). Raises DianaError ITEM_EXISTS if the file is there already,
+        or is when the last item is taken; and OSError.
+        """
+        if not self._settings.replace and self._settings.path.exists():
+            raise DianaError(Reason.ITEM_EXISTS, "the ZIP file is there already: set `replace: true`, or take another")
+        self.close()
+        self._open = None
+        with ZipWriter(self._settings.path, self._settings.replace) as writer:
+            yield from each(items, partial(_added, writer))
+
+    def _of_name(self, name: str) -> Iterator[Item]:
+        return (item for item in self.list() if item.meta["path"] == name)
 
     def _archive(self) -> zipfile.ZipFile:
         if self._open is None:
@@ -97,7 +125,8 @@ class Zip:
         return self._open
 
     def _examine(self, info: zipfile.ZipInfo, number: int) -> Item | None:
-        item = Item({"path": info.filename, "size_bytes": info.file_size}, number=number)
+        meta = {"id": info.filename, "path": info.filename, "size_bytes": info.file_size}
+        item = Item(meta, number=number)
         if info.flag_bits & _ENCRYPTED:
             item.failure = unreadable("an encrypted member")
             return item
@@ -115,6 +144,12 @@ class Zip:
             return item
         item.content = content
         return item
+
+
+def _added(writer: ZipWriter, item: Item) -> str:
+    name = writer.add(item)
+    item.meta |= {"id": name, "path": name}
+    return "stored"
 
 
 class _Budget:
@@ -216,3 +251,6 @@ def _directory(path: Path) -> tuple[int, int]:
             stream.seek(offset)
             count, size = struct.unpack_from("<QQ", stream.read(56), 32)
     return int(count), int(size)
+
+
+KIND = Kind(ZipSettings, Zip, setting="path", reads_through=True)

@@ -11,11 +11,10 @@ from diana_common.errors import DianaError, Reason
 from diana_endpoints.archive import Archive
 from diana_endpoints.folder import Folder
 from diana_endpoints.protocol.anon import Anonymizer
-from diana_endpoints.protocol.archive import Deleter, Watcher
+from diana_endpoints.protocol.archive import Watcher
 from diana_endpoints.protocol.endpoint import Checkable
 from diana_endpoints.protocol.guid import Minter
-from diana_endpoints.protocol.index import Finder
-from diana_endpoints.protocol.items import Getter, Lister, Putter
+from diana_endpoints.protocol.items import Deleter, Finder, Getter, Lister, Putter
 from diana_endpoints.protocol.notify import Messenger
 from diana_endpoints.services import Services
 from diana_endpoints.zips import Zip
@@ -46,8 +45,8 @@ def test_each_kind_of_endpoint_is_made_from_yaml_and_plays_its_roles(tmp_path: P
             "mint": (Checkable, Minter),
             "deid": (Checkable, Anonymizer),
             "herald": (Checkable, Messenger),
-            "inbox": (Checkable, Lister, Getter, Putter),
-            "parcel": (Checkable, Lister, Getter),
+            "inbox": (Checkable, Lister, Getter, Putter, Finder, Deleter),
+            "parcel": (Checkable, Lister, Getter, Putter),
         }
         every = {Anonymizer, Checkable, Lister, Getter, Messenger, Putter, Deleter, Finder, Minter, Watcher}
         for name, played in roles.items():
@@ -86,8 +85,6 @@ def test_two_services_of_a_kind_must_be_named() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("x: {ctype: archiv, address: a}", "x.ctype: is not a kind of endpoint; did you mean 'archive'"),
-        ("x: {address: a}", "x.ctype: is required"),
         ("x: 3", "x: must be a mapping"),
         ("- x", "must be a mapping of services"),
         ("x: [", "is not YAML at line"),
@@ -102,13 +99,30 @@ def test_a_description_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, t
     assert hint in refused.value.message
 
 
+@pytest.mark.parametrize("ctype", ["archiv", "", None, ["csv"]])
+def test_a_kind_that_is_none_costs_that_service_alone(tmp_path: Path, ctype: object) -> None:
+    with Services({"bad": {"ctype": ctype}, "good": {"ctype": "DcmDir", "path": str(tmp_path)}}) as services:
+        assert isinstance(services.endpoint("good"), Folder)
+        assert isinstance(services.endpoint(f"path:{tmp_path}"), Folder)
+        assert isinstance(services.describe("bad")["ctype"], str)
+        with pytest.raises(DianaError, match=r"^bad\.ctype: is") as refused:
+            services.endpoint("bad")
+    assert refused.value.reason is Reason.CONFIG_INVALID
+
+
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
+        ({"ctype": "archiv", "address": "a"}, "x.ctype: is not a kind of endpoint; did you mean 'archive'"),
+        ({"address": "a"}, "x.ctype: is required"),
         ({"ctype": "archive", "adress": "a:1"}, "x.adress: is not a setting; did you mean 'address'"),
         ({"ctype": "archive"}, "x.address: is required"),
         ({"ctype": "zip", "path": "x", "max_members": "many"}, "x.max_members: must be a whole number"),
         ({"ctype": "archive", "address": "a:1", "tls": {"ca": "f"}}, "x.tls.ca: is not a setting"),
+        ({"ctype": "orthanc", "port": 65536}, "x: port must be from 1 to 65535"),
+        ({"ctype": "splunk", "host": "h", "token": "t", "port": 0}, "x: port must be from 1 to 65535"),
+        ({"ctype": "redis", "port": -1}, "x: port must be from 1 to 65535"),
+        ({"ctype": "smtp", "port": 65536}, "x: port must be from 1 to 65535"),
     ],
 )
 def test_settings_are_checked_when_the_endpoint_is_made(entry: dict[str, object], hint: str) -> None:
@@ -154,3 +168,10 @@ def test_a_variable_cannot_make_a_file_be_read(tmp_path: Path) -> None:
 def test_an_endpoint_is_made_once(tmp_path: Path) -> None:
     with Services({}) as services:
         assert services.endpoint(f"path:{tmp_path}") is services.endpoint(f"path:{tmp_path}")
+
+
+@pytest.mark.parametrize("kind", ["redis", "smtp", "orthanc"])
+@pytest.mark.parametrize("port", ["65536", "0", "-1", "port", "\u0663"])
+def test_a_port_of_the_environment_is_held_to_its_range(kind: str, port: str) -> None:
+    with pytest.raises(DianaError, match=f"{kind.upper()}_PORT: must be a port from 1 to 65535"):
+        Services({}, {f"{kind.upper()}_PORT": port}).endpoint(f"{kind}:")

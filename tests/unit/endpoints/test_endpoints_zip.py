@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import random
+import secrets
+import shutil
 import zipfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
-from diana_common.errors import DianaError
+from diana_common.errors import DianaError, Reason
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.headers import fill_header
-from diana_endpoints.items import Item, chunks
+from diana_endpoints.items import BytesContent, Item, chunks
 from diana_endpoints.zips import Zip, ZipSettings
 from tests.support.dicom_files import ROOT, make_small
 
@@ -25,7 +30,7 @@ def _zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLAT
     return path
 
 
-def _open(path: Path, **limits: int) -> Zip:
+def _open(path: Path, **limits: Any) -> Zip:
     return Zip(ZipSettings(path, **limits))
 
 
@@ -184,3 +189,90 @@ def test_any_damage_is_a_typed_refusal_or_an_items_failure(tmp_path: Path) -> No
         except DianaError as error:
             assert error.message
         source.close()
+
+
+def test_what_is_put_becomes_a_new_file_that_every_medium_can_name(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "x.zip"
+    data = [make_small(), make_small(sop_uid="1.2"), make_small(sop_uid="1.3", series_uid="1.9"), b"no DICOM" * 40]
+    target = _open(path)
+    assert target.check().detail == "no file yet"
+    results = list(target.put(Item(content=BytesContent(one)) for one in data))
+    assert [item.failure.reason if item.failure else item.meta["outcome"] for item in results] == [
+        *["stored"] * 3,
+        "NOT_PART10",
+    ]
+    names = ["DICOM/ST000001/SE000001/IM000001", "DICOM/ST000001/SE000001/IM000002", "DICOM/ST000001/SE000002/IM000001"]
+    assert [(item.meta["path"], _read(item)) for item in target.list()] == list(zip(names, data))
+    assert [item.meta["id"] for item in results[:3]] == [item.meta["id"] for item in target.list()] == names
+    assert [one.name for one in path.parent.iterdir()] == ["x.zip"]
+    target.close()
+
+
+def test_a_file_that_is_there_is_replaced_only_on_request(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "x.zip", {"a": make_small()})
+    with pytest.raises(DianaError, match="there already"):
+        list(_open(path).put([]))
+    assert [item.failure for item in _open(path, replace=True).put([Item(content=BytesContent(make_small()))])] == [
+        None
+    ]
+    assert [item.meta["path"] for item in _open(path).list()] == ["DICOM/ST000001/SE000001/IM000001"]
+    assert list(_open(path, replace=True).put([])) == []
+    assert path.exists()
+
+
+def test_of_two_who_write_one_file_at_a_time_the_later_is_refused(tmp_path: Path) -> None:
+    def put(who: int) -> Iterator[Item]:
+        data = [make_small(sop_uid=f"1.{who}.{number}") for number in (0, 1)]
+        return iter(_open(tmp_path / "x.zip").put(Item(content=BytesContent(one)) for one in data))
+
+    ours, theirs = put(1), put(2)
+    assert [next(results).failure for results in (ours, theirs)] == [None, None]
+    assert len(list(ours)) == 1
+    with pytest.raises(DianaError) as refused:
+        list(theirs)
+    assert refused.value.reason is Reason.ITEM_EXISTS
+    assert len(list(_open(tmp_path / "x.zip").list())) == 2
+    assert len(list(_open(tmp_path / "x.zip").get(Item({"sop_instance_uid": "1.1.1"})))) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["x.zip"]
+
+
+def test_what_was_put_is_in_the_file_though_its_taker_has_enough(tmp_path: Path) -> None:
+    results = _open(tmp_path / "x.zip").put(Item(content=BytesContent(make_small(sop_uid=f"1.{n}"))) for n in range(9))
+    assert isinstance(results, Generator)
+    next(results)
+    results.close()
+    assert len(list(_open(tmp_path / "x.zip").list())) == 1
+
+
+def test_members_are_got_by_name_or_uid(tmp_path: Path) -> None:
+    source = _open(_zip(tmp_path / "x.zip", {"a": make_small(), "b": make_small(sop_uid="1.2"), "c": _blank(9)}))
+    for wanted, found in (
+        ({"id": "b"}, ["b"]),
+        ({"path": "a"}, ["a"]),
+        ({"sop_instance_uid": "1.2"}, ["b"]),
+        ({"id": "of another endpoint", "sop_instance_uid": "1.2"}, ["b"]),
+        ({"study_uid": f"{ROOT}.2.1"}, ["a", "b"]),
+    ):
+        assert [item.meta["path"] for item in source.get(Item(dict(wanted)))] == found
+    for absent in ({"id": "z"}, {"sop_instance_uid": "9.9"}):
+        with pytest.raises(DianaError, match="not a DICOM member"):
+            list(source.get(Item(dict(absent))))
+
+
+def test_a_member_that_was_written_in_part_is_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(source: BinaryIO, member: BinaryIO, size: int) -> None:
+        member.write(secrets.token_bytes(200_000))
+        raise OSError(errno.ENOSPC, "full")
+
+    whole = make_small(sop_uid="1.2.1")
+    path = tmp_path / "a.zip"
+    putting = Zip(ZipSettings(path)).put([Item(content=BytesContent(whole)), Item(content=BytesContent(make_small()))])
+    first = next(putting)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", cut)
+        (second,) = putting
+    assert first.failure is None
+    assert second.failure and second.failure.reason == "DISK_FULL"
+    with zipfile.ZipFile(path) as made:
+        assert [made.read(info) for info in made.infolist()] == [whole]
+    assert path.stat().st_size < 200_000

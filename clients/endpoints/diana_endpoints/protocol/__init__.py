@@ -4,5 +4,6 @@ Roles are apart, because few endpoints play all: an operation appears where it w
 iterators, one at a time. A role raises what its endpoint raises (DianaError, or the client's MeshError) when
 the whole cannot go on; what is wrong with one item is that item's `failure`, and the rest go on.
 
-One module a service, and two for what all have: `endpoint` and `items`.
+`endpoint`, `items` and `query` are for all endpoints; the other modules have what one kind of service does beside, or
+what few kinds share (`proxy`, `study_metadata`, `telling`).
 """

@@ -1,20 +1,17 @@
-"""What an archive does beside: deletes, tells of changes, works where its instances lie."""
+"""What an archive does beside: restores, tells of changes, works where its instances lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from diana_endpoints.items import Item
-from diana_endpoints.protocol.endpoint import Endpoint, OnProgress
+from diana_endpoints.protocol.endpoint import Endpoint, Working
 
 
 @runtime_checkable
-class Deleter(Endpoint, Protocol):
-    """Items can be deleted, and for a time brought back."""
-
-    def delete(self, wanted: Item) -> int:
-        """Delete what `wanted.meta` names by its deepest UID; how many instances that was."""
+class Restorer(Endpoint, Protocol):
+    """What was deleted can for a time be brought back."""
 
     def undelete(self, wanted: Item) -> int:
         """Bring back what was deleted; how many instances that was."""
@@ -29,7 +26,7 @@ class Watcher(Endpoint, Protocol):
 
 
 @runtime_checkable
-class Keeper(Endpoint, Protocol):
+class Keeper(Working, Protocol):
     """It keeps instances, and does long work on them where they lie."""
 
     def start_import(self, path: str) -> str:
@@ -41,8 +38,13 @@ class Keeper(Endpoint, Protocol):
     def start_backup(self) -> str:
         """Start to bring its backup up to date; the name of the operation."""
 
-    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
-        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
+
+@runtime_checkable
+class Sealer(Endpoint, Protocol):
+    """It keeps attributes of studies sealed, by keys of its own."""
+
+    def seal(self, wanted: Item, attributes: Mapping[str, str]) -> None:
+        """Add sealed attributes to the study that `wanted.meta` names."""
 
 
 @runtime_checkable
@@ -51,3 +53,11 @@ class Unsealer(Endpoint, Protocol):
 
     def unseal(self, wanted: Item) -> Item:
         """The sealed attributes of the study that `wanted.meta` names, as `meta["sealed"]`: patient values."""
+
+
+@runtime_checkable
+class Marked(Endpoint, Protocol):
+    """Its studies bear plain attributes."""
+
+    def marked(self, attribute: str, text: str) -> Iterator[Item]:
+        """The studies whose attribute has this value: each with the header of one of its instances."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from diana_endpoints.items import Item
-from diana_endpoints.protocol.endpoint import Endpoint, OnProgress
-from diana_endpoints.protocol.index import Matches
+from diana_endpoints.protocol.endpoint import Working
+from diana_endpoints.protocol.query import Matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Parcel:
 
 
 @runtime_checkable
-class PeerUser(Endpoint, Protocol):
+class PeerUser(Working, Protocol):
     """It uses peers: Application Entities that its service's configuration names."""
 
     def peers(self) -> Iterator[Item]:
@@ -63,6 +63,3 @@ class PeerUser(Endpoint, Protocol):
 
     def start_push(self, peer: str, parcel: Parcel) -> str:
         """Start to send instances to a peer; the name of the operation."""
-
-    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
-        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""

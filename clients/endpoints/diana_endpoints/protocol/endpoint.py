@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from diana_endpoints.items import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,11 @@ class Checkable(Endpoint, Protocol):
 
     def check(self) -> Health:
         """How it is, within seconds. Never raises: what is wrong is in the detail."""
+
+
+@runtime_checkable
+class Working(Endpoint, Protocol):
+    """It does long work, an operation by name, which can be waited for."""
+
+    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
+        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""

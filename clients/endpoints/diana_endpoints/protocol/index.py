@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from diana_endpoints.items import Item
-from diana_endpoints.protocol.endpoint import Endpoint, OnProgress
-
-Matches = Mapping[str, "Sequence[str] | Matches"]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question with C-FIND's semantics (PS3.4 section C.2.2.2).
-
-    `level` is patient, study, series or instance; `matches` are values by keyword or tag, any of which may match, or
-    the matches that one item of a sequence must meet.
-    """
-
-    level: str
-    matches: Matches
-    return_keys: Sequence[str] = ()
-    order_by: Sequence[str] = ()
-    """Keywords or tags; one that begins with "-" sorts from the greatest down."""
-    at_least_position: str = ""
-    where: str = ""
-    """A filter expression that must be met as well."""
-    fuzzy_names: bool = False
-    """Whether names match by sound and spelling."""
-    combined_date_times: bool = False
-    """Whether a range of dates and one of their times mean one range."""
-    store: str = ""
-    """The store, instead of the endpoint's own."""
+from diana_endpoints.protocol.endpoint import Endpoint, OnProgress, Working
+from diana_endpoints.protocol.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +23,8 @@ class ReportText:
 
 
 @runtime_checkable
-class Finder(Endpoint, Protocol):
-    """Questions can be asked of it."""
-
-    def find(self, query: Query) -> Iterator[Item]:
-        """The records that match, each with its header; pages are fetched as they are needed."""
+class Counter(Endpoint, Protocol):
+    """It can say how many records a question finds."""
 
     def count(self, query: Query) -> int:
         """How many records match."""
@@ -82,14 +54,11 @@ class Exporter(Endpoint, Protocol):
 
 
 @runtime_checkable
-class FolderIndexer(Endpoint, Protocol):
+class FolderIndexer(Working, Protocol):
     """It knows files where they lie, by kind of collection: accession_number, study or patient."""
 
     def start_folder(self, path: str, read_all: bool = False) -> str:
         """Start to index a directory of its own host; the name of the operation."""
-
-    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
-        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
 
     def folders(self) -> Iterator[Item]:
         """The folders that are indexed, by path."""
@@ -144,14 +113,11 @@ class CohortKeeper(Endpoint, Protocol):
 
 
 @runtime_checkable
-class KeyKeeper(Endpoint, Protocol):
+class KeyKeeper(Working, Protocol):
     """It can make attributes searchable."""
 
     def start_key(self, name: str, path: str, level: str = "instance", vr: str = "") -> str:
         """Make an attribute searchable by a name; the name of the operation that fills the key."""
-
-    def await_work(self, operation: str, on_progress: OnProgress | None = None) -> Iterator[Item]:
-        """Wait for its end: what failed of it, each with its failure; at last its counts, or why it ended."""
 
     def search_keys(self) -> Iterator[Item]:
         """The search keys by name."""
