@@ -18,6 +18,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY clients/python clients/python
 COPY clients/endpoints clients/endpoints
 COPY clients/cli clients/cli
+COPY clients/mock clients/mock
 COPY services services
 # Nothing is fetched from here on.
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels ./clients/python . \

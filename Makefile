@@ -8,7 +8,7 @@ ONLY ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench proto docs lock clean
+.PHONY: help demo test soak check format bench proto docs lock release clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -62,6 +62,10 @@ docs: $(VENV)/.dev  ## generate the reference pages from the code
 
 lock: $(BIN)/uv  ## resolve the locks anew
 	tools/lock.sh
+
+release: $(VENV)/.dev  ## build both wheels and sign their manifest (KEY=FILE of an Ed25519 private key, OUT=folder)
+	@test -n "$(KEY)" || { echo "make release KEY=FILE; to make one: openssl genpkey -algorithm ed25519 -out FILE" >&2; exit 2; }
+	$(BIN)/python -m tools.sign_release --key "$(KEY)" $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-proto .venv-go .mypy_cache .ruff_cache .pytest_cache bench/out

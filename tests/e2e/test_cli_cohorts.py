@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from diana_client import AnonClient, CohortClient, OperationClient, connect, study_result
-from tests.e2e.test_cli_mesh import LocalMesh, until, write_study
 from tests.support.dicom_files import ROOT
+from tests.support.local_mesh import LocalMesh, until, write_study
 
 NOTIFY = """
 channels: {news: News}
@@ -68,7 +68,7 @@ def test_a_cohort_is_written_as_a_table(mesh: LocalMesh, tmp_path: Path) -> None
         assert [json.loads(line) for line in text.splitlines()] == expected
     for file_format in ("csv", "parquet"):
         file = tmp_path / f"mine.{file_format}"
-        mesh.run("cohort", "export", "mine-1", "--format", file_format, *columns, "-o", file)
+        mesh.run("cohort", "export", "mine-1", "--format", file_format, *columns, "--out", file)
         select = f"SELECT StudyInstanceUID FROM read_{file_format}(?)"
         assert duckdb.execute(select, [str(file)]).fetchall() == [(one["StudyInstanceUID"],) for one in wanted]
     mesh.run("cohort", "delete", "first")

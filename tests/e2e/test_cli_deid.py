@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_cli_mesh import CLI, LocalMesh, run_cli, until, write_study
 from tests.support.dicom_files import ROOT, make_small
+from tests.support.local_mesh import CLI, LocalMesh, run_cli, until, write_study
 
 NOTIFY = """
 channels: {news-here: News, mammo-here: Mammography here}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -28,6 +25,7 @@ from diana_client import (
     retrieve_result,
     send_result,
 )
+from tests.support.dcmqrscp import dcmqrscp
 from tests.support.dicom_files import ROOT, make_small
 from tests.support.mesh import Mesh
 from tests.support.smtp import free_port
@@ -83,37 +81,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         subprocess.run(["storescu", "-aec", "DCMQR", "127.0.0.1", str(dcmqr), "+sd", files], check=True)
         with Mesh(tmp_path_factory.mktemp("mesh"), "dimse", settings=_settings(pacs.dicom_port, dcmqr, door)) as mesh:
             yield Site(pacs, mesh)
-
-
-@contextmanager
-def dcmqrscp(folder: Path, door: int) -> Iterator[int]:
-    """DCMTK's archive, which may send to us; its port."""
-    port, database, config = free_port(), folder / "DCMQR", folder / "dcmqrscp.cfg"
-    database.mkdir()
-    config.write_text(
-        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
-        f"HostTable BEGIN\ndiana = (DIANA, localhost, {door})\nHostTable END\n"
-        f"VendorTable BEGIN\nVendorTable END\n"
-        f"AETable BEGIN\nDCMQR {database} RW (200, 1024mb) ANY\nAETable END\n"
-    )
-    with subprocess.Popen(["dcmqrscp", "-c", config], cwd=folder) as process:
-        try:
-            _await_port(port)
-            yield port
-        finally:
-            process.terminate()
-
-
-def _await_port(port: int) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise TimeoutError("dcmqrscp does not listen")
 
 
 def _settings(pacs: int, dcmqr: int, door: int) -> Mapping[str, str]:

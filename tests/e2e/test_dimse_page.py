@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.peers import orthanc
-from tests.e2e import test_readme as tour
+from tests.support import tour
 from tests.support.smtp import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]

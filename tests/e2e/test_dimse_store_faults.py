@@ -16,10 +16,10 @@ import pytest
 
 from diana_client import ArchiveClient, connect
 from diana_dimse.network.faults import AssociationEnded
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import ROOT, make_ct, make_small
 from tests.support.dimse_sender import SUCCESS, Object, Sender, send
 from tests.support.mesh import Mesh
-from tests.unit.notify.notify_bench import awaited
 
 LATER = 0xA700
 SENDERS = 4

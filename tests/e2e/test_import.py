@@ -83,7 +83,7 @@ def test_a_folder_is_imported_verified_and_its_failures_kept(mesh: Mesh, tmp_pat
         ("bomb.zip", "CONTAINER_LIMIT"),
         ("site/cut.dcm", "DATA_SET_TRUNCATED"),
     ]
-    verified = run(mesh, tmp_path, "verify")
+    verified = run(mesh, tmp_path, "verify-store")
     assert verified.exit_code == 0, verified.output
     assert lines(verified)[0]["instance_count"] == 4
     assert str(room) not in mesh.processes["archive"].log()

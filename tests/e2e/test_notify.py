@@ -16,11 +16,11 @@ from diana.archive.v1 import feed_pb2
 from diana.notify.v1 import notify_service_pb2 as pb
 from diana_client import ArchiveClient, NotifyClient, UploadItem, connect
 from diana_client.notify import content, email, webhook
+from tests.support.awaiting import awaited
 from tests.support.dicom_files import make_small
 from tests.support.mesh import Mesh
 from tests.support.smtp import MailServer
 from tests.unit.notify.hooks import Hooks
-from tests.unit.notify.notify_bench import awaited
 
 STUDIES = 5
 BODY = "study={{ study.study_uid }} at {{ study.attributes.site }}, {{ study.Modality }}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import test_readme as tour
+from tests.support import tour
 from tests.support.query_files import write_files
 
 CHECKOUT = Path(__file__).resolve().parents[2]

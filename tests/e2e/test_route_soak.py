@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.arrivals import Sites
+from tests.support.awaiting import awaited
 from tests.support.intake import Account, incoming, settings
 from tests.support.mesh import Mesh
-from tests.unit.notify.notify_bench import awaited
 
 VICTIMS = ("route", "notify", "archive", "anon")
 SECONDS = float(os.environ.get("DIANA_SOAK_SECONDS", "60"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import test_readme as tour
+from tests.support import tour
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "routes.md"
 _SETTINGS = re.compile(r"```sh\n(mkdir -p diana-state/config .*?)```", re.DOTALL)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from diana_cli.chain import Flow, show_json
+from diana_cli.chain import Flow, of_each, show_json
 from diana_cli.commands.proof import write_report
 from diana_cli.progress import progress_bar
 from diana_cli.session import Session
 from diana_cli.text import clean
-from diana_common.errors import DianaError, Reason, invalid_field
-from diana_endpoints.failures import failure_of, is_fatal
+from diana_common.errors import Reason, invalid_field
 from diana_endpoints.items import Failure, Item
 from diana_endpoints.protocol.anon import Anonymizer, CohortOrder, ProofKeeper
+from diana_endpoints.whole_files import wrote
 
 _MOST_BYTES = 1024 * 1024
 _MOST_STUDIES = 10_000
@@ -67,41 +67,34 @@ def text_files(
 
     The new files do not bear the old names, which may be a patient's.
     """
-    for number, name in enumerate(names, 1):
-        try:
-            made = anon.anonymize_text(_text(Path(name)), study, store or session.store, profile)
-        except Exception as error:  # one text that is none does not keep the rest
-            if is_fatal(error):
-                raise
-            yield Item({"path": name}, failure=_text_failure(error, study), number=number)
-            continue
-        made.number, made.meta["source"] = number, name
+
+    def made(item: Item) -> Iterator[Item]:
+        text = anon.anonymize_text(_text(Path(str(item.meta["path"]))), study, store or session.store, profile)
+        text.number, text.meta["source"] = item.number, item.meta["path"]
         if out is not None:
-            path = out / f"text-{number}.txt"
-            try:
-                _write_once(path, str(made.meta.pop("text")))
-            except (DianaError, OSError) as error:
-                made.failure = failure_of(error)
-            made.meta["path"] = str(path)
-        yield made
+            path = out / f"text-{item.number}.txt"
+            _write_once(path, str(text.meta.pop("text")))
+            text.meta["path"] = str(path)
+        yield text
+
+    for item in of_each((Item({"path": name}, number=number) for number, name in enumerate(names, 1)), made):
+        if item.failure and not study:
+            item.failure = _text_failure(item.failure)
+        yield item
 
 
-def _text_failure(error: Exception, study: str) -> Failure:
-    failure = failure_of(error)
-    if not study and failure.reason == Reason.SUBJECT_INVALID.name:
-        why = "--of is required: this profile moves dates, by an offset that depends on the patient"
-        return replace(failure, message=why, remedy="Name the study that the text is about: --of STUDY_UID.")
-    return failure
+def _text_failure(failure: Failure) -> Failure:
+    """Where no study is named: that one is to be, if that is what fails."""
+    if failure.reason != Reason.SUBJECT_INVALID.name:
+        return failure
+    why = "--of is required: this profile moves dates, by an offset that depends on the patient"
+    return replace(failure, message=why, remedy="Name the study that the text is about: --of STUDY_UID.")
 
 
 def _write_once(path: Path, text: str) -> None:
     """As `get` does: what is there stays. Raises INVALID_FIELD if that is another text, OSError."""
-    try:
-        with path.open("xb") as file:
-            file.write(text.encode())
-    except FileExistsError:
-        if path.read_bytes() != text.encode():
-            raise invalid_field("--out", f"has another {path.name}: name a folder without one") from None
+    if not wrote(path, text.encode()) and path.read_bytes() != text.encode():
+        raise invalid_field("--out", f"has another {path.name}: name a folder without one")
 
 
 def show_texts(session: Session, flow: Flow) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import errno
+import os
+import sys
 import traceback
+from contextlib import suppress
 from enum import IntEnum
 
 import rich_click as click
@@ -39,12 +41,16 @@ MEANINGS = {
 }
 
 
+_UNREAD = 128 + 13
+"""What a shell makes of SIGPIPE, as with other commands whose reader has gone."""
+
+
 def status_of(error: BaseException) -> Status:
     """The exit status that an error calls for."""
     match error:
         case KeyboardInterrupt():
             return Status.INTERRUPTED
-        case MeshFailed() | Unavailable() | DeadlineExceeded():
+        case MeshFailed() | Unavailable() | DeadlineExceeded() | DianaError(reason=Reason.PEER_UNAVAILABLE):
             return Status.UNAVAILABLE
         case DianaError(reason=Reason.CONFIG_INVALID):
             return Status.CONFIG
@@ -64,11 +70,18 @@ class Guarded(click.RichGroup):
         except (click.ClickException, Exit, click.Abort):
             raise
         except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # click ends quietly when nobody reads on
+            if isinstance(error, BrokenPipeError) and isinstance(ctx.obj, Session) and ctx.obj.unread:
+                _stop_writing()
+                raise Exit(_UNREAD) from None
             if isinstance(ctx.obj, Session):
                 _tell(ctx.obj, error)
             raise Exit(status_of(error)) from None
+
+
+def _stop_writing() -> None:
+    """Nothing is left to be written to who has gone, which Python would complain of at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(session: Session, error: BaseException) -> None:
@@ -81,4 +94,4 @@ def _tell(session: Session, error: BaseException) -> None:
             session.note(clean(line))
         session.fail("up", Failure("PEER_UNAVAILABLE", error.message, "The end of its log says why."))
     elif isinstance(error, Exception):
-        session.fail("", failure_of(error))
+        session.fail(session.where, failure_of(error))

@@ -26,22 +26,26 @@ def read_text(file: Path, what: str) -> bytes:
 def show_faults(name: str, good: Callable[[Item], str]) -> Callable[[Session, Flow], None]:
     """What draws a file's faults, each with its line, and counts them as failed; `good` tells of a file without any.
 
-    Items have an outcome: "faulty", with line, field and description, or "good".
+    Items have an outcome: "faulty" or "warning", with line, field and description; or "good".
     """
 
     def show(session: Session, flow: Flow) -> None:
         items = list(flow)
-        faults = [item.meta for item in items if item.meta["outcome"] == "faulty"]
-        session.failed += len(faults)
+        count = sum(item.meta["outcome"] == "faulty" for item in items)
+        session.failed += count
         if session.json:
             show_json(session, iter(items))
             return
-        for fault in faults:
-            where = ":".join(str(part) for part in (name, fault["line"]) if part)
-            session.echo(clean(": ".join(part for part in (where, fault["field"], fault["description"]) if part)))
-        if faults:
-            session.note(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}")
-            return
-        session.echo(clean(f"{name}: good, {good(items[0])}"))
+        for item in items:
+            session.echo(clean(f"{name}: good, {good(item)}" if item.meta["outcome"] == "good" else _line(name, item)))
+        if count:
+            session.note(f"{count} fault{'s' if count > 1 else ''}")
 
     return show
+
+
+def _line(name: str, item: Item) -> str:
+    told = item.meta
+    where = ":".join(str(part) for part in (name, told["line"]) if part)
+    warning = "warning" if told["outcome"] == "warning" else ""
+    return ": ".join(part for part in (where, warning, told["field"], told["description"]) if part)

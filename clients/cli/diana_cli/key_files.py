@@ -57,12 +57,16 @@ def write_opened(sealed: Path, private_key: Path, out: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a new file with mode 0600; one that is there is never replaced. Raises OSError."""
+    """Write a new file with mode 0600; one that is there is never replaced. Raises OSError: then there is none."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _key(path: Path, option: str) -> bytes:

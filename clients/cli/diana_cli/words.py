@@ -1,7 +1,8 @@
 """Commands whose plain words may stand before their options, as people write them: `dispatch news --subject Hello`.
 
-In a chain click takes whatever follows a command's first plain words for the next command. Here, of an argument
-that takes any number of words, all are taken up to the name of a command; a file of that name is written ./NAME.
+In a chain click takes whatever follows a command's first plain words for the next command. Here an argument that is
+required takes its word whatever it is; one that is optional, or takes any number of words, takes none that is the
+name of a command. What bears such a name is written ./NAME (a file), [NAME] (of an ARRAY), or NAME after --.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Worded(click.RichCommand):
         group = ctx.parent.command if ctx.parent else None
         options, words, rest = self._split(args, group.commands if isinstance(group, click.Group) else ())
         ctx.allow_interspersed_args = True
-        super().parse_args(ctx, [*words, *options])
+        super().parse_args(ctx, [*options, *words] if "--" in options else [*words, *options])
         ctx.args = rest
         return rest
 
@@ -27,14 +28,15 @@ class Worded(click.RichCommand):
         """This command's options with their values, its words, and what comes after."""
         options: list[str] = []
         words: list[str] = []
-        place = 0
+        place, dashed = 0, False
         while place < len(args):
             arg = args[place]
-            if arg.startswith("-") and len(arg) > 1:
+            if arg.startswith("-") and len(arg) > 1 and not dashed:
+                dashed = arg == "--"
                 end = place + 1 + self._values(arg)
                 options += args[place:end]
                 place = end
-            elif self._takes(len(words), arg in commands):
+            elif self._takes(len(words), arg in commands and not dashed):
                 words.append(arg)
                 place += 1
             else:
@@ -50,6 +52,7 @@ class Worded(click.RichCommand):
 
     def _takes(self, count: int, is_command: bool) -> bool:
         """Whether, after so many words, another one is this command's own."""
-        arguments = [param.nargs for param in self.params if isinstance(param, click.Argument)]
-        needed = sum(nargs for nargs in arguments if nargs > 0)
-        return count < needed or (-1 in arguments and not is_command)
+        arguments = [param for param in self.params if isinstance(param, click.Argument)]
+        needed = sum(one.nargs for one in arguments if one.required and one.nargs > 0)
+        most = sum(one.nargs for one in arguments if one.nargs > 0)
+        return count < needed or (not is_command and (count < most or any(one.nargs < 0 for one in arguments)))

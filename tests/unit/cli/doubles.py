@@ -9,13 +9,13 @@ from pathlib import Path
 
 from grpc import StatusCode
 
-from diana_client import FailedPrecondition, MeshError, NotFound, ReceiptInvalid
+from diana_client import FailedPrecondition, MeshError, NotFound, ReceiptInvalid, Unavailable
 from diana_endpoints.items import BytesContent, Failure, Item
 from diana_endpoints.protocol.anon import CohortOrder, StudyOrder
 from diana_endpoints.protocol.dimse import Parcel, Wanted
 from diana_endpoints.protocol.endpoint import OnProgress
-from diana_endpoints.protocol.index import Matches
 from diana_endpoints.protocol.notify import Message
+from diana_endpoints.protocol.query import Matches
 
 REFUSED = Failure("NOT_DEIDENTIFIABLE", "it cannot be de-identified for sure", "Have its sender mend it.")
 
@@ -259,6 +259,10 @@ class Routing:
 
     def check_rules(self, text: str) -> Iterator[Item]:
         self.asked.append(("check", text))
+        if text == "away":
+            raise Unavailable(StatusCode.UNAVAILABLE, "away")
+        if "nobody" in text:
+            yield Item({"outcome": "warning", "line": 2, "field": "rules[0].do", "description": "was not looked up"})
         if "faulty" in text:
             yield Item({"outcome": "faulty", "line": 3, "field": "rules[0].do", "description": "is required"})
         else:
@@ -267,12 +271,24 @@ class Routing:
     def dry_run(self, text: str = "", since: timedelta | None = None) -> Iterator[Item]:
         self.asked.append(("dry-run", text, since))
         if not text:
-            told = {"rule": "send", "thing": "study:inbox/1.2", "time": "2026-01-01T00:00:00.000Z"}
+            told = {"rule": "send", "item": "study:inbox/1.2", "time": "2026-01-01T00:00:00.000Z"}
             yield Item({"outcome": "would_do", **told, "actions": ["send pacs", "delete"]})
         yield Item({"outcome": "looked_at", "entries": 9, "jobs": {} if text else {"send": 1}})
 
-    def explain(self, thing: str) -> Iterator[Item]:
-        self.asked.append(("explain", thing))
+    def run_rule(self, rule: str, item: str) -> Item:
+        self.asked.append(("run", rule, item))
+        if item == "study:inbox/2":
+            raise FailedPrecondition(StatusCode.FAILED_PRECONDITION, "It is false.", reason="RULE_NOT_FIRING")
+        return self.job("jobs/4")
+
+    def backfill(self, rule: str, since: timedelta) -> Iterator[Item]:
+        self.asked.append(("backfill", rule, since))
+        made = rule == "send"
+        yield from (self.job("jobs/5"),) if made else ()
+        yield Item({"outcome": "looked_at", "entries": 9, "jobs": int(made)})
+
+    def explain(self, item: str) -> Iterator[Item]:
+        self.asked.append(("explain", item))
         yield Item({"rule": "intake", "fires": False, "reason": "it is no file"})
         yield Item({"rule": "send", "fires": True, "reason": "the condition holds"})
         yield self.job("jobs/1")
@@ -285,14 +301,14 @@ class Routing:
         done = {"action": "put inbox", "done": True, "attempts": 1, "last_error": ""}
         failed = {"action": "send pacs", "done": False, "attempts": 4, "last_error": "refused"}
         step = {"step": "send pacs", "attempts": 4, "last_error": "refused"}
-        told = {"job": name, "state": "dead", "rule": "send", "thing": "study:inbox/1.2", **step}
+        told = {"job": name, "state": "dead", "rule": "send", "item": "study:inbox/1.2", **step}
         return Item({**told, "stored": 7, "refused": 1, "steps": [done, failed, {**failed, "action": "delete"}]})
 
     def watch_jobs(self, rule: str = "") -> Iterator[Item]:
         yield from self.jobs("", rule)
 
-    def retry_job(self, name: str) -> Item:
-        return self._change("retry", name)
+    def retry_job(self, name: str, with_new_actions: bool = False) -> Item:
+        return self._change("retry anew" if with_new_actions else "retry", name)
 
     def cancel_job(self, name: str) -> Item:
         return self._change("cancel", name)

@@ -107,7 +107,6 @@ def test_json_output_holds_lines_of_json_and_nothing_else(endless: Endless) -> N
         (["watch", "--from-beginning", "--after", "x"], "exclude one another"),
         (["delete", "--study", "1.2"], "nobody is there to answer"),
         (["dgetall", "zipp:x"], "did you mean 'zip:'"),
-        (["dgetall", "endless", "print", "-r", "NoSuchThing"], "is no attribute"),
         (["check", "endless"], "cannot be checked"),
     ],
 )
@@ -116,6 +115,12 @@ def test_a_line_that_makes_no_sense_ends_with_status_2(endless: Endless, args: l
     assert result.exit_code == 2, result.output
     assert hint in result.stderr
     assert endless.taken == 0
+
+
+def test_a_name_that_no_item_and_no_dictionary_knows_ends_the_chain_at_the_first_item(endless: Endless) -> None:
+    result = _run("dgetall", "endless", "print", "-r", "NoSuchThing")
+    assert (result.exit_code, endless.taken) == (2, 1)
+    assert "is no attribute" in result.stderr
 
 
 def test_counting_after_another_command_counts_its_items(tmp_path: Path) -> None:

@@ -37,10 +37,20 @@ def test_without_services_the_remedy_is_to_start_a_mesh() -> None:
 
 
 def test_a_bad_services_file_ends_with_status_4(tmp_path: Path) -> None:
-    (tmp_path / "services.yaml").write_text("x: {ctype: archiv}")
+    (tmp_path / "services.yaml").write_text("x: [1]")
     result = _run("ls")
     assert result.exit_code == 4
-    assert "did you mean 'archive'" in result.stderr
+    assert "must be a mapping with a ctype" in result.stderr
+
+
+def test_a_service_of_an_unknown_kind_keeps_no_other_from_its_work(tmp_path: Path) -> None:
+    (tmp_path / "services.yaml").write_text("x: {ctype: archiv}\ngood: {ctype: csv, path: t.csv}")
+    (tmp_path / "t.csv").write_text("id\n1\n")
+    result = _run("ls")
+    assert result.exit_code == 3
+    assert "did you mean 'archive'" in result.stdout
+    assert _run("dgetall", "good").exit_code == 0
+    assert _run("dgetall", "x").exit_code == 4
 
 
 def test_a_services_file_that_is_named_and_not_there_ends_with_status_4() -> None:

@@ -32,8 +32,8 @@ def _run(*args: str | Path) -> Result:
     ("line", "started", "shown"),
     [
         (["import", "/srv/in"], ("import", "/srv/in"), "7"),
-        (["verify"], ("verify", False), "9"),
-        (["verify", "--repair"], ("verify", True), "9"),
+        (["verify-store"], ("verify", False), "9"),
+        (["verify-store", "--repair"], ("verify", True), "9"),
         (["backup"], ("backup",), "8"),
     ],
 )
@@ -62,6 +62,6 @@ def test_without_waiting_the_operation_is_printed(archive: Keeping) -> None:
 
 
 def test_an_endpoint_that_keeps_nothing_is_refused(archive: Keeping) -> None:
-    result = _run("verify", "--in", "source")
+    result = _run("verify-store", "--in", "source")
     assert result.exit_code == 2
     assert "cannot do verify" in result.stderr

@@ -82,7 +82,8 @@ def test_what_a_peer_was_found_to_have_is_pulled_each_study_once(door: PeerUsing
     [
         (["--study", "1.2.3", "--study", "1.2.4"], Wanted(["1.2.3", "1.2.4"])),
         (["--accession", "A1", "--method", "get"], Wanted(accession_numbers=["A1"], method="get")),
-        (["--accessions", "-"], Wanted(accession_numbers=["A2", "A3"])),
+        (["--accession", "-"], Wanted(accession_numbers=["A2", "A3"])),
+        (["--accession", "A1,A2", "--accession", "A3"], Wanted(accession_numbers=["A1", "A2", "A3"])),
         (
             ["--from", "20260101", "--to", "20260131", "--days", "7", "-m", "ModalitiesInStudy=CT"],
             Wanted((), (), "20260101", "20260131", 7, {"ModalitiesInStudy": ["CT"]}),
@@ -103,7 +104,7 @@ def test_studies_are_pulled_by_uid_by_accession_number_or_by_day(
         (["--study", "1.2.3", "--accession", "A1"], "exclude one another"),
         (["--from", "20260101"], "go together"),
         (["--study", "1.2.3", "-m", "PatientID=P1"], "needs --from and --to"),
-        (["--accessions", "-"], "holds no accession number"),
+        (["--accession", "-"], "has no values"),
         ([], "needs items"),
     ],
 )

@@ -53,6 +53,35 @@ def test_each_fault_of_a_file_is_told_with_its_line(router: Routing, tmp_path: P
     assert (told["outcome"], told["line"]) == ("faulty", 3)
 
 
+def test_what_could_not_be_looked_up_is_told_and_no_fault(router: Routing, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("nobody answers")
+    result = _run("rules", "check", file)
+    told = "rules.yaml:2: warning: rules[0].do: was not looked up\nrules.yaml: good, rules: intake, send\n"
+    assert (result.exit_code, result.stdout) == (0, told)
+
+
+def test_a_file_of_rules_is_looked_at_here_without_a_router(
+    router: Routing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE", "inbox")
+    file = tmp_path / "rules.yaml"
+    file.write_text(
+        "rules:\n"
+        "  - name: a # ${NOT_SET}\n"
+        "    source: {store: '${STORE}'}\n"
+        "    do: [{send: {peer: PACS}}, {notify: {channel: '${NOT_SET}', template: t}}]\n"
+    )
+    result = _run("rules", "check", "--offline", file)
+    alone, unbound, fault = result.stdout.splitlines()
+    assert result.exit_code == 1 and router.asked == []
+    assert alone.startswith("rules.yaml: warning: stores, profiles") and "settings" in unbound
+    assert fault == "rules.yaml:4: the environment variable NOT_SET is not set"
+    file.write_text("away")
+    result = _run("rules", "check", file)
+    assert "looked at here" in result.stderr and "rules.yaml:1:" in result.stdout
+
+
 def test_an_empty_file_of_rules_is_refused(router: Routing, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").touch()
     assert _run("rules", "check", tmp_path / "rules.yaml").exit_code == 2
@@ -87,7 +116,7 @@ def test_a_span_of_another_form_is_refused(router: Routing, span: str) -> None:
     assert "such as 12h" in result.stderr
 
 
-def test_a_thing_is_explained_rule_by_rule_with_the_jobs_made_of_it(router: Routing) -> None:
+def test_an_item_is_explained_rule_by_rule_with_the_jobs_made_of_it(router: Routing) -> None:
     result = _run("rules", "explain", "study:inbox/1.2")
     assert result.exit_code == 0, result.output
     assert router.asked == [("explain", "study:inbox/1.2")]
@@ -97,6 +126,35 @@ def test_a_thing_is_explained_rule_by_rule_with_the_jobs_made_of_it(router: Rout
     ]
     assert "jobs/1" in result.stdout
     assert len(_run("--json", "rules", "explain", "study:inbox/1.2").stdout.splitlines()) == 3
+
+
+def test_a_rule_is_run_on_items_and_what_it_does_not_fire_for_is_told(router: Routing) -> None:
+    result = _run("rules", "run", "send", "study:inbox/2", "study:inbox/1")
+    assert result.exit_code == 1
+    assert router.asked == [("run", "send", "study:inbox/2"), ("run", "send", "study:inbox/1")]
+    assert result.stdout.splitlines()[-1].split()[-1] == "jobs/4"
+    assert "RULE_NOT_FIRING" in result.stderr
+
+
+def test_a_rule_is_run_on_all_that_it_missed(router: Routing) -> None:
+    result = _run("rules", "run", "send", "--since", "30d")
+    assert result.exit_code == 0, result.output
+    assert router.asked == [("backfill", "send", timedelta(days=30))]
+    _, job, counts = result.stdout.splitlines()
+    assert job.split()[-1] == "jobs/5"
+    assert counts == "9 entries; jobs: 1"
+    assert _run("rules", "run", "other", "--since", "30d").stdout == "9 entries; jobs: none\n"
+
+
+@pytest.mark.parametrize("args", [(), ("study:inbox/1", "--since", "1d")])
+def test_a_rule_is_run_on_items_or_on_what_happened(router: Routing, args: tuple[str, ...]) -> None:
+    assert _run("rules", "run", "send", *args).exit_code == 2
+    assert router.asked == []
+
+
+def test_jobs_of_a_rule_that_was_changed_are_made_anew(router: Routing) -> None:
+    assert _run("jobs", "list", "--state", "dead", "jobs", "retry", "--with-new-actions").exit_code == 1
+    assert router.asked[1:] == [("retry anew", "jobs/1"), ("retry anew", "jobs/2"), ("retry anew", "jobs/3")]
 
 
 def test_jobs_are_listed_by_state_and_rule(router: Routing) -> None:

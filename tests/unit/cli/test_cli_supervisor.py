@@ -113,6 +113,32 @@ def test_a_child_that_keeps_dying_is_given_up_with_the_end_of_its_log(
             mesh.supervise()
 
 
+def test_deaths_of_a_child_that_served_in_between_are_not_in_a_row(
+    toy: Callable[..., Mesh], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(supervisor, "SERVED_SECONDS", 0.0)
+    with toy(after="if count < 8: sys.exit(7)") as mesh:
+
+        def watch() -> None:
+            _until(lambda: len((mesh.state / "toy" / "starts").read_text()) == 8)
+            mesh.request_stop()
+
+        watcher = Thread(target=watch)
+        watcher.start()
+        mesh.supervise()
+        watcher.join()
+
+
+def test_deaths_before_a_child_serves_are_in_a_row(toy: Callable[..., Mesh], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(supervisor, "SERVED_SECONDS", 0.0)
+    with toy(before="if count > 1: sys.exit(7)") as mesh:
+        os.kill(_pid(mesh), signal.SIGKILL)
+        with pytest.raises(MeshFailed, match="died 6 times in a row"):
+            mesh.supervise()
+
+
 def test_a_child_that_does_not_come_up_ends_the_start_with_its_log(toy: Callable[..., Mesh], tmp_path: Path) -> None:
     mesh = toy(before="sys.exit('no key')")
     with pytest.raises(MeshFailed, match=r"ended with status 1(.|\n)*no key"):

@@ -67,3 +67,49 @@ def test_a_missing_word_one_too_many_and_an_unknown_option_are_refused() -> None
     assert _line("one", "news", "more")[0] == 2
     assert _line("one", "news", "--subjct", "Hi")[0] == 2
     assert _line("one", "news", "--subject")[0] == 2
+
+
+def _optional(*args: str) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+    """A chain of a command with a required and an optional word, and one with an optional word alone."""
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    @click.group(chain=True)
+    def chain() -> None:
+        pass
+
+    @chain.command(cls=Worded)
+    @click.argument("source")
+    @click.argument("items", required=False)
+    @click.option("-k")
+    def get(**given: Any) -> None:
+        told.append(("get", given))
+
+    @chain.command("print", cls=Worded)
+    @click.argument("form", required=False)
+    def print_(**given: Any) -> None:
+        told.append(("print", given))
+
+    return CliRunner().invoke(chain, args).exit_code, told
+
+
+def _got(source: str, items: str | None, k: str | None = None) -> tuple[str, dict[str, Any]]:
+    return "get", {"source": source, "items": items, "k": k}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("get a b print csv", [_got("a", "b"), ("print", {"form": "csv"})]),
+        ("get a print", [_got("a", None), ("print", {"form": None})]),
+        ("get a -k x b print", [_got("a", "b", "x"), ("print", {"form": None})]),
+        ("get get print get a", [_got("get", None), ("print", {"form": None}), _got("a", None)]),
+        ("get a [print] print", [_got("a", "[print]"), ("print", {"form": None})]),
+        ("get a -k x -- print print", [_got("a", "print", "x"), ("print", {"form": None})]),
+        ("get a -- -x print", [_got("a", "-x"), ("print", {"form": None})]),
+        ("get -k x -- -a", [_got("-a", None, "x")]),
+    ],
+)
+def test_an_optional_word_is_no_commands_name_unless_after_two_dashes(
+    line: str, told: list[tuple[str, dict[str, Any]]]
+) -> None:
+    assert _optional(*line.split()) == (0, told)

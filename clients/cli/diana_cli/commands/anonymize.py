@@ -11,15 +11,16 @@ from typing import Any, cast
 
 import rich_click as click
 
-from diana_cli.chain import Flow, Stage, Takes, required, show_summary
+from diana_cli.chain import Flow, Stage, Takes, of_each, required, show_summary
 from diana_cli.deidentifying import cohort, show_cohort, show_texts, text_files
 from diana_cli.pairs import parse_pairs
 from diana_cli.progress import progress_bar
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
 from diana_common.errors import invalid_field
-from diana_endpoints.failures import failure_of, is_fatal, unreadable
+from diana_endpoints.failures import unreadable
 from diana_endpoints.folder import Folder, FolderSettings
 from diana_endpoints.items import FileContent, Item
 from diana_endpoints.protocol.anon import Anonymizer, CohortOrder, StudyOrder
@@ -66,7 +67,7 @@ Example: diana-cli anonymize report.txt --of 1.2.826.0.1.3680043.8.498.1"""
 )
 @click.option("--of", "study", default="", metavar="STUDY_UID", help="The study that a text file is about.")
 @click.option("--no-wait", is_flag=True, help="Start the work, and do not wait for its end.")
-@click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who does it.")
+@in_option("anon:", "Who does it.")
 def anonymize(
     names: tuple[str, ...],
     target: str,
@@ -220,18 +221,15 @@ def _wanted(names: tuple[str, ...], flow: Flow | None, source: str, default: str
 
 def _one_study(session: Session, anon: Anonymizer, order: StudyOrder, no_wait: bool) -> Iterator[Item]:
     """The instances that were refused, and the new study; or the operation that was started."""
-    try:
+
+    def done(_: Item) -> list[Item]:
         operation = anon.start_study(order)
         if no_wait:
-            made = [Item({"operation": operation, "outcome": "started"})]
-        else:
-            with progress_bar(session, f"anonymize {order.study_uid}") as bar:
-                made = list(anon.await_study(operation, bar))
-    except Exception as error:  # one study that is not there does not keep the rest
-        if is_fatal(error):
-            raise
-        made = [Item(failure=failure_of(error))]
-    for item in made:
+            return [Item({"operation": operation, "outcome": "started"})]
+        with progress_bar(session, f"anonymize {order.study_uid}") as bar:
+            return list(anon.await_study(operation, bar))
+
+    for item in of_each([Item()], done):
         item.meta["study_uid" if item.failure else "source_study_uid"] = order.study_uid
         yield item
 

@@ -14,6 +14,7 @@ from diana_cli.chain import Flow, Stage, Takes, show_json, show_nothing
 from diana_cli.commands.export import column_names, exported, show_exported, table_options
 from diana_cli.progress import progress_bar
 from diana_cli.questions import make_query, question_options
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -38,7 +39,7 @@ _NAMES: Sequence[Column] = (
     meta_column("SOP Instance UID", "sop_instance_uid"),
 )
 
-_IN = click.option("--in", "endpoint", default="index:", show_default=True, metavar="ENDPOINT", help="Who keeps it.")
+_IN = in_option("index:", "Who keeps it.")
 
 
 @click.command("create", cls=Worded, epilog="Example: diana-cli cohort create chest --level series -m Modality=CT")

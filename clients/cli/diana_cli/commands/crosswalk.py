@@ -8,6 +8,7 @@ from typing import cast
 import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -32,7 +33,7 @@ _LOG: Sequence[Column] = (
     ("Pseudonyms", lambda item: " ".join(item.meta["pseudonyms"])),
     meta_column("Reason", "reason"),
 )
-_IN = click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who knows.")
+_IN = in_option("anon:", "Who knows.")
 
 
 @click.command(

@@ -11,6 +11,7 @@ import rich_click as click
 from diana_cli.actions import Actions
 from diana_cli.chain import Flow, Stage, Takes, show_nothing
 from diana_cli.key_files import read_public_key, read_text, write_new_key, write_opened, write_private, written
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -30,7 +31,7 @@ _VERSIONS: Sequence[Column] = (
 )
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_IN = click.option("--in", "endpoint", default="guid:", show_default=True, metavar="ENDPOINT", help="Who keeps it.")
+_IN = in_option("guid:", "Who keeps it.")
 _OUT = click.option("--out", type=_FILE, required=True, help="A new file, for its owner alone.")
 
 

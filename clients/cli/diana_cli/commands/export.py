@@ -16,7 +16,11 @@ from diana_endpoints.items import Item
 from diana_endpoints.protocol.index import Exporter
 
 _OPTIONS = (
-    click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Standard output by default."),
+    click.option(
+        *("-o", "--out", "--output", "output"),
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Standard output by default.",
+    ),
     click.option(
         "--order",
         "order_by",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes, show_nothing, show_summary
+from diana_cli.params import ARRAY, ENDPOINT
 from diana_cli.progress import progress_bar
+from diana_cli.selection import in_option, source_of
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -40,33 +43,34 @@ _FILES: Sequence[Column] = (
     meta_column("SOP Instance UID", "sop_instance_uid"),
 )
 
-
-def _index(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that all share."""
-    return click.option(
-        "--in", "endpoint", default="index:", show_default=True, metavar="ENDPOINT", help="The index that does it."
-    )(command)
+_INDEX = in_option("index:", "The index that does it.")
 
 
 def _of_kind(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--by", type=_KINDS, default="accession", show_default=True, help="What VALUE is.")(command)
+    return click.option("--by", type=_KINDS, default="accession", show_default=True, help="What VALUE or ARRAY is of.")(
+        command
+    )
 
 
 @click.command("findex", cls=Worded, epilog="Example: diana-cli findex /srv/old-archive")
 @click.argument("path")
+@click.argument("place", type=ENDPOINT, required=False, metavar="[INDEX]")
 @click.option("--read-all", is_flag=True, help="Read every file again, changed or not.")
 @click.option("--no-wait", is_flag=True, help="Start the work, and do not wait for its end.")
-@_index
-def findex(path: str, read_all: bool, no_wait: bool, endpoint: str) -> Stage:
+@_INDEX
+def findex(path: str, place: str | None, read_all: bool, no_wait: bool, endpoint: str) -> Stage:
     """Index the DICOM files below a folder where they lie, members of zip files too.
 
-    PATH is absolute, at the index' host, inside one of its folder_dirs. Only what is new or changed is read; files
-    that are gone are forgotten. What cannot be read is told with its reason. Ctrl-C ends the waiting, not the work.
+    PATH is absolute, with or without path: before it, at the index' host, inside one of its folder_dirs. Only what is
+    new or changed is read; files that are gone are forgotten. What cannot be read is told with its reason. Ctrl-C ends
+    the waiting, not the work.
     """
 
+    where = source_of(place, endpoint)
+
     def run(session: Session, _: Flow | None) -> Flow:
-        index = _indexer(session, endpoint)
-        operation = index.start_folder(path, read_all)
+        index = _indexer(session, where)
+        operation = index.start_folder(path.removeprefix("path:"), read_all)
         if no_wait:
             yield Item({"operation": operation, "outcome": "started"})
             return
@@ -78,18 +82,19 @@ def findex(path: str, read_all: bool, no_wait: bool, endpoint: str) -> Stage:
 
 
 @click.command("findex-get", cls=Worded, epilog="Example: diana-cli findex-get A1 put archive:")
-@click.argument("value")
+@click.argument("values", type=ARRAY, metavar="ARRAY")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write STUDY/SERIES/INSTANCE.dcm here.")
 @_of_kind
-@_index
-def findex_get(value: str, out: Path | None, by: str, endpoint: str) -> Stage:
-    """Fetch the files of an accession number from where they lie.
+@_INDEX
+def findex_get(values: list[str], out: Path | None, by: str, endpoint: str) -> Stage:
+    """Fetch the files of accession numbers from where they lie.
 
     They are handed on, to be put or anonymized; with --out they are written to a folder.
     """
 
     def run(session: Session, _: Flow | None) -> Flow:
-        found = _indexer(session, endpoint).collected(_kind(by), value)
+        index = _indexer(session, endpoint)
+        found: Flow = chain.from_iterable(index.collected(_kind(by), value) for value in values)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             found = Folder(FolderSettings(out)).put(session.sift("findex-get", found))
@@ -101,7 +106,7 @@ def findex_get(value: str, out: Path | None, by: str, endpoint: str) -> Stage:
 @click.command("findex-find", cls=Worded, epilog="Example: diana-cli findex-find A1")
 @click.argument("value")
 @_of_kind
-@_index
+@_INDEX
 def findex_find(value: str, by: str, endpoint: str) -> Stage:
     """Tell which files belong to an accession number, and where they lie."""
 
@@ -115,7 +120,7 @@ def findex_find(value: str, by: str, endpoint: str) -> Stage:
 @click.option("--folders", is_flag=True, help="The folders that are indexed, instead of what is in them.")
 @click.option("--prefix", default="", help="Only values that begin with this.")
 @click.option("--by", type=_KINDS, default="accession", show_default=True, help="What to list.")
-@_index
+@_INDEX
 def findex_list(folders: bool, prefix: str, by: str, endpoint: str) -> Stage:
     """List the accession numbers that are indexed, with how many files each has."""
 
@@ -128,7 +133,7 @@ def findex_list(folders: bool, prefix: str, by: str, endpoint: str) -> Stage:
 
 @click.command("findex-forget", cls=Worded, epilog="Example: diana-cli findex-forget /srv/old-archive")
 @click.argument("path")
-@_index
+@_INDEX
 def findex_forget(path: str, endpoint: str) -> Stage:
     """Forget a folder that was indexed, by its path as findex-list --folders has it; its files stay."""
 

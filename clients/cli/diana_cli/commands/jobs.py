@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count, islice
 from typing import cast
 
 import rich_click as click
 
 from diana_cli.actions import Actions
-from diana_cli.chain import Flow, Stage, Takes, required, show_json
+from diana_cli.chain import Flow, Stage, Takes, of_each, required, show_json
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean, json_line
 from diana_cli.words import Worded
-from diana_client import MeshError
-from diana_common.errors import DianaError, invalid_field
-from diana_endpoints.failures import failure_of, is_fatal
+from diana_common.errors import invalid_field
 from diana_endpoints.items import Item
 from diana_endpoints.protocol.route import Router
 
@@ -24,7 +24,7 @@ JOBS: Sequence[Column] = (
     meta_column("Created", "created"),
     meta_column("State", "state"),
     meta_column("Rule", "rule"),
-    meta_column("Of", "thing"),
+    meta_column("Of", "item"),
     meta_column("Step", "step"),
     ("Tried", lambda item: item.meta.get("attempts") or ""),
     meta_column("Last error", "last_error"),
@@ -34,7 +34,7 @@ JOBS: Sequence[Column] = (
 
 _STATES = ("waiting", "done", "dead", "cancelled")
 
-_IN = click.option("--in", "endpoint", default="route:", show_default=True, metavar="ENDPOINT", help="Who has them.")
+_IN = in_option("route:", "Who has them.")
 _RULE = click.option("--rule", default="", metavar="RULE", help="Only those of this rule.")
 
 
@@ -76,15 +76,24 @@ def watch(rule: str, endpoint: str) -> Stage:
     def run(session: Session, _: Flow | None) -> Flow:
         yield from _router(session, endpoint).watch_jobs(rule)
 
-    return Stage("jobs watch", Takes.ALONE, run, _show_lines, endless=True)
+    return Stage("jobs watch", Takes.NOTHING, run, _show_lines, endless=True)
 
 
 @click.command("retry", cls=Worded, epilog="Example: diana-cli jobs list --state dead --rule send jobs retry")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("--with-new-actions", is_flag=True, help="Where a rule was changed: another job, as the rule is now.")
 @_IN
-def retry(jobs: tuple[str, ...], endpoint: str) -> Stage:
-    """Have dead or cancelled JOBs go on where they ended, or those of the items before. One that waits is tried now."""
-    return _change("jobs retry", jobs, endpoint, lambda router: router.retry_job)
+def retry(jobs: tuple[str, ...], with_new_actions: bool, endpoint: str) -> Stage:
+    """Have dead or cancelled JOBs go on where they ended, or those of the items before. One that waits is tried now.
+
+    A job whose rule has other actions now cannot go on: it is refused, or another one is made of its item, which
+    carries out all of the new actions if the rule fires.
+    """
+
+    def how(router: Router) -> Callable[[str], Item]:
+        return partial(router.retry_job, with_new_actions=with_new_actions)
+
+    return _change("jobs retry", jobs, endpoint, how)
 
 
 @click.command("cancel", cls=Worded, epilog="Example: diana-cli jobs cancel jobs/0f3a")
@@ -100,28 +109,22 @@ def _change(name: str, jobs: tuple[str, ...], endpoint: str, how: Callable[[Rout
 
     def run(session: Session, flow: Flow | None) -> Flow:
         do = how(_router(session, endpoint))
-        named = (Item({"job": job}) for job in jobs)
-        for number, item in enumerate(named if jobs else _listed(required(flow)), 1):
-            yield _done(item, do, number)
+        # All of the items before first: the list that they come from changes with what is done.
+        items = [Item({"job": job}) for job in jobs] or list(required(flow))
+        yield from of_each(map(_numbered, count(1), items), lambda item: [do(_job(item))])
 
     return Stage(name, Takes.NOTHING if jobs else Takes.ITEMS, run, show_table(JOBS))
 
 
-def _listed(flow: Flow) -> Iterator[Item]:
-    """All the items before: the list that they come from changes with what is done."""
-    yield from list(flow)
+def _numbered(number: int, item: Item) -> Item:
+    return Item({"job": item.meta.get("job", "")}, number=number)
 
 
-def _done(item: Item, do: Callable[[str], Item], number: int) -> Item:
-    job = str(item.meta.get("job", ""))
-    try:
-        if not job:
-            raise invalid_field("item", "is no job")
-        return do(job)
-    except (DianaError, MeshError) as error:
-        if is_fatal(error):
-            raise
-        return Item({"job": job}, failure=failure_of(error), number=number)
+def _job(item: Item) -> str:
+    """Its name. Raises DianaError INVALID_FIELD if it is no job."""
+    if not item.meta["job"]:
+        raise invalid_field("item", "is no job")
+    return str(item.meta["job"])
 
 
 def _router(session: Session, endpoint: str) -> Router:
@@ -134,13 +137,15 @@ def _show_steps(session: Session, flow: Flow) -> None:
         return
     for item in flow:
         told = item.meta
-        session.echo(clean(f"{told['job']}: {told['state']}, {told['rule']} of {told['thing']}"))
+        session.echo(clean(f"{told['job']}: {told['state']}, {told['rule']} of {told['item']}"))
         current = next((number for number, step in enumerate(told["steps"], 1) if not step["done"]), 0)
         for number, step in enumerate(told["steps"], 1):
             state = "done" if step["done"] else told["state"] if number == current else "to do"
             tried = f", tried {step['attempts']} times" if step["attempts"] > 1 else ""
             error = f": {step['last_error']}" if step["last_error"] else ""
             session.echo(clean(f"  {number} {step['action']}: {state}{tried}{error}"))
+        if told.get("successor"):
+            session.echo(f"  run again as {told['successor']}")
         if told["stored"] or told["refused"]:
             session.echo(f"  {told['stored']} instances stored, {told['refused']} refused")
 
@@ -152,7 +157,7 @@ def _show_lines(session: Session, flow: Flow) -> None:
 
 def _line(item: Item) -> str:
     told = item.meta
-    parts = [told["state"], told["rule"], told["thing"], told["step"], told["last_error"], told["job"]]
+    parts = [told["state"], told["rule"], told["item"], told["step"], told["last_error"], told["job"]]
     return clean("  ".join(part for part in parts if part))
 
 

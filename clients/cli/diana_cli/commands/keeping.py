@@ -1,4 +1,4 @@
-"""import, verify and backup: an archive's long work on what it keeps."""
+"""import, verify-store and backup: an archive's long work on what it keeps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes
 from diana_cli.progress import progress_bar
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -44,9 +45,7 @@ def _archive(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that all share."""
     for option in (
         click.option("--no-wait", is_flag=True, help="Start the work, and do not wait for its end."),
-        click.option(
-            "--in", "endpoint", default="archive:", show_default=True, metavar="ENDPOINT", help="Archive and store."
-        ),
+        in_option("archive:", "Archive and store."),
     ):
         command = option(command)
     return command
@@ -65,15 +64,15 @@ def import_(path: str, endpoint: str, no_wait: bool) -> Stage:
     return _stage("import", endpoint, no_wait, _IMPORTED, lambda archive: archive.start_import(path))
 
 
-@click.command("verify", epilog="Example: diana-cli --failures damaged.jsonl verify --repair")
+@click.command("verify-store", epilog="Example: diana-cli --failures damaged.jsonl verify-store --repair")
 @click.option("--repair", is_flag=True, help="Mark what is damaged as missing, and set aside bytes that nobody owns.")
 @_archive
-def verify(repair: bool, endpoint: str, no_wait: bool) -> Stage:
+def verify_store(repair: bool, endpoint: str, no_wait: bool) -> Stage:
     """Hold every instance of a store against its digest, and the store against its catalogue.
 
     Damaged instances are told by UID. Everything goes on meanwhile; Ctrl-C ends the waiting, not the work.
     """
-    return _stage("verify", endpoint, no_wait, _VERIFIED, lambda archive: archive.start_verify(repair))
+    return _stage("verify-store", endpoint, no_wait, _VERIFIED, lambda archive: archive.start_verify(repair))
 
 
 @click.command("backup", epilog="Example: diana-cli backup --no-wait")
@@ -105,4 +104,4 @@ def _run(
     yield from done
 
 
-COMMANDS = (import_, verify, backup)
+COMMANDS = (import_, verify_store, backup)

@@ -11,6 +11,7 @@ from diana_cli.actions import Actions
 from diana_cli.chain import Flow, Stage, Takes, show_nothing
 from diana_cli.progress import progress_bar
 from diana_cli.questions import LEVELS
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -28,7 +29,7 @@ _KEYS: Sequence[Column] = (
 _STARTED: Sequence[Column] = (meta_column("Operation", "operation"),)
 _FILLED: Sequence[Column] = (meta_column("Instances", "instance_count"), meta_column("With a value", "value_count"))
 
-_IN = click.option("--in", "endpoint", default="index:", show_default=True, metavar="ENDPOINT", help="Who keeps it.")
+_IN = in_option("index:", "Who keeps it.")
 
 
 @click.command(

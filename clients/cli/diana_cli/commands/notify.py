@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, TextIO, cast
 
 import rich_click as click
 
-from diana_cli.chain import Flow, Stage, Takes
+from diana_cli.chain import Flow, Stage, Takes, of_each, show_lines
+from diana_cli.own_texts import OwnText, text_options
 from diana_cli.pairs import parse_pairs
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import meta_column, show_table
-from diana_cli.text import clean, json_line, plain_line
+from diana_cli.text import clean, json_line
 from diana_cli.words import Worded
-from diana_client import MeshError
-from diana_common.errors import DianaError
-from diana_endpoints.failures import failure_of, is_fatal
-from diana_endpoints.items import Item
+from diana_endpoints.items import Item, public_meta
 from diana_endpoints.protocol.notify import Message, Messenger
 
 _COLUMNS = [
@@ -30,10 +30,10 @@ _COLUMNS = [
     meta_column("Last error", "last_error"),
     meta_column("Delivery", "delivery"),
 ]
+_TOLD = [meta_column("Channel", "channel"), meta_column("Recipient", "recipient"), meta_column("Outcome", "outcome")]
+"""What became of a message that went without notify."""
 _STATES = ("queued", "sent", "dead", "cancelled")
-_UNSAID = ("path", "patient_id", "issuer_of_patient_id", "question")
-"""Metadata that may hold patient values, and stays out of messages."""
-_IN = click.option("--in", "endpoint", default="notify:", show_default=True, metavar="ENDPOINT", help="Who tells.")
+_IN = in_option("notify:", "Who tells.")
 
 
 def _content(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,20 +77,26 @@ def send(recipient: str, endpoint: str, **content: Any) -> Stage:
 @click.command(
     "dispatch", cls=Worded, epilog="Example: diana-cli dispatch mammo-hospital_a --template news --value count=12"
 )
-@click.argument("channel")
+@click.argument("channel", required=False, metavar="[CHANNEL]")
 @_content
-def dispatch(channel: str, endpoint: str, **content: Any) -> Stage:
+@text_options
+def dispatch(channel: str | None, endpoint: str, text: OwnText, **content: Any) -> Stage:
     """Send a message to all subscribers of a CHANNEL, which notify's configuration names.
 
-    After another command one is sent for each item, and templates may name what is known of it.
+    After another command one is sent for each item, and templates may name what is known of it; so may the channel:
+    '$trial-$site'. A text of --msg-t is made here, and goes by notify or, with -E, by another messenger at once.
     """
-    message = _message(**content)
+    channels = text.channels(channel)
+    message = None if text.given(any(content.values())) else _message(**content)
 
     def run(session: Session, flow: Flow | None) -> Flow:
-        for one in _each(message, flow):
-            yield from _messenger(session, endpoint).dispatch(channel, one)
+        if message is None:
+            told = text.teller(text.messenger(session) or _messenger(session, endpoint), channels)
+        else:
+            told = partial(_dispatched, _messenger(session, endpoint), message, partial(text.tags, channels))
+        yield from told(None) if flow is None else of_each(flow, told)
 
-    return Stage("dispatch", Takes.EITHER, run, show_table(_COLUMNS))
+    return Stage("dispatch", Takes.EITHER, run, show_table(_TOLD if text.messenger_name else _COLUMNS))
 
 
 @click.command(
@@ -147,19 +153,22 @@ def deliveries(
             # All of them first: the list changes with what is done.
             yield from _done(messenger, doing, [str(one.meta["delivery"]) for one in found]) if doing else found
 
-    return Stage("deliveries", Takes.ALONE, run, _show_lines if watching else show_table(_COLUMNS), endless=watching)
+    return Stage("deliveries", Takes.NOTHING, run, show_lines if watching else show_table(_COLUMNS), endless=watching)
+
+
+def _dispatched(
+    messenger: Messenger, message: Message, tags: Callable[[Item | None], Iterable[str]], item: Item | None
+) -> Iterator[Item]:
+    """To all channels that an item means."""
+    for tag in tags(item):
+        yield from messenger.dispatch(tag, _about(message, item))
 
 
 def _done(messenger: Messenger, doing: str | None, deliveries: Iterable[str]) -> Iterator[Item]:
     """Each delivery as it is then; one with which it cannot be done fails, and the rest go on."""
     do = messenger.replay if doing == "replay" else messenger.cancel_delivery
-    for number, delivery in enumerate(deliveries, 1):
-        try:
-            yield do(delivery)
-        except (DianaError, MeshError) as error:
-            if is_fatal(error):
-                raise
-            yield Item({"delivery": delivery}, failure=failure_of(error), number=number)
+    named = (Item({"delivery": delivery}, number=number) for number, delivery in enumerate(deliveries, 1))
+    return of_each(named, lambda item: [do(str(item.meta["delivery"]))])
 
 
 def _messenger(session: Session, endpoint: str) -> Messenger:
@@ -179,17 +188,14 @@ def _message(
 
 def _each(message: Message, flow: Flow | None) -> Iterator[Message]:
     """The message; after another command one for each item, with its metadata as values."""
-    if flow is None:
-        yield message
-        return
-    for item in flow:
-        said = {key: str(value) for key, value in item.meta.items() if key not in _UNSAID}
-        yield replace(message, values=said | dict(message.values))
+    for item in (None,) if flow is None else flow:
+        yield _about(message, item)
 
 
-def _show_lines(session: Session, flow: Flow) -> None:
-    for item in flow:
-        session.echo(json_line(item) if session.json else plain_line(item))
+def _about(message: Message, item: Item | None) -> Message:
+    """The message with an item's metadata as values, but for what may hold patient values."""
+    said = {key: str(value) for key, value in public_meta(item).items()} if item else {}
+    return replace(message, values=said | dict(message.values))
 
 
 def _show_messages(session: Session, flow: Flow) -> None:

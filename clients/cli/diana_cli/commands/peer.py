@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 import rich_click as click
 
@@ -12,6 +12,7 @@ from diana_cli.chain import Flow, Stage, Takes, required
 from diana_cli.commands.query import record_columns
 from diana_cli.progress import progress_bar
 from diana_cli.questions import LEVELS, parse_matches
+from diana_cli.selection import array_option, in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.words import Worded
@@ -52,9 +53,7 @@ _PUSHED: Sequence[Column] = (
     meta_column("Committed", "committed_count"),
 )
 
-_IN = click.option(
-    "--in", "endpoint", default="dimse:", show_default=True, metavar="ENDPOINT", help="The DICOM door, and the store."
-)
+_IN = in_option("dimse:", "The DICOM door, and the store.")
 _NO_WAIT = click.option("--no-wait", is_flag=True, help="Start the work, and do not wait for its end.")
 _MATCH = click.option(
     "-m", "--match", "matches", multiple=True, metavar="ATTRIBUTE=VALUE", help="Must match; may be repeated."
@@ -120,9 +119,8 @@ def find_at(
     "pull", cls=Worded, epilog="Example: diana-cli pull pacs --from 20260101 --to 20260331 -m ModalitiesInStudy=CT"
 )
 @click.argument("peer")
-@click.option("--study", "studies", multiple=True, metavar="UID", help="A Study Instance UID; may be repeated.")
-@click.option("--accession", "numbers", multiple=True, metavar="NUMBER", help="An accession number; may be repeated.")
-@click.option("--accessions", type=click.File(encoding="utf-8"), help="Accession numbers, one a line; - is the input.")
+@array_option("--study", "studies", told="Study Instance UIDs")
+@array_option("--accession", "numbers", told="Accession numbers")
 @click.option("--from", "first", default="", metavar="DATE", help="The first study date, YYYYMMDD.")
 @click.option("--to", "last", default="", metavar="DATE", help="The last study date, YYYYMMDD; included.")
 @click.option(
@@ -152,8 +150,8 @@ def pull(peer: str, endpoint: str, no_wait: bool, **asked: Any) -> Stage:
 
 @click.command("push", cls=Worded, epilog="Example: diana-cli find -m PatientID=1CT1 push pacs --commit")
 @click.argument("peer")
-@click.option("--study", "studies", multiple=True, metavar="UID", help="A Study Instance UID; may be repeated.")
-@click.option("--instance", "instances", multiple=True, metavar="UID", help="A SOP Instance UID; may be repeated.")
+@array_option("--study", "studies", told="Study Instance UIDs")
+@array_option("--instance", "instances", told="SOP Instance UIDs")
 @click.option("--commit", is_flag=True, help="Ask the peer to commit itself to keep them, and wait for its answer.")
 @_NO_WAIT
 @_IN
@@ -194,7 +192,6 @@ def _done(session: Session, title: str, door: PeerUser, operation: str, no_wait:
 def _wanted(
     studies: tuple[str, ...],
     numbers: tuple[str, ...],
-    accessions: TextIO | None,
     first: str,
     last: str,
     days: int,
@@ -202,16 +199,12 @@ def _wanted(
     method: str | None,
 ) -> Wanted:
     """What the options name. Raises click.UsageError for those that exclude one another."""
-    if accessions:
-        numbers += tuple(number for line in accessions if (number := line.strip()))
     if sum(map(bool, (studies, numbers, first or last))) > 1:
         raise click.UsageError("--study, --accession and --from exclude one another.")
     if bool(first) != bool(last):
         raise click.UsageError("--from and --to go together.")
     if matches and not first:
         raise click.UsageError("--match needs --from and --to. What find-at finds by anything else can be pulled.")
-    if accessions and not numbers:
-        raise click.UsageError("--accessions holds no accession number.")
     return Wanted(studies, numbers, first, last, days, parse_matches(matches), method or "")
 
 

@@ -13,6 +13,7 @@ import rich_click as click
 from diana_cli.actions import Actions
 from diana_cli.chain import Flow, Stage, Takes, show_json
 from diana_cli.faults import read_text, show_faults
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
@@ -29,7 +30,7 @@ _PROFILES: Sequence[Column] = (
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _DEFAULT = "default"
 
-_IN = click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who has them.")
+_IN = in_option("anon:", "Who has them.")
 _IOD = click.option(
     "--iod", "sop_class", default="", metavar="SOP_CLASS", help="By name or UID. Default: CT Image Storage."
 )

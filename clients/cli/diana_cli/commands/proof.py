@@ -12,6 +12,7 @@ from typing import cast
 import rich_click as click
 
 from diana_cli.chain import Flow, Stage, Takes, show_json, show_nothing
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
@@ -49,7 +50,7 @@ _HELD: Sequence[Column] = (
     meta_column("Profile", "profile"),
     meta_column("Released by", "released_by"),
 )
-_IN = click.option("--in", "endpoint", default="anon:", show_default=True, metavar="ENDPOINT", help="Who keeps it.")
+_IN = in_option("anon:", "Who keeps it.")
 
 
 @click.command("receipt", cls=Worded, epilog="Example: diana-cli receipt 2.25.1234 --verify 2.25.1234.dcm")

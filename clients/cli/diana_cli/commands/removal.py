@@ -3,78 +3,93 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import rich_click as click
 
-from diana_cli.chain import Flow, Stage, Takes, required, show_summary
-from diana_cli.commands.transfer import wanted
+from diana_cli.chain import Flow, Stage, Takes, of_each, show_summary
+from diana_cli.selection import either, placed, source_of, uid_options, wanted
 from diana_cli.session import Session
-from diana_endpoints.failures import failure_of, is_fatal
+from diana_cli.words import Worded
 from diana_endpoints.items import Item
-from diana_endpoints.protocol.archive import Deleter
+from diana_endpoints.protocol.archive import Restorer
+from diana_endpoints.protocol.items import Deleter
 
 
-def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that both share."""
-    for option in (
-        click.option("--instance", "sop_instance_uid", default="", metavar="UID", help="A SOP Instance UID."),
-        click.option("--series", "series_uid", default="", metavar="UID", help="A Series Instance UID; needs --study."),
-        click.option("--study", "study_uid", default="", metavar="UID", help="A Study Instance UID."),
-        click.option("--in", "endpoint", default="archive:", show_default=True, metavar="ENDPOINT", help="Where."),
-    ):
-        command = option(command)
-    return command
-
-
-@click.command("delete", epilog="Example: diana-cli find -m PatientID=1CT1 delete --yes")
-@_selection
+@click.command(
+    "delete",
+    cls=Worded,
+    epilog="Example: diana-cli find -m PatientID=1CT1 delete --yes\n\nExample: diana-cli delete redis: my_key --yes",
+)
+@placed("--in")
+@uid_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(endpoint: str, study_uid: str, series_uid: str, sop_instance_uid: str, yes: bool) -> Stage:
-    """Delete instances, by UID or those that the items before name.
+def delete(
+    source: str | None,
+    items: list[str] | None,
+    endpoint: str,
+    study_uid: str,
+    series_uid: str,
+    sop_instance_uid: str,
+    yes: bool,
+) -> Stage:
+    """Delete items by id or UID, or those that the items before name.
 
-    They are hidden at once; until the store's grace period ends, undelete brings them back.
+    An archive hides its instances at once; until the store's grace period ends, undelete brings them back.
     """
-    named = wanted(study_uid, series_uid, sop_instance_uid)
+    place = source_of(source, endpoint)
+    named = wanted(study_uid, series_uid, sop_instance_uid, items)
 
     def run(session: Session, flow: Flow | None) -> Flow:
         if not yes:
-            _confirm(named)
-        target = cast(Deleter, session.endpoint(endpoint, Deleter, "delete"))
-        yield from _apply(target.delete, "deleted", named, flow)
+            confirm(named)
+        target = cast(Deleter, session.endpoint(place, Deleter, "delete"))
+        yield from apply(target.delete, "deleted", either(named, flow))
 
-    return Stage("delete", Takes.NOTHING if named else Takes.ITEMS, run, show_summary)
+    return Stage("delete", Takes.ITEMS if named is None else Takes.NOTHING, run, show_summary)
 
 
-@click.command("undelete", epilog="Example: diana-cli undelete --study 1.2.826.0.1.3680043.8.498.1")
-@_selection
-def undelete(endpoint: str, study_uid: str, series_uid: str, sop_instance_uid: str) -> Stage:
+@click.command("undelete", cls=Worded, epilog="Example: diana-cli undelete --study 1.2.826.0.1.3680043.8.498.1")
+@placed("--in")
+@uid_options
+def undelete(
+    source: str | None,
+    items: list[str] | None,
+    endpoint: str,
+    study_uid: str,
+    series_uid: str,
+    sop_instance_uid: str,
+) -> Stage:
     """Bring back deleted instances, by UID or those that the items before name."""
-    named = wanted(study_uid, series_uid, sop_instance_uid)
+    place = source_of(source, endpoint)
+    named = wanted(study_uid, series_uid, sop_instance_uid, items)
 
     def run(session: Session, flow: Flow | None) -> Flow:
-        target = cast(Deleter, session.endpoint(endpoint, Deleter, "undelete"))
-        yield from _apply(target.undelete, "restored", named, flow)
+        target = cast(Restorer, session.endpoint(place, Restorer, "undelete"))
+        yield from apply(target.undelete, "restored", either(named, flow))
 
-    return Stage("undelete", Takes.NOTHING if named else Takes.ITEMS, run, show_summary)
+    return Stage("undelete", Takes.ITEMS if named is None else Takes.NOTHING, run, show_summary)
 
 
-def _confirm(named: Item | None) -> None:
+def confirm(named: Sequence[Item] | None) -> None:
+    """Ask whether to delete. Raises click.UsageError, with the remedy, where nobody can answer."""
     if not sys.stdin.isatty():
         raise click.UsageError("delete asks before it deletes, and nobody is there to answer: give --yes.")
-    click.confirm(f"Delete {named.name if named else 'all that the commands before name'}?", abort=True, err=True)
+    what = "all that the commands before name"
+    if named is not None:
+        what = named[0].name if len(named) == 1 and "id" not in named[0].meta else f"{len(named)} by id"
+    click.confirm(f"Delete {what}?", abort=True, err=True)
 
 
-def _apply(act: Callable[[Item], int], outcome: str, named: Item | None, flow: Flow | None) -> Flow:
-    for item in iter([named]) if named else required(flow):
-        try:
-            item.meta |= {"outcome": outcome, "instances": act(item)}
-        except Exception as error:
-            if is_fatal(error):
-                raise
-            item.failure = failure_of(error)
+def apply(act: Callable[[Item], int], outcome: str, items: Flow) -> Flow:
+    """Do something to each item; how many that were is `meta["instances"]`. One that fails does not keep the rest."""
+
+    def done(item: Item) -> Iterator[Item]:
+        item.meta |= {"outcome": outcome, "instances": act(item)}
         yield item
+
+    return of_each(items, done)
 
 
 COMMANDS = (delete, undelete)

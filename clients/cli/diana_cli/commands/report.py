@@ -10,6 +10,7 @@ import rich_click as click
 
 from diana_cli.actions import Actions
 from diana_cli.chain import Flow, Stage, Takes, show_json, show_nothing, show_summary
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
@@ -28,7 +29,7 @@ _REPORTS: Sequence[Column] = (
 )
 _MOST_BYTES = 1024 * 1024
 
-_IN = click.option("--in", "endpoint", default="index:", show_default=True, metavar="ENDPOINT", help="Who keeps it.")
+_IN = in_option("index:", "Who keeps it.")
 
 
 @click.command("put", cls=Worded, epilog="Example: diana-cli report put A123.txt A124.txt")

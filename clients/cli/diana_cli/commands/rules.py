@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -11,14 +11,19 @@ from typing import cast
 import rich_click as click
 
 from diana_cli.actions import Actions
-from diana_cli.chain import Flow, Stage, Takes, show_json
+from diana_cli.chain import Flow, Stage, Takes, of_each, show_json
 from diana_cli.commands.jobs import JOBS
 from diana_cli.faults import read_text, show_faults
+from diana_cli.rule_files import check_here
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.spans import Span
 from diana_cli.tables import Column, meta_column, show_table
 from diana_cli.text import clean
 from diana_cli.words import Worded
+from diana_client import Unavailable
+from diana_common.errors import DianaError, Reason
+from diana_endpoints.items import Item
 from diana_endpoints.protocol.route import Router
 
 _RULES: Sequence[Column] = (
@@ -33,11 +38,11 @@ _RULES: Sequence[Column] = (
 _DRY: Sequence[Column] = (
     meta_column("Time", "time"),
     meta_column("Rule", "rule"),
-    meta_column("Of", "thing"),
+    meta_column("Of", "item"),
     ("Would do", lambda item: ", ".join(item.meta["actions"])),
 )
 
-_IN = click.option("--in", "endpoint", default="route:", show_default=True, metavar="ENDPOINT", help="Who has them.")
+_IN = in_option("route:", "Who has them.")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -58,15 +63,29 @@ def list_rules(endpoint: str) -> Stage:
 
 @click.command("check", cls=Worded, epilog="Example: diana-cli rules check rules.yaml")
 @click.argument("file", type=_FILE)
+@click.option("--offline", is_flag=True, help="Ask no service: look at what can be seen here.")
 @_IN
-def check(file: Path, endpoint: str) -> Stage:
+def check(file: Path, offline: bool, endpoint: str) -> Stage:
     """Say all that is wrong with a file of rules, line by line.
 
-    The exit status is 1 if anything is. The file may stand on this machine only.
+    The exit status is 1 if anything is. The file may stand on this machine only. Names are looked up at the services
+    that know them; what could not be is a warning. Where there is no router, or it does not answer, the file is looked
+    at here, with the environment variables of this command.
     """
 
     def run(session: Session, _: Flow | None) -> Flow:
-        yield from _router(session, endpoint).check_rules(_text(file))
+        text = _text(file)
+        if not offline:
+            try:
+                yield from _router(session, endpoint).check_rules(text)
+                return
+            except Unavailable:
+                session.note("The router does not answer: the file is looked at here.")
+            except DianaError as error:
+                if error.reason is not Reason.CONFIG_INVALID:
+                    raise
+                session.note(f"{error.message}. The file is looked at here.")
+        yield from check_here(text)
 
     show = show_faults(file.name, lambda good: f"rules: {', '.join(good.meta['rules'])}")
     return Stage("rules check", Takes.ALONE, run, show)
@@ -85,7 +104,7 @@ def dry_run(file: Path | None, since: timedelta | None, endpoint: str) -> Stage:
     def run(session: Session, _: Flow | None) -> Flow:
         yield from _router(session, endpoint).dry_run(_text(file) if file else "", since)
 
-    return Stage("rules dry-run", Takes.ALONE, run, _show_dry)
+    return Stage("rules dry-run", Takes.ALONE, run, _show_counted(_DRY, _would_be_made))
 
 
 @click.command("explain", cls=Worded, epilog="Example: diana-cli rules explain study:inbox/1.2.840.113619.2.1")
@@ -103,6 +122,30 @@ def explain(item: str, endpoint: str) -> Stage:
     return Stage("rules explain", Takes.ALONE, run, _show_explained)
 
 
+@click.command("run", cls=Worded, epilog="Example: diana-cli rules run deidentify study:inbox/1.2.840.113619.2.1")
+@click.argument("rule")
+@click.argument("items", nargs=-1, metavar="[ITEM]...")
+@click.option("--since", type=Span(), help="Instead of ITEMs: what its store's feed tells of since then, such as 30d.")
+@_IN
+def run_rule(rule: str, items: tuple[str, ...], since: timedelta | None, endpoint: str) -> Stage:
+    """Carry out a RULE on ITEMs now, as if they had just arrived, whatever was done with them before.
+
+    The rule's condition must hold. ITEM: as in explain. With --since a rule that follows a store makes jobs of what it
+    has none of: of what happened before the rule was there, or while it was stopped.
+    """
+    if bool(items) == bool(since):
+        raise click.UsageError("name ITEMs, or say --since when")
+
+    def run(session: Session, _: Flow | None) -> Flow:
+        router = _router(session, endpoint)
+        if since:
+            yield from router.backfill(rule, since)
+        named = (Item({"item": item}, number=number) for number, item in enumerate(items, 1))
+        yield from of_each(named, lambda item: [router.run_rule(rule, str(item.meta["item"]))])
+
+    return Stage("rules run", Takes.ALONE, run, _show_counted(JOBS, _made) if since else show_table(JOBS))
+
+
 def _router(session: Session, endpoint: str) -> Router:
     return cast(Router, session.endpoint(endpoint, Router, "carry out rules"))
 
@@ -111,26 +154,39 @@ def _text(file: Path) -> str:
     return read_text(file, "rules").decode("utf-8", "replace")
 
 
-def _show_dry(session: Session, flow: Flow) -> None:
+def _show_counted(columns: Sequence[Column], words: Callable[[Item], str]) -> Callable[[Session, Flow], None]:
     """The jobs while they come, in a table; then how much was looked at."""
-    if session.json:
-        show_json(session, flow)
-        return
-    first = next(flow, None)
-    looked = [first] if first and first.meta["outcome"] == "looked_at" else []
 
-    def jobs() -> Flow:
-        for item in chain([first] if first else [], flow):
-            if item.meta["outcome"] == "looked_at":
-                looked.append(item)
-            else:
-                yield item
+    def show(session: Session, flow: Flow) -> None:
+        if session.json:
+            show_json(session, flow)
+            return
+        looked: list[Item] = []
+        jobs = _but_counts(flow, looked)
+        first = next(jobs, None)
+        if first:
+            show_table(columns)(session, chain([first], jobs))
+        for item in looked:
+            session.echo(clean(f"{item.meta['entries']} entries; jobs: {words(item) or 'none'}"))
 
-    if first and not looked:
-        show_table(_DRY)(session, jobs())
-    for item in looked:
-        made = ", ".join(f"{rule} {count}" for rule, count in item.meta["jobs"].items())
-        session.echo(clean(f"{item.meta['entries']} entries; jobs: {made or 'none'}"))
+    return show
+
+
+def _but_counts(flow: Flow, counts: list[Item]) -> Flow:
+    """The items that are jobs; the others are put aside."""
+    for item in flow:
+        if item.meta.get("outcome") == "looked_at":
+            counts.append(item)
+        else:
+            yield item
+
+
+def _would_be_made(counted: Item) -> str:
+    return ", ".join(f"{rule} {count}" for rule, count in counted.meta["jobs"].items())
+
+
+def _made(counted: Item) -> str:
+    return str(counted.meta["jobs"] or "")
 
 
 def _show_explained(session: Session, flow: Flow) -> None:
@@ -151,7 +207,7 @@ def _show_explained(session: Session, flow: Flow) -> None:
 COMMANDS = (
     Actions(
         "rules",
-        (list_rules, check, dry_run, explain),
+        (list_rules, check, dry_run, explain, run_rule),
         "Check, try out and explain what is moved by itself.",
         "Example: diana-cli rules check rules.yaml",
     ),

@@ -7,17 +7,17 @@ from typing import cast
 
 import rich_click as click
 
-from diana_cli.chain import Flow, Stage, Takes, required, show_json
+from diana_cli.chain import Flow, Stage, Takes, of_each, required, show_json
+from diana_cli.selection import in_option
 from diana_cli.session import Session
 from diana_cli.text import clean
-from diana_endpoints.failures import failure_of, is_fatal
 from diana_endpoints.items import Item
 from diana_endpoints.protocol.archive import Unsealer
 
 
 @click.command("unseal", epilog="Example: diana-cli find --store trial unseal --in archive:trial")
 @click.option("--study", "study_uid", default="", metavar="UID", help="A Study Instance UID.")
-@click.option("--in", "endpoint", default="archive:", show_default=True, metavar="ENDPOINT", help="Archive and store.")
+@in_option("archive:", "Archive and store.")
 def unseal(study_uid: str, endpoint: str) -> Stage:
     """Open what is sealed into studies, named by UID or by the items before: patient values, usually.
 
@@ -27,20 +27,9 @@ def unseal(study_uid: str, endpoint: str) -> Stage:
 
     def run(session: Session, flow: Flow | None) -> Flow:
         archive = cast(Unsealer, session.endpoint(endpoint, Unsealer, "open what is sealed"))
-        for item in iter([named]) if named else required(flow):
-            yield _opened(archive, item)
+        yield from of_each([named] if named else required(flow), lambda item: [archive.unseal(item)])
 
     return Stage("unseal", Takes.NOTHING if named else Takes.ITEMS, run, _show)
-
-
-def _opened(archive: Unsealer, item: Item) -> Item:
-    try:
-        return archive.unseal(item)
-    except Exception as error:
-        if is_fatal(error):
-            raise
-        item.failure = failure_of(error)
-        return item
 
 
 def _show(session: Session, flow: Flow) -> None:

@@ -16,7 +16,7 @@ from diana_endpoints.headers import fill_header
 from diana_endpoints.index import Index
 from diana_endpoints.items import FileContent, Item, chunks
 from diana_endpoints.protocol.anon import StudyOrder
-from diana_endpoints.protocol.index import Query
+from diana_endpoints.protocol.query import Query
 
 _SHOWN = (
     "PatientName",

@@ -19,8 +19,8 @@ from diana_endpoints.archive import Archive
 from diana_endpoints.guid import Guid
 from diana_endpoints.index import Index
 from diana_endpoints.items import Item, chunks
-from diana_endpoints.protocol.index import Query
 from diana_endpoints.protocol.items import Lister
+from diana_endpoints.protocol.query import Query
 from diana_endpoints.services import Services
 
 _PARCEL = "dicomdirtests"

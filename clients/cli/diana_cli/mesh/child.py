@@ -76,6 +76,13 @@ class Child:
             return False
         return bool(self.address)
 
+    def served_for(self, seconds: float) -> bool:
+        """Whether it is at least so long since the latest process said where it listens; False if it never did."""
+        try:
+            return time.time() - port_file(self._state, self.spec.name).stat().st_mtime >= seconds
+        except FileNotFoundError:
+            return False
+
     def terminate(self) -> None:
         """Ask the process to end, when it has finished what it accepted."""
         wait([self._launched], _LAUNCH_SECONDS)

@@ -21,10 +21,10 @@ START_SECONDS = 60.0
 """How long a service may take until it serves."""
 GRACE_SECONDS = 25.0
 """How long a service may take to end; more than its own grace for calls under way."""
-RAPID_SECONDS = 10.0
-"""A process that lives no longer than this has died rapidly."""
-RAPID_DEATHS = 5
-"""So many rapid deaths in a row, and the mesh is given up."""
+SERVED_SECONDS = 3.0
+"""A process that served for as long has died for once: what it did before is not held against it."""
+DEATHS_IN_A_ROW = 5
+"""After so many deaths that nothing of the kind lies between, one more, and the mesh is given up."""
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
 _POLL_SECONDS = 0.02
 
@@ -53,7 +53,7 @@ class Mesh:
             spec.name: Child(spec, self.state, f"127.0.0.1:{0 if free_ports else spec.port}", self._events.put)
             for spec in SERVICES
         }
-        self._rapid = dict.fromkeys(self._children, 0)
+        self._deaths = dict.fromkeys(self._children, 0)
         self._due: dict[str, float] = {}
         self._lock: StateLock | None = None
 
@@ -145,11 +145,11 @@ class Mesh:
 
     def _plan_restart(self, child: Child) -> None:
         name = child.spec.name
-        self._rapid[name] = self._rapid[name] + 1 if child.age < RAPID_SECONDS else 1
-        if self._rapid[name] > RAPID_DEATHS:
-            raise _failed(child, f"died {self._rapid[name]} times in a row")
+        self._deaths[name] = 1 if child.served_for(SERVED_SECONDS) else self._deaths[name] + 1
+        if self._deaths[name] > DEATHS_IN_A_ROW:
+            raise _failed(child, f"died {self._deaths[name]} times in a row")
         self._report(f"{name} ended with status {child.status}; starting it again")
-        self._due[name] = time.monotonic() + min(_FIRST_BACKOFF * 2 ** (self._rapid[name] - 1), _LONGEST_BACKOFF)
+        self._due[name] = time.monotonic() + min(_FIRST_BACKOFF * 2 ** (self._deaths[name] - 1), _LONGEST_BACKOFF)
 
     def _start_due(self) -> None:
         for name, due in list(self._due.items()):
