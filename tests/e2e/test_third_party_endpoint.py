@@ -93,7 +93,7 @@ def test_packages_that_are_broken_are_named_and_keep_nobody_from_the_rest(instal
     assert (used.returncode, used.stdout) == (0, '{"id": "A1", "outcome": "stored"}\n')
     blamed = _run(["dgetall", "raises:x"], tmp_path, installed, site)
     assert blamed.returncode == 4
-    assert blamed.stderr.startswith(f"CONFIG_INVALID: raises: {_TOLD['raises']}")
+    assert blamed.stderr.startswith(f"dgetall raises: CONFIG_INVALID: raises: {_TOLD['raises']}")
 
 
 def test_metadata_that_cannot_be_read_keep_nobody_from_the_rest(installed: Path, tmp_path: Path) -> None:
